@@ -8,7 +8,7 @@
 // garbage collector's threads included, over what the load would have lasted. No Redis, no sockets. A controller's own calls reach it as
 // they are: of one node alone, nothing is read.
 //
-// Expectation. A window is 340 KB of text, a ms to read: 1 % of a core. It has 1,200 tallies to fold, of a µs each: 1 %. A step, twice
+// Expectation. A window is 260 KB of text, a ms to read: 1 % of a core. It has 1,200 tallies to fold, of a µs each: 1 %. A step, twice
 // a second with so many functions, has a thousand costs to reckon and a programme of a thousand shares and six rows to solve, some 7 µs for
 // each function: 1.5 %. A plan is written after most steps, 100 KB with what the module is told: nothing beside these.
 

@@ -1,10 +1,16 @@
 import { expect, test } from "vitest";
 import { CallsByTime } from "./calls-by-time.ts";
+import { Layout } from "./layout.ts";
+
+const newCallsByTime = (): CallsByTime => {
+  const layout = new Layout();
+  return new CallsByTime(CallsByTime.placeIn(layout), layout.values());
+};
 
 const heard = (calls: number, elapsedUs: number, untold: number) => ({ calls, elapsedUs, untold, bytes: 100 * calls });
 
 test("adds up what was heard of between two times, to 25 ms", () => {
-  const byTime = new CallsByTime();
+  const byTime = newCallsByTime();
   for (let ms = 0; ms < 1_000; ms += 25) byTime.fold("compute", heard(2, 300, 0), ms);
   byTime.fold("storage", heard(1, 50, 0), 1_010);
   expect(byTime.between(0, 1_000)).toEqual({ calls: 80, elapsedUs: 12_000, atStorage: 0, untold: 0, bytes: 8_000 });
@@ -14,7 +20,7 @@ test("adds up what was heard of between two times, to 25 ms", () => {
 });
 
 test("what a longer window brings is laid evenly on its time", () => {
-  const byTime = new CallsByTime();
+  const byTime = newCallsByTime();
   byTime.fold("storage", heard(8, 800, 4), 190, 100);
   byTime.fold("compute", heard(4, 400, 0), 190);
   expect(byTime.between(0, 100)).toEqual({ calls: 0, elapsedUs: 0, atStorage: 0, untold: 0, bytes: 0 });
@@ -23,13 +29,13 @@ test("what a longer window brings is laid evenly on its time", () => {
 });
 
 test("of a window that is longer than the time since the beginning nothing is lost", () => {
-  const byTime = new CallsByTime();
+  const byTime = newCallsByTime();
   byTime.fold("storage", heard(8, 800, 0), 30, 100);
   expect(byTime.between(0, 50)).toEqual({ calls: 8, elapsedUs: 800, atStorage: 8, untold: 0, bytes: 800 });
 });
 
 test("forgets what is older than a second and a half, and nothing before", () => {
-  const byTime = new CallsByTime();
+  const byTime = newCallsByTime();
   byTime.fold("storage", heard(1, 10, 0), 0);
   byTime.fold("storage", heard(1, 10, 0), 1_575);
   expect(byTime.between(0, 2_000).calls).toBe(2);
@@ -39,14 +45,14 @@ test("forgets what is older than a second and a half, and nothing before", () =>
 });
 
 test("a clock that goes back adds to what was", () => {
-  const byTime = new CallsByTime();
+  const byTime = newCallsByTime();
   byTime.fold("storage", heard(1, 10, 0), 500);
   byTime.fold("storage", heard(1, 10, 0), 400);
   expect(byTime.between(375, 525)).toEqual({ calls: 2, elapsedUs: 20, atStorage: 2, untold: 0, bytes: 200 });
 });
 
 test("what fails takes as long as what does not: who is told so at once asks again", () => {
-  const byTime = new CallsByTime();
+  const byTime = newCallsByTime();
   byTime.fold("storage", heard(10, 1_000, 0), 0);
   byTime.fold("storage", heard(5, 500, 5), 25);
   byTime.fold("storage", heard(0, 0, 10), 50);

@@ -2,6 +2,7 @@
 // decayed means would mix them. What a longer window brings is laid evenly on its time. Bounded: 3 KiB.
 
 import { clamp } from "#runtime/clamp.ts";
+import type { Layout, Values } from "./layout.ts";
 import type { Side } from "./sample.ts";
 
 /** What came within it is heard of together. */
@@ -24,14 +25,24 @@ export interface Heard {
   readonly bytes: number;
 }
 
-/** Of a slot: its number, then what is in it. */
-const FIELDS = 6;
-const [SLOT, CALLS, ELAPSED_US, AT_STORAGE, UNTOLD, BYTES] = [0, 1, 2, 3, 4, 5] as const;
+/** Of a slot: after its number, 0 where there is none, what is in it. */
+const [AFTER, CALLS, ELAPSED_US, AT_STORAGE, UNTOLD, BYTES, FIELDS] = [0, 1, 2, 3, 4, 5, 6] as const;
 
 export class CallsByTime {
+  /** Slot by slot, so that what is told of one time lies together. */
+  readonly #at: number;
+  readonly #values: Values;
   #latest = -1;
-  /** Slot by slot, so that what is told of one time lies together: a thousand functions are more than a cache holds. */
-  readonly #slots = new Float64Array(SLOTS * FIELDS).fill(-1);
+
+  constructor(at: number, values: Values) {
+    this.#at = at;
+    this.#values = values;
+  }
+
+  /** The place that one takes. */
+  static placeIn(layout: Layout): number {
+    return layout.take(SLOTS * FIELDS);
+  }
 
   /** `lastedMs`: of the window that brings them. */
   fold(
@@ -44,13 +55,14 @@ export class CallsByTime {
     const slots = clamp(Math.round(lastedMs / SLOT_MS), 1, Math.min(latest + 1, SLOTS));
     this.#latest = Math.max(this.#latest, latest);
     const atStorage = side === "storage" ? calls : 0;
+    const [values, part] = [this.#values, 1 / slots];
     for (let slot = latest - slots + 1; slot <= latest; slot++) {
       const at = this.#begun(slot);
-      this.#slots[at + CALLS]! += calls / slots;
-      this.#slots[at + ELAPSED_US]! += elapsedUs / slots;
-      this.#slots[at + AT_STORAGE]! += atStorage / slots;
-      this.#slots[at + UNTOLD]! += untold / slots;
-      this.#slots[at + BYTES]! += bytes / slots;
+      values[at + CALLS]! += part * calls;
+      values[at + ELAPSED_US]! += part * elapsedUs;
+      values[at + AT_STORAGE]! += part * atStorage;
+      values[at + UNTOLD]! += part * untold;
+      values[at + BYTES]! += part * bytes;
     }
   }
 
@@ -58,28 +70,32 @@ export class CallsByTime {
   between(fromMs: number, toMs: number): Heard {
     const first = Math.max(Math.ceil(fromMs / SLOT_MS), this.#latest - SLOTS + 1, 0);
     const end = Math.min(Math.ceil(toMs / SLOT_MS), this.#latest + 1);
+    const values = this.#values;
     let [calls, elapsedUs, atStorage, untold, bytes] = [0, 0, 0, 0, 0];
     for (let slot = first; slot < end; slot++) {
-      const at = placeOf(slot);
-      if (this.#slots[at + SLOT] !== slot) continue;
-      calls += this.#slots[at + CALLS]!;
-      elapsedUs += this.#slots[at + ELAPSED_US]!;
-      atStorage += this.#slots[at + AT_STORAGE]!;
-      untold += this.#slots[at + UNTOLD]!;
-      bytes += this.#slots[at + BYTES]!;
+      const at = this.#placeOf(slot);
+      if (values[at + AFTER] !== slot + 1) continue;
+      calls += values[at + CALLS]!;
+      elapsedUs += values[at + ELAPSED_US]!;
+      atStorage += values[at + AT_STORAGE]!;
+      untold += values[at + UNTOLD]!;
+      bytes += values[at + BYTES]!;
     }
     return { calls, elapsedUs: calls <= 0 ? 0 : elapsedUs * (1 + untold / calls), atStorage, untold, bytes };
   }
 
   /** Where it is; with nothing in it, if it is another one's place until now. */
   #begun(slot: number): number {
-    const at = placeOf(slot);
-    if (this.#slots[at + SLOT] !== slot) {
-      this.#slots.fill(0, at, at + FIELDS);
-      this.#slots[at + SLOT] = slot;
+    const [values, at] = [this.#values, this.#placeOf(slot)];
+    if (values[at + AFTER] !== slot + 1) {
+      // So few of them are written sooner than `fill` is called.
+      for (let field = 0; field < FIELDS; field++) values[at + field] = 0;
+      values[at + AFTER] = slot + 1;
     }
     return at;
   }
-}
 
-const placeOf = (slot: number): number => (slot % SLOTS) * FIELDS;
+  #placeOf(slot: number): number {
+    return this.#at + (slot % SLOTS) * FIELDS;
+  }
+}

@@ -3,6 +3,7 @@
 // their input (a hub and a leaf of a graph): on that scale they spread, and do not drown what is looked for.
 
 import { clamp } from "#runtime/clamp.ts";
+import type { Layout, Values } from "./layout.ts";
 
 /**
  * Half of the shift that is looked for, in standard deviations of a stretch's mean (Montgomery, Statistical Quality Control, ch. 9).
@@ -37,108 +38,117 @@ const REFERENCE_CALLS_MAX = 10_000;
 const deviationOf = (calls: number, sum: number, sumOfSquares: number): number =>
   Math.max(0, sumOfSquares - (sum * sum) / calls);
 
+/** For either change; and the variance of the means beside what independent calls would give, less 1: calls of a stretch resemble each other. */
+const [UP, DOWN, INFLATION, EVIDENCE_SIZE] = [0, 1, 2, 3] as const;
+
 /** What was said up to now for either change. */
 class Evidence {
-  #up = 0;
-  #down = 0;
-  /** Variance of the means beside what independent calls would give: calls of a stretch resemble each other. */
-  #inflation = 1;
+  readonly #at: number;
+
+  constructor(layout: Layout) {
+    this.#at = layout.take(EVIDENCE_SIZE);
+  }
+
+  reset(values: Values): void {
+    values[this.#at + UP] = values[this.#at + DOWN] = values[this.#at + INFLATION] = 0;
+  }
 
   /** How far a mean is from what it is held against, and how far it may be by chance. In standard deviations, `most` at most. */
-  weigh(difference: number, variance: number, deadZone: number, most: number): number {
-    const error = Math.sqrt(variance * this.#inflation) + Number.EPSILON;
+  weigh(values: Values, difference: number, variance: number, deadZone: number, most: number): number {
+    const at = this.#at;
+    const inflation = 1 + values[at + INFLATION]!;
+    const error = Math.sqrt(variance * inflation) + Number.EPSILON;
     const z = (Math.sign(difference) * Math.max(0, Math.abs(difference) - deadZone)) / error;
     const capped = clamp(z, -most, most);
-    this.#inflation += (Math.min(capped * capped, 9) * this.#inflation - this.#inflation) / NOISE_STRETCHES;
-    this.#inflation = Math.max(1, this.#inflation);
-    this.#up = Math.max(0, this.#up + capped - ALLOWANCE);
-    this.#down = Math.max(0, this.#down - capped - ALLOWANCE);
+    const seen = inflation + (Math.min(capped * capped, 9) * inflation - inflation) / NOISE_STRETCHES;
+    values[at + INFLATION] = Math.max(0, seen - 1);
+    values[at + UP] = Math.max(0, values[at + UP]! + capped - ALLOWANCE);
+    values[at + DOWN] = Math.max(0, values[at + DOWN]! - capped - ALLOWANCE);
     return capped;
   }
 
-  get isEnough(): boolean {
-    return Math.max(this.#up, this.#down) > DECISION;
+  isEnough(values: Values): boolean {
+    return Math.max(values[this.#at + UP]!, values[this.#at + DOWN]!) > DECISION;
   }
 }
 
+/** Of the reference, with the sum of squared deviations; and of what is not in it yet, as for a stretch. */
+const [CALLS, MEAN, DEVIATION, POOL_CALLS, POOL_SUM, POOL_SQUARES, OWN_SIZE] = [0, 1, 2, 3, 4, 5, 6] as const;
+
 export class ChangeDetector {
-  /** The reference. */
-  #calls = 0;
-  #mean = 0;
-  /** Sum of squared deviations. */
-  #deviation = 0;
-  /** Not in the reference yet: as for a stretch. */
-  #poolCalls = 0;
-  #poolSum = 0;
-  #poolSquares = 0;
-  #ofPools = new Evidence();
-  #ofStretches = new Evidence();
+  readonly #at: number;
+  readonly #ofPools: Evidence;
+  readonly #ofStretches: Evidence;
+
+  constructor(layout: Layout) {
+    this.#at = layout.take(OWN_SIZE);
+    this.#ofPools = new Evidence(layout);
+    this.#ofStretches = new Evidence(layout);
+  }
 
   /** A stretch's calls: how many, and the sums of their values and of the squares. True: they are not what they were. */
-  observe(calls: number, sum: number, sumOfSquares: number): boolean {
+  observe(values: Values, calls: number, sum: number, sumOfSquares: number): boolean {
     if (calls <= 0) return false;
-    if (this.#calls < REFERENCE_CALLS_MIN) {
-      this.#learn(calls, sum, sumOfSquares);
+    const at = this.#at;
+    if (values[at + CALLS]! < REFERENCE_CALLS_MIN) {
+      this.#learn(values, calls, sum, sumOfSquares);
       return false;
     }
-    this.#poolCalls += calls;
-    this.#poolSum += sum;
-    this.#poolSquares += sumOfSquares;
-    if (calls < POOL_CALLS_MIN) this.#look(calls, sum, sumOfSquares);
-    if (this.#poolCalls >= POOL_CALLS_MIN) this.#lookAtPool();
-    if (!this.#ofStretches.isEnough && !this.#ofPools.isEnough) return false;
-    this.reset();
-    this.#learn(calls, sum, sumOfSquares);
+    values[at + POOL_CALLS]! += calls;
+    values[at + POOL_SUM]! += sum;
+    values[at + POOL_SQUARES]! += sumOfSquares;
+    if (calls < POOL_CALLS_MIN) this.#look(values, calls, sum, sumOfSquares);
+    if (values[at + POOL_CALLS]! >= POOL_CALLS_MIN) this.#lookAtPool(values);
+    if (!this.#ofStretches.isEnough(values) && !this.#ofPools.isEnough(values)) return false;
+    this.reset(values);
+    this.#learn(values, calls, sum, sumOfSquares);
     return true;
   }
 
-  reset(): void {
-    this.#calls = this.#mean = this.#deviation = 0;
-    this.#emptyPool();
-    this.#ofPools = new Evidence();
-    this.#ofStretches = new Evidence();
+  reset(values: Values): void {
+    values.fill(0, this.#at, this.#at + OWN_SIZE);
+    this.#ofPools.reset(values);
+    this.#ofStretches.reset(values);
   }
 
   /** Of one call's value. */
-  get #variance(): number {
-    return this.#deviation / (this.#calls - 1);
-  }
-
-  get #deadZone(): number {
-    return this.#variance < ALIKE_VARIANCE ? DEAD_ZONE_ALIKE : DEAD_ZONE;
+  #variance(values: Values): number {
+    return values[this.#at + DEVIATION]! / (values[this.#at + CALLS]! - 1);
   }
 
   /** One hub among few leaves has their mean far off, and them far apart; where all have changed they are as alike as before (Welch's test). */
-  #look(calls: number, sum: number, sumOfSquares: number): void {
+  #look(values: Values, calls: number, sum: number, sumOfSquares: number): void {
     const own = calls > 1 ? deviationOf(calls, sum, sumOfSquares) / (calls - 1) : 0;
-    const variance = Math.max(this.#variance, own) / calls + this.#variance / this.#calls;
-    this.#ofStretches.weigh(sum / calls - this.#mean, variance, this.#deadZone, calls > 1 ? Z_MAX : Z_MAX_ALONE);
+    const usual = this.#variance(values);
+    const variance = Math.max(usual, own) / calls + usual / values[this.#at + CALLS]!;
+    const difference = sum / calls - values[this.#at + MEAN]!;
+    this.#ofStretches.weigh(values, difference, variance, deadZoneOf(usual), calls > 1 ? Z_MAX : Z_MAX_ALONE);
   }
 
   /** Of so many calls a hub is no great part: that there are more of them than there were is seen here. */
-  #lookAtPool(): void {
-    const [calls, sum, sumOfSquares] = [this.#poolCalls, this.#poolSum, this.#poolSquares];
-    this.#emptyPool();
-    const variance = this.#variance * (1 / calls + 1 / this.#calls);
-    const z = this.#ofPools.weigh(sum / calls - this.#mean, variance, this.#deadZone, Z_MAX);
+  #lookAtPool(values: Values): void {
+    const at = this.#at;
+    const [calls, sum, sumOfSquares] = [values[at + POOL_CALLS]!, values[at + POOL_SUM]!, values[at + POOL_SQUARES]!];
+    values[at + POOL_CALLS] = values[at + POOL_SUM] = values[at + POOL_SQUARES] = 0;
+    const usual = this.#variance(values);
+    const variance = usual * (1 / calls + 1 / values[at + CALLS]!);
+    const z = this.#ofPools.weigh(values, sum / calls - values[at + MEAN]!, variance, deadZoneOf(usual), Z_MAX);
     // What looks like a change does not become what it is compared with.
-    if (Math.abs(z) < Z_MAX) this.#learn(calls, sum, sumOfSquares);
-  }
-
-  #emptyPool(): void {
-    this.#poolCalls = this.#poolSum = this.#poolSquares = 0;
+    if (Math.abs(z) < Z_MAX) this.#learn(values, calls, sum, sumOfSquares);
   }
 
   /** Merges them into the reference (Chan, Golub and LeVeque, 1979). */
-  #learn(calls: number, sum: number, sumOfSquares: number): void {
-    const total = this.#calls + calls;
-    const difference = sum / calls - this.#mean;
-    this.#deviation += deviationOf(calls, sum, sumOfSquares) + (difference * difference * this.#calls * calls) / total;
-    this.#mean += (difference * calls) / total;
-    this.#calls = total;
-    if (this.#calls > REFERENCE_CALLS_MAX) {
-      this.#deviation *= REFERENCE_CALLS_MAX / this.#calls;
-      this.#calls = REFERENCE_CALLS_MAX;
-    }
+  #learn(values: Values, calls: number, sum: number, sumOfSquares: number): void {
+    const at = this.#at;
+    const before = values[at + CALLS]!;
+    const total = before + calls;
+    const kept = Math.min(1, REFERENCE_CALLS_MAX / total);
+    const difference = sum / calls - values[at + MEAN]!;
+    const more = deviationOf(calls, sum, sumOfSquares) + (difference * difference * before * calls) / total;
+    values[at + DEVIATION] = kept * (values[at + DEVIATION]! + more);
+    values[at + MEAN]! += (difference * calls) / total;
+    values[at + CALLS] = kept * total;
   }
 }
+
+const deadZoneOf = (variance: number): number => (variance < ALIKE_VARIANCE ? DEAD_ZONE_ALIKE : DEAD_ZONE);

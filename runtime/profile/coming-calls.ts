@@ -1,13 +1,13 @@
 // How fast calls of one function come: as fast as a plan follows them, and whether many more have come all at once.
 
-import { decayOf } from "#runtime/decay.ts";
-import { CallsLately } from "./calls-lately.ts";
+import { HalfLife, weightOf } from "#runtime/decay.ts";
+import type { Layout, Values } from "./layout.ts";
 import type { Side } from "./sample.ts";
 
 /** Of the rate of calls, which a plan has to follow faster than what a call costs. Chosen; bench `shift`. */
-export const RATE_HALF_LIFE_MS = 250;
+export const RATE_HALF_LIFE = new HalfLife(250);
 /** Where many more come all at once, that is known faster still: a side that is full has queues before long. Chosen … */
-const SURGE_HALF_LIFE_MS = 35;
+const SURGE_HALF_LIFE = new HalfLife(35);
 /** … and so many standard deviations beyond what came until now are no chance, … */
 const SURGE_DEVIATIONS = 3;
 /**
@@ -15,14 +15,16 @@ const SURGE_DEVIATIONS = 3;
  * usual lately, the most of which is forgotten by half in this time. Chosen; in bench `placement` a third of all steps had a surge without it, though callers were always sixteen.
  */
 const SURGE_TIMES = 1.25;
-const MOST_HALF_LIFE_MS = 1_000;
+const MOST_HALF_LIFE = new HalfLife(1_000);
 /** A surge is one that nobody planned for where twice as many come as have been usual before, … */
 const NEW_TIMES = 2;
 /** … the most of which is forgotten by half in this time. Chosen: pauses of some seconds are no news, nor is what callers make who wait for each other when a core is quicker. */
-const KNOWN_HALF_LIFE_MS = 60_000;
+const KNOWN_HALF_LIFE = new HalfLife(60_000);
+/** A stream that began longer ago counts in full: what is left to it is lost in rounding. */
+const FULL_HALF_LIVES = 60;
 /** From how long a rate is known: the integral of its decay, s. */
-export const RATE_SECONDS = RATE_HALF_LIFE_MS / Math.LN2 / 1e3;
-export const SURGE_SECONDS = SURGE_HALF_LIFE_MS / Math.LN2 / 1e3;
+export const RATE_SECONDS = RATE_HALF_LIFE.ms / Math.LN2 / 1e3;
+export const SURGE_SECONDS = SURGE_HALF_LIFE.ms / Math.LN2 / 1e3;
 
 /** A pause is so long, … */
 const PAUSE_MS_MIN = 500;
@@ -32,7 +34,7 @@ const CALLED_MS_MIN = PAUSE_MS_MIN;
 const CALLS_MISSED_MIN = 100;
 
 /** A stretch without calls, after one with many. */
-interface Pause {
+export interface Pause {
   readonly fromMs: number;
   /** When calls came again. */
   readonly toMs: number;
@@ -51,55 +53,82 @@ export interface Surge extends Rates {
   readonly isNew: boolean;
 }
 
+/** The most, and when that was. */
+const [MOST, MOST_AT_MS, MOST_SIZE] = [0, 1, 2] as const;
+
 /** The most of something, as it is forgotten: by half in some time. */
 class FadingMost {
-  readonly #halfLifeMs: number;
-  #most = 0;
-  #atMs = 0;
+  readonly #at: number;
+  readonly #halfLife: HalfLife;
 
-  constructor(halfLifeMs: number) {
-    this.#halfLifeMs = halfLifeMs;
+  constructor(layout: Layout, halfLife: HalfLife) {
+    this.#at = layout.take(MOST_SIZE);
+    this.#halfLife = halfLife;
   }
 
-  add(value: number, nowMs: number): void {
-    this.#most = Math.max(value, this.at(nowMs));
-    this.#atMs = nowMs;
+  add(values: Values, value: number, nowMs: number): void {
+    this.#put(values, Math.max(value, this.valueAt(values, nowMs)), nowMs);
   }
 
-  at(nowMs: number): number {
-    return this.#most * decayOf(nowMs - this.#atMs, this.#halfLifeMs);
+  valueAt(values: Values, nowMs: number): number {
+    return values[this.#at + MOST]! * this.#halfLife.partAfter(nowMs - values[this.#at + MOST_AT_MS]!);
   }
 
-  forget(nowMs: number): void {
-    this.#most = 0;
-    this.#atMs = nowMs;
+  forget(values: Values, nowMs: number): void {
+    this.#put(values, 0, nowMs);
+  }
+
+  #put(values: Values, most: number, nowMs: number): void {
+    values[this.#at + MOST] = most;
+    values[this.#at + MOST_AT_MS] = nowMs;
   }
 }
 
+/** How many calls, how many of them run on either side whatever the plan says, and when that was. */
+const [ALL, FIXED, CALLS_AT_MS, CALLS_SIZE] = [0, { compute: 1, storage: 2 }, 3, 4] as const;
+
 /** All calls of a function, and those of them that run on a side whatever the plan says, as they fade. */
 class FadingCalls {
-  readonly #all: CallsLately;
-  readonly #fixed: Readonly<Record<Side, CallsLately>>;
+  readonly #at: number;
+  readonly #halfLife: HalfLife;
 
-  constructor(halfLifeMs: number) {
-    this.#all = new CallsLately(halfLifeMs);
-    this.#fixed = { compute: new CallsLately(halfLifeMs), storage: new CallsLately(halfLifeMs) };
+  constructor(layout: Layout, halfLife: HalfLife) {
+    this.#at = layout.take(CALLS_SIZE);
+    this.#halfLife = halfLife;
   }
 
-  addStretch(side: Side, calls: number, fixed: number, stretchMs: number, nowMs: number): void {
-    this.#all.addStretch(calls, stretchMs, nowMs);
-    if (fixed > 0) this.#fixed[side].addStretch(fixed, stretchMs, nowMs);
+  /** They came all over a stretch that ends now: the first of them have decayed by then. */
+  addStretch(values: Values, side: Side, calls: number, fixed: number, stretchMs: number, nowMs: number): void {
+    const at = this.#at;
+    const kept = this.#keptAt(values, nowMs);
+    const counted = stretchMs > 0 ? this.#halfLife.weightOf(stretchMs) / stretchMs : 1;
+    values[at + ALL] = kept * values[at + ALL]! + counted * calls;
+    values[at + FIXED.compute]! *= kept;
+    values[at + FIXED.storage]! *= kept;
+    values[at + FIXED[side]]! += counted * fixed;
+    values[at + CALLS_AT_MS] = nowMs;
   }
 
-  all(forMs: number, nowMs: number): number {
-    return this.#all.perSecond(forMs, nowMs);
+  /** A second, of a stream that began so long ago: held against what a steady one would have by now, or a young rate would be too low. */
+  all(values: Values, forMs: number, nowMs: number): number {
+    return values[this.#at + ALL]! * this.#rateOfOne(values, forMs, nowMs);
   }
 
-  /** Of a stream that began so long ago. */
-  rates(forMs: number, nowMs: number): Rates {
-    const { compute, storage } = this.#fixed;
-    const fixed = { compute: compute.perSecond(forMs, nowMs), storage: storage.perSecond(forMs, nowMs) };
-    return { all: this.all(forMs, nowMs), fixed };
+  rates(values: Values, forMs: number, nowMs: number): Rates {
+    const rate = this.#rateOfOne(values, forMs, nowMs);
+    const of = (one: number): number => rate * values[this.#at + one]!;
+    return { all: of(ALL), fixed: { compute: of(FIXED.compute), storage: of(FIXED.storage) } };
+  }
+
+  /** Of one call that is counted in full. Each stream began at another time: its own exponential is spared where it is none. */
+  #rateOfOne(values: Values, forMs: number, nowMs: number): number {
+    const { ms } = this.#halfLife;
+    const weightMs = forMs > FULL_HALF_LIVES * ms ? ms / Math.LN2 : weightOf(forMs, ms);
+    return weightMs <= 0 ? 0 : (this.#keptAt(values, nowMs) * 1e3) / weightMs;
+  }
+
+  #keptAt(values: Values, nowMs: number): number {
+    return this.#halfLife.partAfter(nowMs - values[this.#at + CALLS_AT_MS]!);
   }
 }
 
@@ -110,85 +139,110 @@ class FadingCalls {
 const deviationsOf = (more: number, less: number): number =>
   2 * (Math.sqrt(more) - Math.sqrt(less)) * Math.sqrt(2 * SURGE_SECONDS);
 
+/**
+ * Since when there is a rate, 0 until then; when the last call was heard of; since when no half second has gone by without one; and the last stretch without, from … to, 0 where there was
+ * none.
+ */
+const [FIRST_MS, LAST_MS, SINCE_MS, PAUSE_FROM_MS, PAUSE_TO_MS, IS_CALLED, OWN_SIZE] = [0, 1, 2, 3, 4, 5, 6] as const;
+
 /** Of one function. */
 export class ComingCalls {
-  readonly #usual = new FadingCalls(RATE_HALF_LIFE_MS);
-  readonly #surging = new FadingCalls(SURGE_HALF_LIFE_MS);
+  readonly #at: number;
+  readonly #usual: FadingCalls;
+  readonly #surging: FadingCalls;
   /** The most calls a second that were usual lately, … */
-  readonly #most = new FadingMost(MOST_HALF_LIFE_MS);
+  readonly #most: FadingMost;
   /** … and before a pause. */
-  readonly #known = new FadingMost(KNOWN_HALF_LIFE_MS);
-  #firstMs: number | null = null;
-  #lastMs: number | null = null;
-  /** Since when no half second has gone by without a call. */
-  #sinceMs = 0;
-  #pause: Pause | null = null;
+  readonly #known: FadingMost;
 
-  /** `calls`: all that came on a side over a stretch that ends now; `fixed`: those of them that run there whatever the plan says. */
-  addStretch(side: Side, calls: number, fixed: number, stretchMs: number, nowMs: number): void {
-    if (this.#firstMs === null) this.#firstMs = this.#sinceMs = nowMs - stretchMs;
-    this.#noteGap(this.#lastMs ?? nowMs, nowMs - stretchMs, nowMs);
-    this.#lastMs = nowMs;
-    this.#usual.addStretch(side, calls, fixed, stretchMs, nowMs);
-    this.#surging.addStretch(side, calls, fixed, stretchMs, nowMs);
-    const usual = this.#usual.all(this.#forMs(nowMs), nowMs);
-    this.#most.add(usual, nowMs);
-    // What surges is held against what was before.
-    if (!this.#isSurge(usual, nowMs)) this.#known.add(usual, nowMs);
+  constructor(layout: Layout) {
+    this.#at = layout.take(OWN_SIZE);
+    this.#usual = new FadingCalls(layout, RATE_HALF_LIFE);
+    this.#surging = new FadingCalls(layout, SURGE_HALF_LIFE);
+    this.#most = new FadingMost(layout, MOST_HALF_LIFE);
+    this.#known = new FadingMost(layout, KNOWN_HALF_LIFE);
   }
 
-  #noteGap(fromMs: number, untilMs: number, nowMs: number): void {
-    if (untilMs - fromMs < PAUSE_MS_MIN) return;
-    const missed = ((untilMs - fromMs) / 1e3) * this.#known.at(fromMs);
-    const wasCalled = fromMs - this.#sinceMs >= CALLED_MS_MIN;
-    if (wasCalled && missed >= CALLS_MISSED_MIN) this.#pause = { fromMs, toMs: nowMs };
-    this.#sinceMs = untilMs;
+  /** `calls`: all that came on a side over a stretch that ends now; `fixed`: those of them that run there whatever the plan says. */
+  addStretch(values: Values, side: Side, calls: number, fixed: number, stretchMs: number, nowMs: number): void {
+    const at = this.#at;
+    const fromMs = nowMs - stretchMs;
+    if (values[at + IS_CALLED] === 0) values[at + FIRST_MS] = values[at + SINCE_MS] = fromMs;
+    else if (fromMs - values[at + LAST_MS]! >= PAUSE_MS_MIN) this.#noteGap(values, fromMs, nowMs);
+    values[at + IS_CALLED] = 1;
+    values[at + LAST_MS] = nowMs;
+    this.#usual.addStretch(values, side, calls, fixed, stretchMs, nowMs);
+    this.#surging.addStretch(values, side, calls, fixed, stretchMs, nowMs);
+    const usual = this.#usual.all(values, this.#forMs(values, nowMs), nowMs);
+    this.#most.add(values, usual, nowMs);
+    // What surges is held against what was before.
+    if (!this.#isSurge(values, usual, nowMs)) this.#known.add(values, usual, nowMs);
+  }
+
+  /** Since the last call. */
+  #noteGap(values: Values, untilMs: number, nowMs: number): void {
+    const at = this.#at;
+    const fromMs = values[at + LAST_MS]!;
+    const missed = ((untilMs - fromMs) / 1e3) * this.#known.valueAt(values, fromMs);
+    const wasCalled = fromMs - values[at + SINCE_MS]! >= CALLED_MS_MIN;
+    if (wasCalled && missed >= CALLS_MISSED_MIN) {
+      values[at + PAUSE_FROM_MS] = fromMs;
+      values[at + PAUSE_TO_MS] = nowMs;
+    }
+    values[at + SINCE_MS] = untilMs;
   }
 
   /** As fast as a plan follows them. */
-  rates(nowMs: number): Rates {
-    return this.#usual.rates(this.#forMs(nowMs), nowMs);
+  rates(values: Values, nowMs: number): Rates {
+    return this.#usual.rates(values, this.#forMs(values, nowMs), nowMs);
   }
 
-  /** When the last call was heard of, whatever became of it; null: none was. */
-  get lastMs(): number | null {
-    return this.#lastMs;
+  /** When the last call was heard of, whatever became of it; 0: none was. */
+  lastMs(values: Values): number {
+    return values[this.#at + LAST_MS]!;
+  }
+
+  /** When calls came again after the last pause. Long ago: there was none. */
+  pausedUntilMs(values: Values): number {
+    const [fromMs, toMs] = [values[this.#at + PAUSE_FROM_MS]!, values[this.#at + PAUSE_TO_MS]!];
+    return fromMs === toMs ? -Infinity : toMs;
   }
 
   /** The last one; null: there was none. */
-  get pause(): Pause | null {
-    return this.#pause;
+  pause(values: Values): Pause | null {
+    const [fromMs, toMs] = [values[this.#at + PAUSE_FROM_MS]!, values[this.#at + PAUSE_TO_MS]!];
+    return fromMs === toMs ? null : { fromMs, toMs };
   }
 
   /** As they come in these moments, where those are many more than usual and no chance; null: they are not. */
-  surge(usual: Rates, nowMs: number): Surge | null {
-    if (!this.#isSurge(usual.all, nowMs)) return null;
-    const now = this.#surging.rates(this.#forMs(nowMs), nowMs);
-    return { ...now, isNew: now.all > NEW_TIMES * this.#known.at(nowMs) };
+  surge(values: Values, usual: Rates, nowMs: number): Surge | null {
+    if (!this.#isSurge(values, usual.all, nowMs)) return null;
+    const now = this.#surging.rates(values, this.#forMs(values, nowMs), nowMs);
+    return { ...now, isNew: now.all > NEW_TIMES * this.#known.valueAt(values, nowMs) };
   }
 
   /** As they come in these moments, where those are far fewer than usual and no chance; null: they are not. */
-  ebb(usual: Rates, nowMs: number): Rates | null {
-    const forMs = this.#forMs(nowMs);
-    const now = this.#surging.all(forMs, nowMs);
+  ebb(values: Values, usual: Rates, nowMs: number): Rates | null {
+    const forMs = this.#forMs(values, nowMs);
+    const now = this.#surging.all(values, forMs, nowMs);
     const isEbb = SURGE_TIMES * now < usual.all && deviationsOf(usual.all, now) > SURGE_DEVIATIONS;
-    return isEbb ? this.#surging.rates(forMs, nowMs) : null;
+    return isEbb ? this.#surging.rates(values, forMs, nowMs) : null;
   }
 
   /** They are other calls from now on: how many came of those before is nothing to hold them against. */
-  forgetMost(nowMs: number): void {
-    this.#most.forget(nowMs);
-    this.#known.forget(nowMs);
+  forgetMost(values: Values, nowMs: number): void {
+    this.#most.forget(values, nowMs);
+    this.#known.forget(values, nowMs);
   }
 
-  #isSurge(usual: number, nowMs: number): boolean {
-    const now = this.#surging.all(this.#forMs(nowMs), nowMs);
-    const most = Math.max(usual, this.#most.at(nowMs));
+  #isSurge(values: Values, usual: number, nowMs: number): boolean {
+    const now = this.#surging.all(values, this.#forMs(values, nowMs), nowMs);
+    const most = Math.max(usual, this.#most.valueAt(values, nowMs));
     return usual > 0 && deviationsOf(now, usual) > SURGE_DEVIATIONS && now > SURGE_TIMES * most;
   }
 
   /** Since the first of them. */
-  #forMs(nowMs: number): number {
-    return this.#firstMs === null ? 0 : nowMs - this.#firstMs;
+  #forMs(values: Values, nowMs: number): number {
+    return values[this.#at + IS_CALLED] === 0 ? 0 : nowMs - values[this.#at + FIRST_MS]!;
   }
 }

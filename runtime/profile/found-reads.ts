@@ -1,7 +1,8 @@
 // What the read cache answers of a function's reads at storage, from calls of a side where the function runs. Visits tell nothing of it: what one call
 // in a hundred reads, nobody has read a moment before.
 
-import { decayOf } from "#runtime/decay.ts";
+import type { HalfLife } from "#runtime/decay.ts";
+import type { Layout, Values } from "./layout.ts";
 import { TERM_AT, type Tally } from "./tally.ts";
 
 /** Of such calls, lately. Means of a call. */
@@ -16,50 +17,49 @@ export interface FoundReads {
   readonly foundRounds: number;
 }
 
-export class FoundReadsLately {
-  readonly #halfLifeMs: number;
-  #lastMs = 0;
-  #calls = 0;
-  #findableOperations = 0;
-  #findableRounds = 0;
-  #foundOperations = 0;
-  #foundRounds = 0;
+/** Sums over calls, and when the last of them were heard of. */
+const CALLS = 0;
+const [FINDABLE_OPERATIONS, FINDABLE_ROUNDS, FOUND_OPERATIONS, FOUND_ROUNDS] = [1, 2, 3, 4] as const;
+const [LAST_MS, SIZE] = [5, 6] as const;
 
-  constructor(halfLifeMs: number) {
-    this.#halfLifeMs = halfLifeMs;
+export class FoundReadsLately {
+  readonly #at: number;
+  readonly #halfLife: HalfLife;
+
+  constructor(layout: Layout, halfLife: HalfLife) {
+    this.#at = layout.take(SIZE);
+    this.#halfLife = halfLife;
   }
 
-  add({ sums }: Tally, nowMs: number): void {
+  add(values: Values, { sums }: Tally, nowMs: number): void {
+    const at = this.#at;
     // Of most functions there is nothing to say.
-    if (sums[TERM_AT.findableOperations]! <= 0 && this.#calls === 0) return;
-    const kept = decayOf(nowMs - this.#lastMs, this.#halfLifeMs);
-    this.#calls = kept * this.#calls + sums[TERM_AT.calls]!;
-    this.#findableOperations = kept * this.#findableOperations + sums[TERM_AT.findableOperations]!;
-    this.#findableRounds = kept * this.#findableRounds + sums[TERM_AT.findableRounds]!;
-    this.#foundOperations = kept * this.#foundOperations + sums[TERM_AT.foundOperations]!;
-    this.#foundRounds = kept * this.#foundRounds + sums[TERM_AT.foundRounds]!;
-    this.#lastMs = nowMs;
+    if (sums[TERM_AT.findableOperations]! <= 0 && values[at + CALLS] === 0) return;
+    const kept = this.#halfLife.partAfter(nowMs - values[at + LAST_MS]!);
+    values[at + CALLS] = kept * values[at + CALLS]! + sums[TERM_AT.calls]!;
+    values[at + FINDABLE_OPERATIONS] = kept * values[at + FINDABLE_OPERATIONS]! + sums[TERM_AT.findableOperations]!;
+    values[at + FINDABLE_ROUNDS] = kept * values[at + FINDABLE_ROUNDS]! + sums[TERM_AT.findableRounds]!;
+    values[at + FOUND_OPERATIONS] = kept * values[at + FOUND_OPERATIONS]! + sums[TERM_AT.foundOperations]!;
+    values[at + FOUND_ROUNDS] = kept * values[at + FOUND_ROUNDS]! + sums[TERM_AT.foundRounds]!;
+    values[at + LAST_MS] = nowMs;
   }
 
   /** null: there were none. */
-  estimate(nowMs: number): FoundReads | null {
-    const calls = this.#calls;
+  estimate(values: Values, nowMs: number): FoundReads | null {
+    const at = this.#at;
+    const [calls, lastMs] = [values[at + CALLS]!, values[at + LAST_MS]!];
     if (calls <= 0) return null;
     return {
-      calls: calls * decayOf(nowMs - this.#lastMs, this.#halfLifeMs),
-      lastMs: this.#lastMs,
-      findableOperations: this.#findableOperations / calls,
-      findableRounds: this.#findableRounds / calls,
-      foundOperations: this.#foundOperations / calls,
-      foundRounds: this.#foundRounds / calls,
+      calls: calls * this.#halfLife.partAfter(nowMs - lastMs),
+      lastMs,
+      findableOperations: values[at + FINDABLE_OPERATIONS]! / calls,
+      findableRounds: values[at + FINDABLE_ROUNDS]! / calls,
+      foundOperations: values[at + FOUND_OPERATIONS]! / calls,
+      foundRounds: values[at + FOUND_ROUNDS]! / calls,
     };
   }
 
-  forget(): void {
-    this.#calls = 0;
-    this.#findableOperations = 0;
-    this.#findableRounds = 0;
-    this.#foundOperations = 0;
-    this.#foundRounds = 0;
+  forget(values: Values): void {
+    values.fill(0, this.#at, this.#at + LAST_MS);
   }
 }

@@ -3,12 +3,12 @@
 
 import { clamp } from "../clamp.ts";
 import { CallsByTime } from "./calls-by-time.ts";
-import { ComingCalls, type Rates, type Surge } from "./coming-calls.ts";
+import { ComingCalls, type Pause, type Rates, type Surge } from "./coming-calls.ts";
+import { Layout } from "./layout.ts";
 import { RecentCalls } from "./recent-calls.ts";
 import { otherSide, type Side } from "./sample.ts";
 import { CALLS_KEPT, SideProfile, type SideEstimate } from "./side-profile.ts";
 import { TERM_AT, type Tally } from "./tally.ts";
-import type { WorkByBytes } from "./work-by-bytes.ts";
 
 /**
  * Calls that were under way when others came end within about this: what they left among these is forgotten, if enough come at once soon after that to
@@ -25,13 +25,21 @@ export type Estimates = Readonly<Record<Side, SideEstimate | null>>;
 /** After a pause. Chosen: `placement`'s functions, that are called for a second now and then, had other CPU times in the first three windows. */
 const COLD_MS = 100;
 
+/** Of all profiles. What each fold writes lies together. */
+const LAYOUT = new Layout();
+const COMING = new ComingCalls(LAYOUT);
+const RECENT = new RecentCalls(LAYOUT);
+const SIDES: Readonly<Record<Side, SideProfile>> = {
+  compute: new SideProfile(LAYOUT),
+  storage: new SideProfile(LAYOUT),
+};
+const BY_TIME_AT = CallsByTime.placeIn(LAYOUT);
+
 export class FunctionProfile {
   readonly version: string;
+  readonly #values = LAYOUT.values();
   /** On both sides. */
-  readonly byTime = new CallsByTime();
-  readonly #sides: Readonly<Record<Side, SideProfile>> = { compute: new SideProfile(), storage: new SideProfile() };
-  readonly #recent = new RecentCalls();
-  readonly #coming = new ComingCalls();
+  readonly byTime = new CallsByTime(BY_TIME_AT, this.#values);
   /** Until then calls of before the last shift may come; null: they are forgotten. */
   #straysUntilMs: number | null = null;
 
@@ -45,21 +53,25 @@ export class FunctionProfile {
    * everything cold.
    */
   fold(tally: Tally, nowMs: number, stretchMs: number, lastedMs: number): boolean {
+    const values = this.#values;
+    const { side, sums } = tally;
     // What failed has to be served as well, and what was turned away comes again.
-    const [calls, untold] = [tally.sums[TERM_AT.calls]!, tally.sums[TERM_AT.untold]!];
-    this.#coming.addStretch(tally.side, calls + untold, tally.sums[TERM_AT.fixed]!, stretchMs, nowMs);
-    this.#recent.count(calls + untold, nowMs);
-    const [elapsedUs, bytes] = [tally.sums[TERM_AT.elapsedUs]!, tally.sums[TERM_AT.bytes]!];
-    this.byTime.fold(tally.side, { calls, elapsedUs, untold, bytes }, nowMs, lastedMs);
-    const own = this.#sides[tally.side];
-    const other = this.#sides[otherSide(tally.side)];
-    this.#forgetStrays(own, other, calls, nowMs);
-    const callsElsewhere = other.callsLatelyAt(nowMs);
-    const isCold = nowMs - (this.pause?.toMs ?? -Infinity) < COLD_MS;
-    const shifted = own.fold(tally, callsElsewhere, isCold, nowMs) && own.callsLatelyAt(nowMs) >= callsElsewhere;
+    const calls = sums[TERM_AT.calls]!;
+    const untold = sums[TERM_AT.untold]!;
+    COMING.addStretch(values, side, calls + untold, sums[TERM_AT.fixed]!, stretchMs, nowMs);
+    RECENT.count(values, calls + untold, nowMs);
+    const elapsedUs = sums[TERM_AT.elapsedUs]!;
+    this.byTime.fold(side, { calls, elapsedUs, untold, bytes: sums[TERM_AT.bytes]! }, nowMs, lastedMs);
+    const own = SIDES[side];
+    const other = SIDES[otherSide(side)];
+    if (this.#straysUntilMs !== null) this.#forgetStrays(own, other, calls, nowMs);
+    const callsElsewhere = other.callsLatelyAt(values, nowMs);
+    const isCold = nowMs - COMING.pausedUntilMs(values) < COLD_MS;
+    const isOther = own.fold(values, tally, callsElsewhere, isCold, nowMs);
+    const shifted = isOther && own.callsLatelyAt(values, nowMs) >= callsElsewhere;
     if (shifted) {
-      other.reset();
-      this.#coming.forgetMost(nowMs);
+      other.reset(values);
+      COMING.forgetMost(values, nowMs);
       this.#straysUntilMs = nowMs + STRAYS_MS;
     }
     return shifted;
@@ -71,77 +83,78 @@ export class FunctionProfile {
     if (overMs === null || nowMs < overMs || calls < CALLS_KEPT) return;
     this.#straysUntilMs = null;
     if (nowMs >= overMs + STRAYS_LATE_MS) return;
-    own.forget();
-    if (other.lastMs < overMs) other.forget();
+    own.forget(this.#values);
+    if (other.lastMs(this.#values) < overMs) other.forget(this.#values);
   }
 
   /** When the last call was heard of, ms of the controller's clock; 0: none was. */
   get lastMs(): number {
-    return Math.max(this.#sides.compute.lastMs, this.#sides.storage.lastMs);
+    return Math.max(SIDES.compute.lastMs(this.#values), SIDES.storage.lastMs(this.#values));
   }
 
   /** The same of all calls, also those that tell nothing of what it costs. */
   get calledMs(): number {
-    return this.#coming.lastMs ?? 0;
+    return COMING.lastMs(this.#values);
   }
 
   estimates(nowMs: number): Estimates {
-    const { compute, storage } = this.#sides;
-    return { compute: compute.estimate(nowMs), storage: storage.estimate(nowMs) };
+    const values = this.#values;
+    return { compute: SIDES.compute.estimate(values, nowMs), storage: SIDES.storage.estimate(values, nowMs) };
   }
 
   /** How many times the work of a call of `thanBytes` one of `bytes` is; 1 where work does not go with bytes, or nobody knows. */
   workTimes(bytes: number, thanBytes: number): number {
-    const besides = this.#workByBytes.workBesidesBytes;
+    const besides = this.#workBesidesBytes;
     return besides === null
       ? 1
       : clamp((1 + besides + bytes) / (1 + besides + thanBytes), 1 / WORK_TIMES_MAX, WORK_TIMES_MAX);
   }
 
   /** By the side that knows, and if both do by that which has more calls. */
-  get #workByBytes(): WorkByBytes {
-    const [one, other] = [this.#sides.compute.workByBytes, this.#sides.storage.workByBytes];
-    const isOther = one.workBesidesBytes === null || other.calls > one.calls;
-    return other.workBesidesBytes !== null && isOther ? other : one;
+  get #workBesidesBytes(): number | null {
+    const values = this.#values;
+    const [one, other] = [SIDES.compute.workByBytes, SIDES.storage.workByBytes];
+    const [ofOne, ofOther] = [one.workBesidesBytes(values), other.workBesidesBytes(values)];
+    return ofOne === null || (ofOther !== null && other.calls(values) > one.calls(values)) ? ofOther : ofOne;
   }
 
   /** When the function's code was compiled on that side, ms of the controller's clock; null: it is not yet. */
   warmMs(side: Side): number | null {
-    return this.#sides[side].warmMs;
+    return SIDES[side].warmMs(this.#values);
   }
 
   /** Of the calls on that side: those that failed and tell nothing of what it costs there. */
   untold(side: Side): number {
-    return this.#sides[side].untold;
+    return SIDES[side].untold(this.#values);
   }
 
   /** Of the whole time of a call on that side; null: nothing is known. */
   percentileUs(side: Side, percent: number): number | null {
-    return this.#sides[side].percentileUs(percent);
+    return SIDES[side].percentileUs(this.#values, percent);
   }
 
   /** Over the last ten seconds, for people; failures included. */
   callsPerSecondLately(nowMs: number): number {
-    return this.#recent.perSecond(nowMs);
+    return RECENT.perSecond(this.#values, nowMs);
   }
 
   /** As fast as a plan follows them. */
   rates(nowMs: number): Rates {
-    return this.#coming.rates(nowMs);
+    return COMING.rates(this.#values, nowMs);
   }
 
   /** The last stretch without calls; null: there was none. */
-  get pause(): ComingCalls["pause"] {
-    return this.#coming.pause;
+  get pause(): Pause | null {
+    return COMING.pause(this.#values);
   }
 
   /** As they come in these moments, where those are many more than usual and no chance; null: they are not. */
   surge(usual: Rates, nowMs: number): Surge | null {
-    return this.#coming.surge(usual, nowMs);
+    return COMING.surge(this.#values, usual, nowMs);
   }
 
   /** As they come in these moments, where those are far fewer than usual and no chance; null: they are not. */
   ebb(usual: Rates, nowMs: number): Rates | null {
-    return this.#coming.ebb(usual, nowMs);
+    return COMING.ebb(this.#values, usual, nowMs);
   }
 }

@@ -15,15 +15,15 @@ export const bucketOf = (us: number): number =>
 /** The middle of the bucket, µs. */
 const middleOf = (bucket: number): number => FIRST_US * Math.exp((bucket - 0.5) * LOG_RATIO);
 
-/** `counts` by bucket; they may be fractions. null: there are none. */
-export function percentileUs(counts: ArrayLike<number>, percent: number): number | null {
+/** `counts`: by bucket, from a place on; they may be fractions. null: there are none. */
+export function percentileUs(counts: ArrayLike<number>, percent: number, from = 0): number | null {
   let total = 0;
-  for (let bucket = 0; bucket < counts.length; bucket++) total += counts[bucket]!;
+  for (let bucket = 0; bucket < BUCKETS; bucket++) total += counts[from + bucket]!;
   if (total <= 0) return null;
   let left = (percent / 100) * total;
-  for (let bucket = 0; bucket < counts.length; bucket++) {
-    left -= counts[bucket]!;
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    left -= counts[from + bucket]!;
     if (left <= 0) return middleOf(bucket);
   }
-  return middleOf(counts.length - 1);
+  return middleOf(BUCKETS - 1);
 }

@@ -33,25 +33,6 @@ const forged = (change: Partial<Record<TallyTerm, number>>): Tally => ({
 });
 
 describe("profiles", () => {
-  test.each([
-    { calls: 0.5, cpuUs: 1 },
-    { calls: 1e-300, cpuUs: 1e30 },
-    { calls: 2e9 },
-    { calls: 1, cpuUs: 1.8e16 },
-    { calls: 1, logCpu: 1e3 },
-    { calls: 1, operations: 1e8 },
-    { calls: 1, failed: 3, untold: 1 },
-    { calls: 1, fixed: 3, untold: 1 },
-    { calls: 1, fixed: 0.5 },
-    { cpuUs: 1 },
-  ])("are not made of what no calls can have come to: %j", (sums) => {
-    const profiles = new Profiles();
-    profiles.fold([forged(sums)], 0, STRETCH_MS);
-    expect(profiles.get("khop")).toBeUndefined();
-    profiles.fold([forged({ calls: 1, cpuUs: 1e9, operations: 1e6, failed: 2, untold: 1 })], 0, STRETCH_MS);
-    expect(profiles.get("khop")?.estimates(0).compute).toMatchObject({ calls: 1, cpuUs: 1e9 });
-  });
-
   test("tell means, rate and percentiles of each side", () => {
     const profiles = new Profiles();
     for (let at = 0; at < 200; at++) {

@@ -2,7 +2,7 @@
 // that was called least recently makes room.
 
 import { FunctionProfile } from "./function-profile.ts";
-import { isPlausible, TALLIED_FUNCTIONS_MAX, type Tally } from "./tally.ts";
+import { TALLIED_FUNCTIONS_MAX, type Tally } from "./tally.ts";
 import { windowMsOf } from "./window-length.ts";
 
 /** At most 12 KiB each, of which two sides are 3 KiB each and what calls took by time is 3 KiB: 48 MiB in all. */
@@ -12,14 +12,13 @@ export class Profiles {
   readonly #functions = new Map<string, FunctionProfile>();
 
   /**
-   * What one node, or the storage side, saw in the last `stretchMs`. The names of the functions that are not what they were. A new
-   * version is a new function; what no calls can have come to is left out.
+   * What one node, or the storage side, saw in the last `stretchMs`; each is plausible. The names of the functions that are not what they were. A new
+   * version is a new function.
    */
   fold(tallies: readonly Tally[], nowMs: number, stretchMs: number): readonly string[] {
     const shifted: string[] = [];
     const lastedMs = Math.min(stretchMs, windowMsOf(tallies.length));
     for (const tally of tallies) {
-      if (!isPlausible(tally)) continue;
       const { function: name, version } = tally;
       let profile = this.#functions.get(name);
       if (profile?.version !== version) {

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
+import { alone } from "./alone.ts";
 import { RecentCalls } from "./recent-calls.ts";
 
 const START_MS = 1_800_000_000_000;
 
 test("calls are seen for ten seconds after they came, and not for longer than eleven", () => {
-  const recent = new RecentCalls();
+  const recent = alone(RecentCalls);
   recent.count(30, START_MS);
   expect(recent.perSecond(START_MS)).toBe(3);
   expect(recent.perSecond(START_MS + 9_000)).toBe(3);
@@ -14,7 +15,7 @@ test("calls are seen for ten seconds after they came, and not for longer than el
 });
 
 test("a steady rate is told as it is, wherever in a second one asks", () => {
-  const recent = new RecentCalls();
+  const recent = alone(RecentCalls);
   let nowMs = START_MS + 7;
   const rates: number[] = [];
   for (let window = 0; window < 2_000; window++) {
@@ -27,7 +28,7 @@ test("a steady rate is told as it is, wherever in a second one asks", () => {
 });
 
 test("nothing is told of what never was, and a clock that jumps back loses nothing", () => {
-  const recent = new RecentCalls();
+  const recent = alone(RecentCalls);
   expect(recent.perSecond(START_MS)).toBe(0);
   recent.count(10, START_MS);
   recent.count(10, START_MS - 3_000);

@@ -1,36 +1,46 @@
 // How many calls came in the last ten seconds, for people: they look some seconds after they called. A plan follows a faster
 // rate (coming-calls.ts).
 
+import type { Layout, Values } from "./layout.ts";
+
 /** As far as it looks back; the second that is not over yet comes on top. */
 export const RECENT_S = 10;
 const SECONDS = RECENT_S + 1;
 
 export class RecentCalls {
   /** By second, round and round. */
-  readonly #counts = new Float64Array(SECONDS);
-  /** The latest that was counted in; -1: none was. */
-  #second = -1;
+  readonly #at: number;
+  /** After the latest that was counted in; 0: none was. */
+  readonly #endAt: number;
 
-  /** A clock that jumps back counts in the second that it has been at. */
-  count(calls: number, nowMs: number): void {
-    this.#forgetUntil(secondOf(nowMs));
-    this.#counts[this.#second % SECONDS]! += calls;
+  constructor(layout: Layout) {
+    this.#at = layout.take(SECONDS);
+    this.#endAt = layout.take(1);
   }
 
-  perSecond(nowMs: number): number {
-    const now = Math.max(this.#second, secondOf(nowMs));
+  /** A clock that jumps back counts in the second that it has been at. */
+  count(values: Values, calls: number, nowMs: number): void {
+    const second = Math.max(secondOf(nowMs), values[this.#endAt]! - 1);
+    this.#forgetUntil(values, second);
+    values[this.#at + (second % SECONDS)]! += calls;
+  }
+
+  perSecond(values: Values, nowMs: number): number {
+    const end = values[this.#endAt]!;
+    const now = Math.max(end - 1, secondOf(nowMs));
     let calls = 0;
-    for (let second = Math.max(0, this.#second - SECONDS + 1); second <= this.#second; second++) {
-      if (now - second < SECONDS) calls += this.#counts[second % SECONDS]!;
+    for (let second = Math.max(0, end - SECONDS); second < end; second++) {
+      if (now - second < SECONDS) calls += values[this.#at + (second % SECONDS)]!;
     }
     return calls / (RECENT_S + Math.max(0, nowMs / 1e3 - now));
   }
 
-  #forgetUntil(second: number): void {
-    if (second <= this.#second) return;
-    if (second - this.#second >= SECONDS) this.#counts.fill(0);
-    else for (let gone = this.#second + 1; gone <= second; gone++) this.#counts[gone % SECONDS] = 0;
-    this.#second = second;
+  #forgetUntil(values: Values, second: number): void {
+    const end = values[this.#endAt]!;
+    if (second < end) return;
+    if (second - end >= SECONDS - 1) values.fill(0, this.#at, this.#at + SECONDS);
+    else for (let gone = end; gone <= second; gone++) values[this.#at + (gone % SECONDS)] = 0;
+    values[this.#endAt] = second + 1;
   }
 }
 

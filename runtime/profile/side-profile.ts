@@ -1,18 +1,22 @@
 // What is known of a function on one side: what its calls took, lately. Means are decayed by time, so that a slow drift is followed; a change that the
 // detector sees throws away what was before it. Bounded: 3 KiB, whatever the number of calls.
 
-import { decayOf } from "#runtime/decay.ts";
+import { HalfLife } from "#runtime/decay.ts";
 import { FoundReadsLately, type FoundReads } from "./found-reads.ts";
 import { CallsLately } from "./calls-lately.ts";
 import { ChangeDetector } from "./change-detector.ts";
-import { RATE_HALF_LIFE_MS } from "./coming-calls.ts";
+import { RATE_HALF_LIFE } from "./coming-calls.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";
+import type { Layout, Values } from "./layout.ts";
 import { OPERATION_WORK_US, TALLY_TERMS, TERM_AT, type Tally } from "./tally.ts";
 import { CpuTimes, isInEarnest, isResident, Residence, WarmUp, type CpuEstimate } from "./warm-up.ts";
 import { WorkByBytes } from "./work-by-bytes.ts";
 
+/** Of the sums of tallies, each at its term, so many. */
+const TERMS = TALLY_TERMS.length;
+
 /** A call counts half as much after this time. Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
-const HALF_LIFE_MS = 2_000;
+const HALF_LIFE = new HalfLife(2_000);
 /** So many calls are kept however old they are: of a side that is visited now and then there would be nothing otherwise. */
 export const CALLS_KEPT = 16;
 /** The histogram is scaled back when its new calls weigh so much. */
@@ -58,165 +62,188 @@ export interface SideEstimate {
   readonly cpuBesidesBytes: number | null;
 }
 
-export class SideProfile {
-  readonly #sums = new Float64Array(TALLY_TERMS.length);
-  /** In units of `#weight`, which grows as the sums decay: two hundred products less for every fold. */
-  readonly #elapsed = new Float64Array(BUCKETS);
-  #weight = 1;
-  readonly #detector = new ChangeDetector();
-  readonly #warmUp = new WarmUp();
-  readonly #residence = new Residence();
-  readonly #inEarnest = new CpuTimes();
-  readonly #foundReads = new FoundReadsLately(HALF_LIFE_MS);
-  readonly workByBytes = new WorkByBytes();
-  #lastMs = 0;
-  #callsInAll = 0;
-  #sinceMs = 0;
-  /** Of whatever kind they were. */
-  readonly #lately = new CallsLately(RATE_HALF_LIFE_MS);
+/** After the sums: what a call that is new counts in the histogram (0 is 1), when the last calls were heard of, how many there were in all, and since when. */
+const [WEIGHT, LAST_MS, CALLS_IN_ALL, SINCE_MS] = [TERMS, TERMS + 1, TERMS + 2, TERMS + 3] as const;
+const OWN_SIZE = TERMS + 4;
 
-  get lastMs(): number {
-    return this.#lastMs;
+export class SideProfile {
+  readonly #at: number;
+  readonly #warmUp: WarmUp;
+  readonly #residence: Residence;
+  /** Of whatever kind they were. */
+  readonly #lately: CallsLately;
+  readonly #detector: ChangeDetector;
+  readonly #inEarnest: CpuTimes;
+  readonly workByBytes: WorkByBytes;
+  readonly #foundReads: FoundReadsLately;
+  /** Of a histogram in units that grow as the sums decay: two hundred products less for every fold. */
+  readonly #elapsedAt: number;
+
+  constructor(layout: Layout) {
+    this.#at = layout.take(OWN_SIZE);
+    this.#warmUp = new WarmUp(layout);
+    this.#residence = new Residence(layout);
+    this.#lately = new CallsLately(layout, RATE_HALF_LIFE);
+    this.#detector = new ChangeDetector(layout);
+    this.#inEarnest = new CpuTimes(layout);
+    this.workByBytes = new WorkByBytes(layout);
+    this.#foundReads = new FoundReadsLately(layout, HALF_LIFE);
+    this.#elapsedAt = layout.take(BUCKETS);
+  }
+
+  lastMs(values: Values): number {
+    return values[this.#at + LAST_MS]!;
   }
 
   /** When the function's code was compiled here; null: it is not yet. */
-  get warmMs(): number | null {
-    return this.#warmUp.warmMs;
+  warmMs(values: Values): number | null {
+    return this.#warmUp.warmMs(values);
   }
 
   /**
    * `callsElsewhere`: on the other side, lately; `isCold`: they find what others have left of caches, and look like other calls. True: the calls are not
    * what they were, and what was known of them is gone.
    */
-  fold(tally: Tally, callsElsewhere: number, isCold: boolean, nowMs: number): boolean {
-    const { sums, elapsed } = tally;
+  fold(values: Values, tally: Tally, callsElsewhere: number, isCold: boolean, nowMs: number): boolean {
+    const { sums } = tally;
+    const at = this.#at;
     const calls = sums[TERM_AT.calls]!;
     if (calls <= 0) {
       // Only failures: they are told beside what is known, which is as old as it was.
-      for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term]!;
+      this.#add(values, 1, sums);
       return false;
     }
-    this.#lately.add(calls, nowMs);
-    const callsHere = this.#lately.at(nowMs);
+    this.#lately.add(values, calls, nowMs);
+    const callsHere = this.#lately.countAt(values, nowMs);
     const part = callsHere / (callsHere + callsElsewhere);
-    const wasWarm = this.warmMs !== null;
-    const inEarnest = wasWarm && isInEarnest(part, this.#cpuUs);
-    if (this.#warmUp.add(tally, nowMs)) this.reset();
+    const wasWarm = this.warmMs(values) !== null;
+    const inEarnest = wasWarm && isInEarnest(part, this.#cpuUs(values));
+    if (this.#warmUp.add(values, tally, nowMs)) this.reset(values);
     // What it is held against would be visits.
-    else if (this.#residence.isNew(part)) this.#detector.reset();
-    this.#inEarnest.decay(decayOf(nowMs - this.#lastMs, HALF_LIFE_MS));
-    this.#decay(this.#decayFactor(nowMs, calls));
-    const shifted = !isCold && this.#detector.observe(calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
-    if (shifted) this.forget();
-    if (inEarnest) this.#inEarnest.add(tally);
-    if (isResident(part)) this.#foundReads.add(tally, nowMs);
-    if (wasWarm) this.#addWork(sums, nowMs);
-    for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! += sums[term]!;
-    for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
-      const bucket = elapsed[pair]!;
-      if (bucket >= 0 && bucket < BUCKETS) this.#elapsed[bucket]! += elapsed[pair + 1]! * this.#weight;
-    }
-    this.#lastMs = nowMs;
-    if (this.#callsInAll === 0) this.#sinceMs = nowMs;
-    this.#callsInAll += calls;
+    else if (this.#residence.isNew(values, part)) this.#detector.reset(values);
+    const left = HALF_LIFE.partAfter(nowMs - values[at + LAST_MS]!);
+    this.#inEarnest.decay(values, left);
+    const shifted =
+      !isCold && this.#detector.observe(values, calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
+    if (shifted) this.forget(values);
+    if (inEarnest) this.#inEarnest.add(values, tally);
+    if (isResident(part)) this.#foundReads.add(values, tally, nowMs);
+    if (wasWarm) this.#addWork(values, sums, nowMs);
+    const kept = this.#kept(values, left, calls);
+    this.#addElapsed(values, kept, tally.elapsed);
+    this.#add(values, kept, sums);
+    values[at + LAST_MS] = nowMs;
+    if (values[at + CALLS_IN_ALL] === 0) values[at + SINCE_MS] = nowMs;
+    values[at + CALLS_IN_ALL]! += calls;
     return shifted;
   }
 
-  #addWork(sums: readonly number[], nowMs: number): void {
+  /** Of what was there before so much is kept. */
+  #add(values: Values, kept: number, sums: readonly number[]): void {
+    const at = this.#at;
+    for (let term = 0; term < TERMS; term++) values[at + term] = kept * values[at + term]! + sums[term]!;
+  }
+
+  /** `elapsed`: bucket, count, bucket, count, … */
+  #addElapsed(values: Values, kept: number, elapsed: readonly number[]): void {
+    const at = this.#elapsedAt;
+    let weight = (values[this.#at + WEIGHT]! || 1) / kept;
+    if (weight >= WEIGHT_MAX) {
+      for (let bucket = 0; bucket < BUCKETS; bucket++) values[at + bucket]! /= weight;
+      weight = 1;
+    }
+    values[this.#at + WEIGHT] = weight;
+    for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
+      const bucket = elapsed[pair]!;
+      if (bucket >= 0 && bucket < BUCKETS) values[at + bucket]! += elapsed[pair + 1]! * weight;
+    }
+  }
+
+  #addWork(values: Values, sums: readonly number[], nowMs: number): void {
     const cpuUs = sums[TERM_AT.cpuUs]!;
     const workUs = cpuUs + OPERATION_WORK_US * sums[TERM_AT.operations]!;
-    this.workByBytes.add(sums[TERM_AT.calls]!, sums[TERM_AT.bytes]!, cpuUs, workUs, nowMs);
+    this.workByBytes.add(values, sums[TERM_AT.calls]!, sums[TERM_AT.bytes]!, cpuUs, workUs, nowMs);
   }
 
   /** Of a call; 0: none is known. */
-  get #cpuUs(): number {
-    return this.#sums[TERM_AT.cpuUs]! / Math.max(1, this.#sums[TERM_AT.calls]!);
+  #cpuUs(values: Values): number {
+    return values[this.#at + TERM_AT.cpuUs]! / Math.max(1, values[this.#at + TERM_AT.calls]!);
   }
 
-  /** Weighted: what is older counts less. */
-  callsAt(nowMs: number): number {
-    return this.#sums[TERM_AT.calls]! * this.#decayFactor(nowMs, 0);
-  }
-
-  callsLatelyAt(nowMs: number): number {
-    return this.#lately.at(nowMs);
+  callsLatelyAt(values: Values, nowMs: number): number {
+    return this.#lately.countAt(values, nowMs);
   }
 
   /** Weighted like those that tell something; where none does, all that there were. */
-  get untold(): number {
-    return this.#sums[TERM_AT.untold]!;
+  untold(values: Values): number {
+    return values[this.#at + TERM_AT.untold]!;
   }
 
   /** null: nothing is known. */
-  estimate(nowMs: number): SideEstimate | null {
-    const calls = this.callsAt(nowMs);
+  estimate(values: Values, nowMs: number): SideEstimate | null {
+    const at = this.#at;
+    const lastMs = values[at + LAST_MS]!;
+    const left = HALF_LIFE.partAfter(nowMs - lastMs);
+    // Weighted: what is older counts less.
+    const calls = values[at + TERM_AT.calls]! * this.#kept(values, left, 0);
     if (calls <= 0) return null;
-    const sums = this.#sums;
-    const per = 1 / sums[TERM_AT.calls]!;
-    const [serviceUs, logCpu] = [sums[TERM_AT.serviceUs]! * per, sums[TERM_AT.logCpu]! * per];
+    const per = 1 / values[at + TERM_AT.calls]!;
+    const mean = (term: number): number => values[at + term]! * per;
+    const [serviceUs, logCpu] = [mean(TERM_AT.serviceUs), mean(TERM_AT.logCpu)];
     return {
       calls,
-      lastMs: this.#lastMs,
-      callsInAll: this.#callsInAll,
-      sinceMs: this.#sinceMs,
-      elapsedUs: sums[TERM_AT.elapsedUs]! * per,
+      lastMs,
+      callsInAll: values[at + CALLS_IN_ALL]!,
+      sinceMs: values[at + SINCE_MS]!,
+      elapsedUs: mean(TERM_AT.elapsedUs),
       serviceUs,
-      queueUs: sums[TERM_AT.queueUs]! * per,
-      cpuUs: sums[TERM_AT.cpuUs]! * per,
-      waitUs: sums[TERM_AT.waitUs]! * per,
-      operations: sums[TERM_AT.operations]! * per,
-      rounds: sums[TERM_AT.rounds]! * per,
-      bytes: sums[TERM_AT.bytes]! * per,
-      findableOperations: sums[TERM_AT.findableOperations]! * per,
-      findableRounds: sums[TERM_AT.findableRounds]! * per,
-      foundOperations: sums[TERM_AT.foundOperations]! * per,
-      foundRounds: sums[TERM_AT.foundRounds]! * per,
-      foundReads: this.#foundReads.estimate(nowMs),
-      lockUs: sums[TERM_AT.lockUs]! * per,
-      failedShare: sums[TERM_AT.failed]! / (sums[TERM_AT.calls]! + sums[TERM_AT.untold]!),
+      queueUs: mean(TERM_AT.queueUs),
+      cpuUs: mean(TERM_AT.cpuUs),
+      waitUs: mean(TERM_AT.waitUs),
+      operations: mean(TERM_AT.operations),
+      rounds: mean(TERM_AT.rounds),
+      bytes: mean(TERM_AT.bytes),
+      findableOperations: mean(TERM_AT.findableOperations),
+      findableRounds: mean(TERM_AT.findableRounds),
+      foundOperations: mean(TERM_AT.foundOperations),
+      foundRounds: mean(TERM_AT.foundRounds),
+      foundReads: this.#foundReads.estimate(values, nowMs),
+      lockUs: mean(TERM_AT.lockUs),
+      failedShare: values[at + TERM_AT.failed]! / (values[at + TERM_AT.calls]! + values[at + TERM_AT.untold]!),
       logCpu,
-      logCpuDeviation: Math.sqrt(Math.max(0, sums[TERM_AT.logCpuSquared]! * per - logCpu ** 2)),
-      logCpuError: standardError(logCpu, sums[TERM_AT.logCpuSquared]! * per, calls),
-      serviceError: standardError(serviceUs, sums[TERM_AT.serviceUsSquared]! * per, calls) / Math.max(1, serviceUs),
-      inEarnest: this.#inEarnest.estimate(decayOf(nowMs - this.#lastMs, HALF_LIFE_MS)),
-      cpuBesidesBytes: this.workByBytes.cpuBesidesBytes,
+      logCpuDeviation: Math.sqrt(Math.max(0, mean(TERM_AT.logCpuSquared) - logCpu ** 2)),
+      logCpuError: standardError(logCpu, mean(TERM_AT.logCpuSquared), calls),
+      serviceError: standardError(serviceUs, mean(TERM_AT.serviceUsSquared), calls) / Math.max(1, serviceUs),
+      inEarnest: this.#inEarnest.estimate(values, left),
+      cpuBesidesBytes: this.workByBytes.cpuBesidesBytes(values),
     };
   }
 
   /** Of the whole time of a call; null: nothing is known. */
-  percentileUs(percent: number): number | null {
-    return percentileUs(this.#elapsed, percent);
+  percentileUs(values: Values, percent: number): number | null {
+    return percentileUs(values, percent, this.#elapsedAt);
   }
 
   /** What comes from now on are other calls. */
-  forget(): void {
-    this.#sums.fill(0);
-    this.#elapsed.fill(0);
-    this.#weight = 1;
-    this.#callsInAll = 0;
-    this.#inEarnest.forget();
-    this.#foundReads.forget();
+  forget(values: Values): void {
+    values.fill(0, this.#at, this.#at + TERMS);
+    values.fill(0, this.#elapsedAt, this.#elapsedAt + BUCKETS);
+    values[this.#at + WEIGHT] = 1;
+    values[this.#at + CALLS_IN_ALL] = 0;
+    this.#inEarnest.forget(values);
+    this.#foundReads.forget(values);
   }
 
   /** As the calls on the other side are not what they were. */
-  reset(): void {
-    this.forget();
-    this.#detector.reset();
+  reset(values: Values): void {
+    this.forget(values);
+    this.#detector.reset(values);
   }
 
-  /** `coming`: calls that take the place of old ones. */
-  #decayFactor(nowMs: number, coming: number): number {
-    const calls = this.#sums[TERM_AT.calls]!;
-    const kept = calls <= 0 ? 0 : Math.min(1, Math.max(0, CALLS_KEPT - coming) / calls);
-    return kept === 1 ? 1 : Math.max(kept, decayOf(nowMs - this.#lastMs, HALF_LIFE_MS));
-  }
-
-  #decay(factor: number): void {
-    for (let term = 0; term < this.#sums.length; term++) this.#sums[term]! *= factor;
-    this.#weight /= factor;
-    if (this.#weight < WEIGHT_MAX) return;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#elapsed[bucket]! /= this.#weight;
-    this.#weight = 1;
+  /** Of what is known, if by its age alone `left` of it were. `coming`: calls that take the place of old ones. */
+  #kept(values: Values, left: number, coming: number): number {
+    const calls = values[this.#at + TERM_AT.calls]!;
+    return calls <= 0 ? left : Math.max(left, Math.min(1, Math.max(0, CALLS_KEPT - coming) / calls));
   }
 }
 

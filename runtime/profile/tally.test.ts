@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { NO_USAGE, type Sample } from "./sample.ts";
-import { SampleTally, TALLIED_FUNCTIONS_MAX, TALLY_TERMS, termOf } from "./tally.ts";
+import { isPlausible, SampleTally, TALLIED_FUNCTIONS_MAX, TALLY_TERMS, termOf, type TallyTerm } from "./tally.ts";
 
 const sample = (change: Partial<Sample> = {}): Sample => ({
   ...NO_USAGE,
@@ -89,4 +89,40 @@ test("calls of more functions than there is room for are counted, and change not
   const { tallies, untracked } = tally.take();
   expect([tallies.length, untracked]).toEqual([TALLIED_FUNCTIONS_MAX, 3]);
   expect(termOf(tallies[0]!.sums, "calls")).toBe(2);
+});
+
+const isPlausibleWith = (change: Partial<Record<TallyTerm, number>>): boolean =>
+  isPlausible({
+    function: "khop",
+    version: "1",
+    side: "compute",
+    sums: TALLY_TERMS.map((term) => change[term] ?? 0),
+    elapsed: [],
+  });
+
+test.each([
+  { calls: 0.5, cpuUs: 1 },
+  { calls: 1e-300, cpuUs: 1e30 },
+  { calls: 2e9 },
+  { calls: 1, cpuUs: 1.8e16 },
+  { calls: 1, logCpu: 1e3 },
+  { calls: 1, operations: 1e8 },
+  { calls: 1, failed: 3, untold: 1 },
+  { calls: 1, fixed: 3, untold: 1 },
+  { calls: 1, fixed: 0.5 },
+  { cpuUs: 1 },
+])("no calls can have come to what somebody wrote who is no node: %j", (sums) => {
+  expect(isPlausibleWith(sums)).toBe(false);
+  expect(isPlausibleWith({ calls: 1, cpuUs: 1e9, operations: 1e6, failed: 2, untold: 1 })).toBe(true);
+});
+
+test("sums are told to the ns, and no finer", () => {
+  const tally = new SampleTally();
+  for (let call = 0; call < 3; call++) tally.record(sample({ wallUs: 1 / 3 + 1e3, cpuUs: 1 / 7 }), 1 / 3);
+  const [{ sums } = { sums: [] }] = tally.take().tallies;
+  expect(termOf(sums, "serviceUs")).toBe(3_001);
+  expect(termOf(sums, "elapsedUs")).toBe(1);
+  expect(termOf(sums, "cpuUs")).toBe(0.429);
+  expect(termOf(sums, "logCpu")).toBe(0.400594);
+  expect(sums.every((sum) => String(sum).length <= 16)).toBe(true);
 });

@@ -72,8 +72,10 @@ const US_MAX = 1e10;
 const OPERATIONS_MAX = 1e7;
 /** Of 1 + so much work. */
 const LOG_MAX = Math.log1p(US_MAX * 2);
+type BoundTerm = Exclude<TallyTerm, "calls" | "failed" | "untold" | "fixed">;
+
 /** What one call can come to. Of a host that says more, or of whoever else writes windows, no mean is made. */
-const TERM_MAX: Readonly<Record<Exclude<TallyTerm, "calls" | "failed" | "untold" | "fixed">, number>> = {
+const TERM_MAX: Readonly<Record<BoundTerm, number>> = {
   elapsedUs: US_MAX,
   serviceUs: US_MAX,
   serviceUsSquared: US_MAX ** 2,
@@ -93,10 +95,8 @@ const TERM_MAX: Readonly<Record<Exclude<TallyTerm, "calls" | "failed" | "untold"
   logCpu: LOG_MAX,
   logCpuSquared: LOG_MAX ** 2,
 };
-const BOUNDS = (Object.keys(TERM_MAX) as readonly (keyof typeof TERM_MAX)[]).map((term) => ({
-  at: TERM_AT[term],
-  most: TERM_MAX[term],
-}));
+/** By term; what is counted is looked at by itself. */
+const MOST: readonly number[] = TALLY_TERMS.map((term) => (term in TERM_MAX ? TERM_MAX[term as BoundTerm] : Infinity));
 /** Calls of one function in one window. */
 const CALLS_MAX = 1e9;
 
@@ -104,11 +104,16 @@ const isCount = (value: number | undefined): value is number => Number.isSafeInt
 
 /** Whether calls of a function can have come to that. Sums are numbers from 0. */
 export function isPlausible({ sums }: Tally): boolean {
-  const [calls, failed] = [sums[TERM_AT.calls], sums[TERM_AT.failed]];
-  const [untold, fixed] = [sums[TERM_AT.untold], sums[TERM_AT.fixed]];
+  const calls = sums[TERM_AT.calls];
+  const failed = sums[TERM_AT.failed];
+  const untold = sums[TERM_AT.untold];
+  const fixed = sums[TERM_AT.fixed];
   if (!isCount(calls) || !isCount(failed) || !isCount(untold) || !isCount(fixed)) return false;
   if (Math.max(failed, fixed) > calls + untold) return false;
-  for (const { at, most } of BOUNDS) if (!(sums[at]! <= calls * most)) return false;
+  for (let term = 0; term < MOST.length; term++) {
+    const most = MOST[term]!;
+    if (most < Infinity && !(sums[term]! <= calls * most)) return false;
+  }
   return true;
 }
 
@@ -176,7 +181,10 @@ class Sums {
   /** And begins anew. */
   take(): Pick<Tally, "version" | "sums" | "elapsed"> {
     const sums: number[] = [];
-    for (let term = 0; term < this.#values.length; term++) sums.push(this.#values[term]!);
+    for (let term = 0; term < this.#values.length; term++) {
+      const parts = PARTS_TOLD[term]!;
+      sums.push(Math.round(this.#values[term]! * parts) / parts);
+    }
     const elapsed: number[] = [];
     for (const bucket of this.#buckets.toSorted((one, other) => one - other)) {
       elapsed.push(bucket, this.#elapsed[bucket]!);
@@ -187,6 +195,11 @@ class Sums {
     return { version: this.version, sums, elapsed };
   }
 }
+
+/** Sums are told to the ns, squares to a square µs, logarithms to a millionth: all that a double has would be half as much text again, and takes as much longer to read. */
+const PARTS_TOLD: readonly number[] = TALLY_TERMS.map((term) =>
+  term === "serviceUsSquared" ? 1 : term.startsWith("log") ? 1e6 : 1e3,
+);
 
 /** Kept for the next windows, of 1 KiB each. */
 const SPARE_SUMS_MAX = 1_024;

@@ -3,6 +3,7 @@
 // computing were 60 to 130 µs in one call of a hundred that ran there. A side that is new, or visited, would look the dearer one for that alone, and stay so, since nobody
 // goes where it is dearer.
 
+import type { Layout, Values } from "./layout.ts";
 import { TERM_AT, type Tally } from "./tally.ts";
 
 /** After so many calls of a side, or so much computing, what it runs is compiled. Measured: two isolates of a side were within a tenth of their best then. */
@@ -17,36 +18,40 @@ const PART_VISITED = 0.25;
 /** Finding caches cold is no great part of a call that computes for so long. Chosen: ten times what was seen. */
 const LONG_CALL_US = 500;
 
+/** What has come, and up to where what is known is kept; whether it is over, and when it was; and whether what was heard last is of before that, all or some of it. */
+const [CALLED, COMPUTED_US, CALLED_UP_TO, COMPUTED_UP_TO_US] = [0, 1, 2, 3] as const;
+const [IS_OVER, WARM_MS, IS_JUST_OVER, WARM_UP_SIZE] = [4, 5, 6, 7] as const;
+
 /** How far the code of a function has come on one side, from when its version was called first. */
 export class WarmUp {
-  #calls = 0;
-  #cpuUs = 0;
-  #calledUpTo = CALLS_FIRST;
-  #computedUpTo = CPU_US_FIRST;
-  #warmMs: number | null = null;
-  /** What was heard last is of before it was over, all or some of it. */
-  #isJustOver = false;
+  readonly #at: number;
+
+  constructor(layout: Layout) {
+    this.#at = layout.take(WARM_UP_SIZE);
+  }
 
   /** When it was over; null: it is not. */
-  get warmMs(): number | null {
-    return this.#warmMs;
+  warmMs(values: Values): number | null {
+    return values[this.#at + IS_OVER] === 0 ? null : values[this.#at + WARM_MS]!;
   }
 
   /** Calls that have ended. True: what was known of the side was of code that is slower than what runs now. */
-  add({ sums }: Tally, nowMs: number): boolean {
-    if (this.#warmMs !== null) {
-      const wasJustOver = this.#isJustOver;
-      this.#isJustOver = false;
+  add(values: Values, { sums }: Tally, nowMs: number): boolean {
+    const at = this.#at;
+    if (values[at + IS_OVER] === 1) {
+      const wasJustOver = values[at + IS_JUST_OVER] === 1;
+      values[at + IS_JUST_OVER] = 0;
       return wasJustOver;
     }
-    this.#calls += sums[TERM_AT.calls]!;
-    this.#cpuUs += sums[TERM_AT.cpuUs]!;
-    if (this.#calls < this.#calledUpTo && this.#cpuUs < this.#computedUpTo) return false;
-    this.#calledUpTo = Math.min(WARM_CALLS, 2 * Math.max(CALLS_FIRST, this.#calls));
-    this.#computedUpTo = Math.min(WARM_CPU_US, 2 * Math.max(CPU_US_FIRST, this.#cpuUs));
-    if (this.#calls >= WARM_CALLS || this.#cpuUs >= WARM_CPU_US) {
-      this.#warmMs = nowMs;
-      this.#isJustOver = true;
+    const calls = (values[at + CALLED]! += sums[TERM_AT.calls]!);
+    const cpuUs = (values[at + COMPUTED_US]! += sums[TERM_AT.cpuUs]!);
+    const calledUpTo = Math.max(CALLS_FIRST, values[at + CALLED_UP_TO]!);
+    if (calls < calledUpTo && cpuUs < Math.max(CPU_US_FIRST, values[at + COMPUTED_UP_TO_US]!)) return false;
+    values[at + CALLED_UP_TO] = Math.min(WARM_CALLS, 2 * Math.max(CALLS_FIRST, calls));
+    values[at + COMPUTED_UP_TO_US] = Math.min(WARM_CPU_US, 2 * Math.max(CPU_US_FIRST, cpuUs));
+    if (calls >= WARM_CALLS || cpuUs >= WARM_CPU_US) {
+      values[at + IS_OVER] = values[at + IS_JUST_OVER] = 1;
+      values[at + WARM_MS] = nowMs;
     }
     return true;
   }
@@ -54,13 +59,18 @@ export class WarmUp {
 
 /** Whether a side is where a function runs, or is visited. */
 export class Residence {
-  #isVisited = true;
+  /** 1: it runs there; 0: it is visited. */
+  readonly #at: number;
+
+  constructor(layout: Layout) {
+    this.#at = layout.take(1);
+  }
 
   /** `part`: of the function's calls, that this side has lately. True: it has just come to be where it runs. */
-  isNew(part: number): boolean {
-    if (part < PART_VISITED) this.#isVisited = true;
-    if (!this.#isVisited || !isResident(part)) return false;
-    this.#isVisited = false;
+  isNew(values: Values, part: number): boolean {
+    if (part < PART_VISITED) values[this.#at] = 0;
+    if (values[this.#at] === 1 || !isResident(part)) return false;
+    values[this.#at] = 1;
     return true;
   }
 }
@@ -85,38 +95,47 @@ export interface CpuEstimate {
 
 const CALLS_LEAST = 1e-3;
 
+/** Sums over calls. */
+const [CALLS, CPU_US, LOG_CPU, BYTES, CPU_TIMES_SIZE] = [0, 1, 2, 3, 4] as const;
+
 /** CPU times of calls in earnest. */
 export class CpuTimes {
-  #calls = 0;
-  #cpuUs = 0;
-  #logCpu = 0;
-  #bytes = 0;
+  readonly #at: number;
 
-  add({ sums }: Tally): void {
-    this.#calls += sums[TERM_AT.calls]!;
-    this.#cpuUs += sums[TERM_AT.cpuUs]!;
-    this.#logCpu += sums[TERM_AT.logCpu]!;
-    this.#bytes += sums[TERM_AT.bytes]!;
+  constructor(layout: Layout) {
+    this.#at = layout.take(CPU_TIMES_SIZE);
+  }
+
+  add(values: Values, { sums }: Tally): void {
+    const at = this.#at;
+    values[at + CALLS]! += sums[TERM_AT.calls]!;
+    values[at + CPU_US]! += sums[TERM_AT.cpuUs]!;
+    values[at + LOG_CPU]! += sums[TERM_AT.logCpu]!;
+    values[at + BYTES]! += sums[TERM_AT.bytes]!;
   }
 
   /** By so much less than until now all of them count. */
-  decay(factor: number): void {
+  decay(values: Values, factor: number): void {
+    const at = this.#at;
     // What is left of them in the end says nothing, and would be no number before long.
-    const kept = factor * this.#calls < CALLS_LEAST ? 0 : factor;
-    this.#calls *= kept;
-    this.#cpuUs *= kept;
-    this.#logCpu *= kept;
-    this.#bytes *= kept;
+    const kept = factor * values[at + CALLS]! < CALLS_LEAST ? 0 : factor;
+    for (let one = at; one < at + CPU_TIMES_SIZE; one++) values[one]! *= kept;
   }
 
   /** As it would be after a decay. */
-  estimate(factor: number): CpuEstimate {
-    const per = this.#calls > 0 ? 1 / this.#calls : 0;
-    const means = { cpuUs: per * this.#cpuUs, logCpu: per * this.#logCpu, bytes: per * this.#bytes };
-    return { calls: factor * this.#calls, ...means };
+  estimate(values: Values, factor: number): CpuEstimate {
+    const at = this.#at;
+    const calls = values[at + CALLS]!;
+    const per = calls > 0 ? 1 / calls : 0;
+    return {
+      calls: factor * calls,
+      cpuUs: per * values[at + CPU_US]!,
+      logCpu: per * values[at + LOG_CPU]!,
+      bytes: per * values[at + BYTES]!,
+    };
   }
 
-  forget(): void {
-    this.decay(0);
+  forget(values: Values): void {
+    this.decay(values, 0);
   }
 }

@@ -4,10 +4,11 @@
 //
 // CPU time, or work, = besides + perByte · bytes, by least squares over the windows that bring the calls, each weighted by its calls.
 
-import { decayOf } from "#runtime/decay.ts";
+import { HalfLife } from "#runtime/decay.ts";
+import type { Layout, Values } from "./layout.ts";
 
 /** A window counts half as much after this time: what a function does with a byte hardly changes. Chosen. */
-const HALF_LIFE_MS = 10_000;
+const HALF_LIFE = new HalfLife(10_000);
 /** Of what it varies by, this part or more is by bytes (of walks 0.9 and more); and still so until it is less than the other. Chosen. */
 const EXPLAINED_MIN = 0.7;
 const EXPLAINED_STILL = 0.4;
@@ -16,70 +17,89 @@ const WINDOWS_MIN = 16;
 /** Bytes that vary by less than this, as a share of their mean, make no difference. */
 const VARIATION_MIN = 0.1;
 
-/** One of what may go with bytes: sums over windows. */
-class Line {
-  #sum = 0;
-  /** Products with itself and with bytes, each ÷ calls. */
-  #squared = 0;
-  #withBytes = 0;
-  besidesBytes: number | null = null;
+/** Sums over windows: of itself, and of its products with itself and with bytes, each ÷ calls; whether it goes with bytes, and if so what a call takes besides. */
+const [SUM, SQUARED, WITH_BYTES, IS_KNOWN, BESIDES, LINE_SIZE] = [0, 1, 2, 3, 4, 5] as const;
 
-  add(kept: number, calls: number, bytes: number, sum: number): void {
-    this.#sum = kept * this.#sum + sum;
-    this.#squared = kept * this.#squared + (sum * sum) / calls;
-    this.#withBytes = kept * this.#withBytes + (bytes * sum) / calls;
+/** One of what may go with bytes. */
+class Line {
+  readonly #at: number;
+
+  constructor(layout: Layout) {
+    this.#at = layout.take(LINE_SIZE);
+  }
+
+  besidesBytes(values: Values): number | null {
+    return values[this.#at + IS_KNOWN] === 0 ? null : values[this.#at + BESIDES]!;
+  }
+
+  add(values: Values, kept: number, calls: number, bytes: number, sum: number): void {
+    const at = this.#at;
+    values[at + SUM] = kept * values[at + SUM]! + sum;
+    values[at + SQUARED] = kept * values[at + SQUARED]! + (sum * sum) / calls;
+    values[at + WITH_BYTES] = kept * values[at + WITH_BYTES]! + (bytes * sum) / calls;
   }
 
   /** `bytes`: of a call, on average, and `varied` their variance. */
-  fit(calls: number, bytes: number, varied: number): void {
-    const mean = this.#sum / calls;
-    const own = this.#squared / calls - mean ** 2;
-    const together = this.#withBytes / calls - bytes * mean;
+  fit(values: Values, calls: number, bytes: number, varied: number): void {
+    const at = this.#at;
+    const mean = values[at + SUM]! / calls;
+    const own = values[at + SQUARED]! / calls - mean ** 2;
+    const together = values[at + WITH_BYTES]! / calls - bytes * mean;
     const explained = own > 0 && together > 0 ? together ** 2 / (varied * own) : 0;
-    const isKnown = explained >= (this.besidesBytes === null ? EXPLAINED_MIN : EXPLAINED_STILL);
-    this.besidesBytes = isKnown ? Math.max(0, (mean * varied) / together - bytes) : null;
+    const isKnown = explained >= (values[at + IS_KNOWN] === 0 ? EXPLAINED_MIN : EXPLAINED_STILL);
+    values[at + IS_KNOWN] = isKnown ? 1 : 0;
+    if (isKnown) values[at + BESIDES] = Math.max(0, (mean * varied) / together - bytes);
+  }
+
+  forget(values: Values): void {
+    values[this.#at + IS_KNOWN] = 0;
   }
 }
 
+/** How many windows, sums over them, and when the last was heard of. */
+const [WINDOWS, CALLS, BYTES, BYTES_SQUARED, AT_MS, OWN_SIZE] = [0, 1, 2, 3, 4, 5] as const;
+
 export class WorkByBytes {
-  #windows = 0;
-  #calls = 0;
-  #bytes = 0;
-  #bytesSquared = 0;
-  readonly #cpu = new Line();
-  readonly #work = new Line();
-  #atMs = 0;
+  readonly #at: number;
+  readonly #cpu: Line;
+  readonly #work: Line;
+
+  constructor(layout: Layout) {
+    this.#at = layout.take(OWN_SIZE);
+    this.#cpu = new Line(layout);
+    this.#work = new Line(layout);
+  }
 
   /** Sums over calls of one side, whose code was compiled. `workUs`: as a change detector sees it. */
-  add(calls: number, bytes: number, cpuUs: number, workUs: number, nowMs: number): void {
-    const kept = decayOf(nowMs - this.#atMs, HALF_LIFE_MS);
-    this.#atMs = nowMs;
-    this.#windows = kept * this.#windows + 1;
-    this.#calls = kept * this.#calls + calls;
-    this.#bytes = kept * this.#bytes + bytes;
-    this.#bytesSquared = kept * this.#bytesSquared + (bytes * bytes) / calls;
-    this.#cpu.add(kept, calls, bytes, cpuUs);
-    this.#work.add(kept, calls, bytes, workUs);
-    const mean = this.#bytes / this.#calls;
-    const varied = this.#bytesSquared / this.#calls - mean ** 2;
-    const isVaried = this.#windows >= WINDOWS_MIN && varied > (VARIATION_MIN * mean) ** 2;
+  add(values: Values, calls: number, bytes: number, cpuUs: number, workUs: number, nowMs: number): void {
+    const at = this.#at;
+    const kept = HALF_LIFE.partAfter(nowMs - values[at + AT_MS]!);
+    values[at + AT_MS] = nowMs;
+    const windows = (values[at + WINDOWS] = kept * values[at + WINDOWS]! + 1);
+    const allCalls = (values[at + CALLS] = kept * values[at + CALLS]! + calls);
+    const mean = (values[at + BYTES] = kept * values[at + BYTES]! + bytes) / allCalls;
+    const squared = (values[at + BYTES_SQUARED] = kept * values[at + BYTES_SQUARED]! + (bytes * bytes) / calls);
+    this.#cpu.add(values, kept, calls, bytes, cpuUs);
+    this.#work.add(values, kept, calls, bytes, workUs);
+    const varied = squared / allCalls - mean ** 2;
+    const isVaried = windows >= WINDOWS_MIN && varied > (VARIATION_MIN * mean) ** 2;
     for (const line of [this.#cpu, this.#work])
-      if (isVaried) line.fit(this.#calls, mean, varied);
-      else line.besidesBytes = null;
+      if (isVaried) line.fit(values, allCalls, mean, varied);
+      else line.forget(values);
   }
 
   /** How many calls say so, each of which counts less as it gets older. */
-  get calls(): number {
-    return this.#calls;
+  calls(values: Values): number {
+    return values[this.#at + CALLS]!;
   }
 
   /** CPU time that a call takes whatever its bytes are, as what so many of these take: from 0. null: it does not go with bytes, or nobody knows yet. */
-  get cpuBesidesBytes(): number | null {
-    return this.#cpu.besidesBytes;
+  cpuBesidesBytes(values: Values): number | null {
+    return this.#cpu.besidesBytes(values);
   }
 
   /** The same of its work. */
-  get workBesidesBytes(): number | null {
-    return this.#work.besidesBytes;
+  workBesidesBytes(values: Values): number | null {
+    return this.#work.besidesBytes(values);
   }
 }
