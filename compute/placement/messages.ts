@@ -53,7 +53,7 @@ const seen = {
   /** Calls of functions for which there was no room. */
   untracked: count,
   /** Calls under way at the end of it, waiting ones included. */
-  inFlight: count,
+  inFlight: Type.Integer({ minimum: 0, maximum: OVERFLOW_MAX }),
 };
 
 /** What the module saw of calls that came without a node. */

@@ -2,7 +2,7 @@
 // `runtime/placement/controller.ts`, from what is gathered here.
 
 import { clamp } from "#runtime/clamp.ts";
-import { decayOf } from "#runtime/decay.ts";
+import { callersAfter, callersGrown, inFlightAt, type Callers } from "#runtime/placement/callers.ts";
 import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
 import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
 import { type Rules } from "#runtime/placement/situation.ts";
@@ -33,10 +33,6 @@ import { isPlausible, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
-/** Calls in flight are averaged over about this time: a window sees those of one moment. */
-const IN_FLIGHT_HALF_LIFE_MS = 250;
-/** … and those of these moments over this, as surges are told (runtime/profile/coming-calls.ts). Chosen. */
-const IN_FLIGHT_NOW_HALF_LIFE_MS = 35;
 /** A node that was silent for so long takes no part; one that has calls is heard at least eight times a second. Chosen. */
 const SILENT_MS = 5_000;
 /** Between two steps, for each function that is called: a step takes some 7 µs of each, so steps take 1.5 % of a core … */
@@ -79,18 +75,9 @@ interface LoopOptions {
 const DIRECT = "";
 
 /** A node that was heard of lately. */
-interface KnownNode {
+interface KnownNode extends Callers {
   /** null: calls that came without a node bring no cores. */
   readonly machine: Machine | null;
-  /** Calls in flight, averaged. */
-  readonly calls: number;
-  /** The same of these moments, … */
-  readonly callsNow: number;
-  /** … and what was usual until then: none were in flight where none came. */
-  readonly callsUsual: number;
-  /** How long its last window was. */
-  readonly windowMs: number;
-  readonly atMs: number;
 }
 
 export class PlacementLoop {
@@ -169,7 +156,7 @@ export class PlacementLoop {
 
   /** Takes in what a node saw. Decides soon: many nodes' windows come together. */
   take({ node, machine, stretchMs, tallies, inFlight, nodeCores, hostCores }: SampleWindow): void {
-    this.#count(node, { machine, calls: inFlight, windowMs: windowMsOf(tallies.length) });
+    this.#count(node, machine, { inFlight, windowMs: windowMsOf(tallies.length) });
     const told = tallies.filter(isPlausible);
     // What comes without a node may be handed to one, and is told by the module: nobody knows whose work was whose then.
     const isOwn = !this.#nodes.has(DIRECT);
@@ -181,7 +168,7 @@ export class PlacementLoop {
 
   /** Calls that reached storage without a node. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
-    this.#count(DIRECT, { machine: null, calls: inFlight, windowMs: windowMsOf(tallies.length) });
+    this.#count(DIRECT, null, { inFlight, windowMs: windowMsOf(tallies.length) });
     this.#fold(tallies.filter(isPlausible), stretchMs, Number.NaN);
   }
 
@@ -226,7 +213,7 @@ export class PlacementLoop {
       shifted: new Set(this.#shifted),
       constants: this.#refined(around, work, nowMs),
       capacity,
-      callersGrown: this.#callersGrown(),
+      callersGrown: callersGrown(this.#nodes.values(), nowMs),
       rules: rules(),
     };
     this.#wasHurried = this.#shifted.size > 0 && !this.#wasHurried;
@@ -288,31 +275,10 @@ export class PlacementLoop {
     return storage.findsReads ? worked : { ...worked, storage: { ...worked.storage, found: 0 } };
   }
 
-  #count(node: string, { machine, calls, windowMs }: Pick<KnownNode, "machine" | "calls" | "windowMs">): void {
-    const atMs = this.#options.nowMs();
+  #count(node: string, machine: Machine | null, window: Parameters<typeof callersAfter>[1]): void {
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
-    const passedMs = atMs - (before?.atMs ?? -Infinity);
-    const averaged = (known: number | undefined, ms: number, halfLifeMs: number): number => {
-      const weight = decayOf(ms, halfLifeMs);
-      return weight * (known ?? 0) + (1 - weight) * calls;
-    };
-    const idle = decayOf(passedMs - windowMs, IN_FLIGHT_HALF_LIFE_MS);
-    this.#nodes.set(node, {
-      machine,
-      calls: averaged(before?.calls, passedMs, IN_FLIGHT_HALF_LIFE_MS),
-      callsNow: averaged(before?.callsNow, passedMs, IN_FLIGHT_NOW_HALF_LIFE_MS),
-      callsUsual: averaged(idle * (before?.callsUsual ?? 0), windowMs, IN_FLIGHT_HALF_LIFE_MS),
-      windowMs,
-      atMs,
-    });
-  }
-
-  /** Of all nodes. Before there was a call nothing has grown. */
-  #callersGrown(): number {
-    let [now, usual] = [0, 0];
-    for (const { callsNow, callsUsual } of this.#nodes.values()) [now, usual] = [now + callsNow, usual + callsUsual];
-    return usual > 0 ? now / usual : 1;
+    this.#nodes.set(node, { machine, ...callersAfter(before, window, this.#options.nowMs()) });
   }
 
   /** As late as windows of usual length are no step is: only what longer ones keep back is waited for. */
@@ -324,11 +290,8 @@ export class PlacementLoop {
 
   /** `otherCores`: that each node keeps busy without any call. */
   #capacity(storage: Surroundings["storage"], otherCores: number, nowMs: number): Capacity {
-    let callers = 0;
-    for (const [node, { calls, atMs }] of this.#nodes) {
-      if (nowMs - atMs > SILENT_MS) this.#nodes.delete(node);
-      else callers += calls * decayOf(nowMs - atMs, IN_FLIGHT_HALF_LIFE_MS);
-    }
+    for (const [node, { atMs }] of this.#nodes) if (nowMs - atMs > SILENT_MS) this.#nodes.delete(node);
+    const callers = inFlightAt(this.#nodes.values(), nowMs);
     this.#inFlight = callers;
     const machines = [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
     const cores = coresOf(machines, storage);

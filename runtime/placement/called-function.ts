@@ -16,16 +16,16 @@ import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
 import type { Rules, Situation } from "./situation.ts";
 import { STEADY_MS } from "./before-and-since.ts";
 import { isFirmAt, isHeld, isPromiseBroken } from "./held-function.ts";
-import { isCrowded, isManyCallers } from "./next-trial.ts";
+import { isCrowded, areCallersMany } from "./next-trial.ts";
 import type { Tried } from "./tried-function.ts";
 import type { Candidate } from "./worthwhile-shares.ts";
 
 /** Of its calls, at least, are reckoned as free to be on either side. */
 const FREE_MIN = 0.01;
-/** So many times as many in flight as usual are more. Chosen: where callers wait for each other their number is the same from one window to the next. */
+/** So many times as many in flight as usual are more. Chosen: where callers wait for each other as many are in every window. */
 const CALLERS_GROWN_MIN = 1.1;
 /** For so long after calls have become others, their rate is what it has not been. Chosen: four times its half-life. */
-const OTHER_MS = 1_000;
+const CALLS_NEW_MS = 1_000;
 /** After a move its function rests, so that the next step sees what came of it. */
 export const REST_MS = 100;
 /** A move is lately for so long, and a flap where it is undone within that. */
@@ -60,9 +60,8 @@ export function calledFunction(
   const sides = capacity.storageCores > 0 ? sidesUnder(rules.p99UnderUs, profile, costs) : COMPUTE_ONLY;
   const isStopped = hasStopped(profile, heardMs);
   const rates = profile.rates(nowMs);
-  // Callers who wait for each other make more calls whenever these take less: none, but where all of them are others.
-  const isOther = nowMs - before.sinceMs < OTHER_MS;
-  const surge = isOther || isGrowing(situation) ? profile.surge(rates, nowMs) : null;
+  const seen = profile.surge(rates, nowMs);
+  const surge = seen !== null && isSurge(seen, before, situation) ? seen : null;
   const ebb = profile.ebb(rates, nowMs);
   // No move is held against a trial; what comes all at once does not wait for that.
   const isAfterTrial = surge === null && nowMs - before.trials.endedMs < STEADY_MS;
@@ -85,8 +84,8 @@ export function calledFunction(
   // What was promised holds no more, or was long ago.
   const isHeldNoMore = before.trials.held !== null && !isTrying && !isHeld(profile, before, nowMs);
   const trials = isHeldNoMore ? { ...before.trials, held: null } : before.trials;
-  const seen = { demand: costs.typical, share, proof: trials.held, forMs: nowMs - before.sinceMs };
-  const regimes = isSettled ? regimesNow(before.regimes, seen) : before.regimes;
+  const regime = { demand: costs.typical, share, proof: trials.held, forMs: nowMs - before.sinceMs };
+  const regimes = isSettled ? regimesNow(before.regimes, regime) : before.regimes;
   const paced = { ...before, paces: costs.paces };
   // Where storage runs nothing there is no other side to warm up beside.
   const isWarm = {
@@ -111,7 +110,7 @@ export function calledFunction(
   const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";
   const isFree = isSettled && !rests && !isStopped && (!isTakenBack || wasSplit);
   const bounds = before.state === "pinned" ? ([share, share] as const) : sides;
-  const like = isSettled ? regimeComeBack(regimes, seen.demand, seen.forMs) : null;
+  const like = isSettled ? regimeComeBack(regimes, regime.demand, regime.forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   const { sinceMs } = before;
   const steadySinceMs = Math.max(lastMovedMs(before), sinceMs, before.resumedMs, profile.pause?.toMs ?? -Infinity);
@@ -135,9 +134,9 @@ export function calledFunction(
   return { name, profile, before: known, recalled, trials, sinceMs, steadySinceMs, ...weighed };
 }
 
-/** Whether more calls are in flight than usual, or so few that nobody can tell. */
-const isGrowing = ({ capacity, callersGrown }: Situation): boolean =>
-  !isManyCallers(capacity) || callersGrown >= CALLERS_GROWN_MIN;
+/** Callers who wait for each other make more calls whenever these take less: no surge, but where there are more of them, or they call what they have not. */
+const isSurge = ({ isNew }: Surge, { sinceMs }: FunctionState, { nowMs, capacity, callersGrown }: Situation): boolean =>
+  isNew || nowMs - sinceMs < CALLS_NEW_MS || callersGrown >= CALLERS_GROWN_MIN || !areCallersMany(capacity);
 
 /** It stays away from a pool that a surge would have filled. */
 const isRelieved = ({ relief }: FunctionState, nowMs: number): boolean => relief !== null && nowMs < relief.untilMs;

@@ -90,7 +90,7 @@ export function nextTrial(
 export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacity): boolean {
   const shares = all.map(({ share }) => share);
   if (outlookOf(use, shares).crowded) return true;
-  if (!isManyCallers(capacity)) return false;
+  if (!areCallersMany(capacity)) return false;
   let [waitsUs, takesUs] = [0, 0];
   for (const { load, share } of all) {
     for (const side of ["compute", "storage"] as const) {
@@ -104,7 +104,7 @@ export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacit
 }
 
 /** Whether each core could have two. */
-export const isManyCallers = ({ callers, computeCores, storageMachineCores }: Capacity): boolean =>
+export const areCallersMany = ({ callers, computeCores, storageMachineCores }: Capacity): boolean =>
   callers >= CROWD_PER_CORE * (computeCores + storageMachineCores);
 
 /** Between two trials. */

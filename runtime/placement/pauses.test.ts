@@ -60,13 +60,13 @@ describe("after a pause", () => {
     expect(relief).toEqual(BEFORE.relief);
     expect(trials.held?.untilMs).toBeCloseTo(3_000 + later);
     expect(trials.held?.firmUntilMs).toBe(200);
+    expect(trials.paidMs).toBeCloseTo(1_500 + later);
     expect(trials.backOffs.get("compute")?.untilMs).toBeCloseTo(1_600 + later);
     expect(trials.backOffs.get("compute hash")).toEqual({ ms: 4_000, untilMs: 800 });
   });
 
-  test("what all functions wait for is as it was, and what never was", () => {
-    const { endedMs, paidMs } = afterPauseOf(5_000).trials;
-    expect({ endedMs, paidMs }).toEqual({ endedMs: 400, paidMs: 1_500 });
+  test("when something was tried is as it was, and what never was", () => {
+    expect(afterPauseOf(5_000).trials.endedMs).toBe(400);
     expect(afterPauseOf(5_000, called(), { ...BEFORE, trials: NO_TRIALS }).trials).toEqual(NO_TRIALS);
   });
 
@@ -177,7 +177,7 @@ describe("as a step weighs it up, a function", () => {
   });
 
   test("of which many callers make more calls, as callers do who wait for each other, is in no surge while there are no more of them", () => {
-    const load = called().run(50, { walk: { ...AT_STORAGE, count: 100 } });
+    const load = called().run(75, { walk: { ...AT_STORAGE, count: 45 } });
     const isSurging = (callersGrown: number): boolean => at(load, "walk", RESTING, callersGrown).surging !== null;
     expect([0.9, 1, 1.05, 1.2, 4].map(isSurging)).toEqual([false, false, false, true, true]);
   });

@@ -78,9 +78,16 @@ const SIZE: Readonly<Record<Pool, keyof Capacity>> = {
 /** What does not exist is very small, and fills up at once. */
 const SIZE_MIN = 1e-3;
 
-/** Of what all use of a pool, by its place in POOLS, the part of each under these shares. */
-export function partsOfPool(pool: number, loads: readonly Load[], shares: ArrayLike<number>): Float64Array {
-  const usedUs = US_USED[pool]!;
+/** Of what all use of a pool, the part of each under these shares, calls that are fixed included. */
+export const partsOfPool = (pool: Pool, loads: readonly Load[], shares: ArrayLike<number>): Float64Array =>
+  partsOf(US_USED[POOLS.indexOf(pool)]!, loads, shares);
+
+/** The same of all that works for them. */
+export const partsOfWork = (loads: readonly Load[], shares: ArrayLike<number>): Float64Array =>
+  partsOf(busyUs, loads, shares);
+
+/** `usedUs`: by one call. */
+function partsOf(usedUs: (cost: Cost) => number, loads: readonly Load[], shares: ArrayLike<number>): Float64Array {
   const used = Float64Array.from(loads, (load, index) => {
     const { compute, storage } = callsOf(load, shares[index]!);
     return compute * usedUs(load.costs.compute) + storage * usedUs(load.costs.storage);

@@ -2,10 +2,10 @@
 // fill up, and calls that differ. Seeded and in virtual time, so that a run can be repeated. The production decider runs against
 // it in `controller.test.ts`.
 
-import { decayOf } from "#runtime/decay.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
+import { callersAfter, callersGrown, type Callers } from "./callers.ts";
 import { advance, type ControllerState, type Step } from "./controller.ts";
 import { type FunctionState, type Transition } from "./function-state.ts";
 import { type Rules } from "./situation.ts";
@@ -65,8 +65,6 @@ export interface Run {
 }
 
 const STRETCH_MS = 25;
-/** Of what has been in flight, from one stretch to the next, as a controller has it (compute/placement/placement-loop.ts). */
-const USUAL_KEPT = decayOf(STRETCH_MS, 250);
 /** Calls of a function and side that are drawn one by one in a stretch; more are the same ones several times. */
 const DRAWN_MAX = 32;
 const HUB_FACTOR = 100;
@@ -87,7 +85,7 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
   let known: KnownBest = { key: "", shares: [] };
   const moments: Moment[] = [];
   const transitions: Transition[] = [];
-  let usualCallers = 0;
+  let callers: Callers | undefined;
   for (let ms = 0; ms < durationMs; ms += STRETCH_MS) {
     const functions = world.functionsAt(ms);
     const shares = sharesAt(world, ms, functions, state);
@@ -104,9 +102,10 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
     const shifted = new Set(profiles.fold(tallies, nowMs, STRETCH_MS));
     const { rules, constants } = decider;
     const capacity = { ...world.capacityAt(ms), callers: now.inFlight };
-    usualCallers = now.inFlight + USUAL_KEPT * (usualCallers - now.inFlight);
-    const callersGrown = now.inFlight / Math.max(1e-9, usualCallers);
-    const step = advance(state, { nowMs, heardMs: nowMs, profiles, shifted, constants, capacity, callersGrown, rules });
+    callers = callersAfter(callers, { inFlight: now.inFlight, windowMs: STRETCH_MS }, nowMs);
+    const grown = callersGrown([callers], nowMs);
+    const heard = { nowMs, heardMs: nowMs, profiles, shifted };
+    const step = advance(state, { ...heard, constants, capacity, callersGrown: grown, rules });
     state = step.state;
     transitions.push(...step.transitions);
     moments.push({ ms, done: now.done, doneByBest: best.done, ran, step });

@@ -14,7 +14,7 @@ import {
   Overload,
   type Outlook,
 } from "./optimal-shares.ts";
-import { partsOfPool, PoolUse, type Capacity, type Load } from "./pool-use.ts";
+import { callsOf, partsOfPool, partsOfWork, POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 
 /** One function that is called. */
 export interface Candidate {
@@ -106,7 +106,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
       kind: "overload",
       from: busiestOf(before),
       to: busiestOf(after),
-      noise: noiseOf(candidates, { work, inBusiest: partsOfPool(busiestPool(use, now), use.loads, now) }, best, now),
+      noise: noiseOf(candidates, work, { best, now, balances: after.crowded ? balancesOf(use, now) : null }),
     };
     if (isWorthIt({ ...gain, from: gain.from * splits.timesOf(now), to: gain.to * splits.timesOf(best) })) {
       const small = work.filter((part, index) => part < WORK_MIN && best[index] !== now[index]);
@@ -228,29 +228,49 @@ function withFewerSplits(
 
 /**
  * Of a joint gain: the errors of the functions that move, each by its part of what all cost. Beside those of the costs that of how many calls come and what they take, as far as
- * it is not all functions' alike: two that change places gain by the difference. Where one moves again so soon, that of all functions: what stays where it is
- * makes a pool the busiest as well, by turns; each is in one pool of two or so, which is half of the variance.
+ * it is not all functions' alike: two that change places gain by the difference. Where one moves again so soon, and pools stay crowded, that of all functions, by how the gain goes with
+ * what each brings (`balances`): what stays where it is makes a pool the busiest as well, by turns. Not in a new surge, which is no chance.
  */
 function noiseOf(
   candidates: readonly Candidate[],
-  { work, inBusiest }: { readonly work: readonly number[]; readonly inBusiest: ArrayLike<number> },
-  best: ArrayLike<number>,
-  now: ArrayLike<number>,
+  work: readonly number[],
+  {
+    best,
+    now,
+    balances,
+  }: Readonly<Record<"best" | "now", ArrayLike<number>>> & {
+    readonly balances: ArrayLike<number> | null;
+  },
 ): number {
-  const isAgain = candidates.some(({ hasMovedLately }, index) => hasMovedLately && best[index] !== now[index]);
+  const isAgain =
+    candidates.some(({ hasMovedLately }, index) => hasMovedLately && best[index] !== now[index]) &&
+    !candidates.some(({ isNewSurge }) => isNewSurge);
   const squares = candidates.reduce((sum, { load, rateSeconds, costs: { sides, meanError } }, index) => {
     const [part, change] = [work[index]!, best[index]! - now[index]!];
-    const ofLoad = Math.min(LOAD_VARIANCE_MAX, 1 / Math.max(1, load.callsPerSecond * rateSeconds) + meanError ** 2);
+    const { compute, storage } = callsOf(load, now[index]!);
+    const calls = (compute + storage) * rateSeconds;
+    const ofLoad = Math.min(LOAD_VARIANCE_MAX, 1 / Math.max(1, calls) + meanError ** 2);
     const ofItself = change * part * (1 - part);
-    const ofBalance = isAgain ? inBusiest[index]! - part : 0;
+    const ofBalance = isAgain ? (balances?.[index] ?? 0) : 0;
     return sum + (part * change * errorOf(sides)) ** 2 + Math.max(ofItself ** 2, ofBalance ** 2) * ofLoad;
   }, 0);
   return Math.sqrt(squares);
 }
 
-/** Of cores and Redis' thread, by its place among the pools. */
-const busiestPool = ({ pools }: PoolUse, shares: ArrayLike<number>): number =>
-  pools.reduce((most, pool, at) => (at !== CALLERS && pool.at(shares) > pools[most]!.at(shares) ? at : most), 0);
+/**
+ * By how much the gain of a plan grows with what each function brings, both as parts: by how much busier that makes the busiest pool now, less the same of the plan's. Whose pools are about
+ * alike, as where all are crowded: each function makes them busier by its part of all work.
+ */
+function balancesOf({ loads, pools }: PoolUse, now: ArrayLike<number>): Float64Array {
+  const busy = pools.map((pool) => pool.at(now));
+  const machines = POOLS.filter((_, at) => at !== CALLERS);
+  const busiest = machines.reduce((most, pool) =>
+    busy[POOLS.indexOf(pool)]! > busy[POOLS.indexOf(most)]! ? pool : most,
+  );
+  const inBusiest = partsOfPool(busiest, loads, now);
+  const ofWork = partsOfWork(loads, now);
+  return inBusiest.map((part, index) => part - ofWork[index]!);
+}
 
 /** Of each, on the side where it is more: the part of all. */
 function workOf(candidates: readonly Candidate[]): readonly number[] {

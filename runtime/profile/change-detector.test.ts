@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "#runtime/seeded-random.ts";
-import { alone, type Alone } from "./alone.ts";
+import { lonePart, type LonePart } from "./lone-part.ts";
 import { ChangeDetector } from "./change-detector.ts";
 
 /** The work of calls of a function on a graph: nearly all meet a leaf, one in fifty a hub with a thousand times as much. */
@@ -10,7 +10,7 @@ const hubsAndLeaves =
   (): number =>
     leafUs * (0.5 + random()) * (random() < hubs ? 1_000 : 1);
 
-const observe = (detector: Alone<ChangeDetector>, calls: number, workOf: () => number): boolean => {
+const observe = (detector: LonePart<ChangeDetector>, calls: number, workOf: () => number): boolean => {
   const logs = Array.from({ length: calls }, () => Math.log1p(workOf()));
   const sum = logs.reduce((total, value) => total + value, 0);
   return detector.observe(
@@ -24,7 +24,7 @@ describe("a change detector", () => {
   test("gives no alarm while calls differ a thousandfold by their input, but stay the same mixture", () => {
     let alarms = 0;
     for (let seed = 0; seed < 20; seed++) {
-      const [detector, work] = [alone(ChangeDetector), hubsAndLeaves(seededRandom(seed))];
+      const [detector, work] = [lonePart(ChangeDetector), hubsAndLeaves(seededRandom(seed))];
       for (let stretch = 0; stretch < 1_000; stretch++) if (observe(detector, 20, work)) alarms += 1;
     }
     expect(alarms).toBeLessThanOrEqual(1);
@@ -35,7 +35,7 @@ describe("a change detector", () => {
     (calls) => {
       let alarms = 0;
       for (let seed = 0; seed < 20; seed++) {
-        const [detector, work] = [alone(ChangeDetector), hubsAndLeaves(seededRandom(seed))];
+        const [detector, work] = [lonePart(ChangeDetector), hubsAndLeaves(seededRandom(seed))];
         for (let stretch = 0; stretch < 1_000; stretch++) if (observe(detector, calls, work)) alarms += 1;
       }
       expect(alarms).toBeLessThanOrEqual(1);
@@ -49,7 +49,7 @@ describe("a change detector", () => {
   ])(
     "sees such a change of calls that are much alike by $calls in each of $stretches stretches",
     ({ calls, stretches }) => {
-      const [detector, random] = [alone(ChangeDetector), seededRandom(1)];
+      const [detector, random] = [lonePart(ChangeDetector), seededRandom(1)];
       const workOf = (us: number) => () => us * (0.5 + random());
       for (let stretch = 0; stretch < 100; stretch++) expect(observe(detector, calls, workOf(100))).toBe(false);
       const after = Array.from({ length: stretches }, () => observe(detector, calls, workOf(400)));
@@ -65,7 +65,7 @@ describe("a change detector", () => {
     "sees by $calls in each of $stretches stretches that a fifth of them are hubs, of $before before",
     ({ calls, before, stretches }) => {
       for (let seed = 0; seed < 20; seed++) {
-        const [detector, random] = [alone(ChangeDetector), seededRandom(seed)];
+        const [detector, random] = [lonePart(ChangeDetector), seededRandom(seed)];
         for (let stretch = 0; stretch < 100; stretch++) observe(detector, calls, hubsAndLeaves(random, 100, before));
         const work = hubsAndLeaves(random, 100, 0.2);
         expect(Array.from({ length: stretches }, () => observe(detector, calls, work))).toContain(true);
@@ -77,7 +77,7 @@ describe("a change detector", () => {
     fc.assert(
       fc.property(fc.integer(), fc.constantFrom(4, 1 / 4), (seed, factor) => {
         const random = seededRandom(seed);
-        const detector = alone(ChangeDetector);
+        const detector = lonePart(ChangeDetector);
         for (let stretch = 0; stretch < 100; stretch++) observe(detector, 20, hubsAndLeaves(random));
         const after = Array.from({ length: 8 }, () => observe(detector, 20, hubsAndLeaves(random, 100 * factor)));
         expect(after.indexOf(true)).toBeGreaterThanOrEqual(0);
@@ -89,7 +89,7 @@ describe("a change detector", () => {
 
   test("follows a slow drift without an alarm", () => {
     const random = seededRandom(1);
-    const detector = alone(ChangeDetector);
+    const detector = lonePart(ChangeDetector);
     let alarms = 0;
     for (let stretch = 0; stretch < 2_000; stretch++) {
       if (observe(detector, 50, hubsAndLeaves(random, 100 * (1 + stretch / 2_000)))) alarms += 1;
@@ -99,7 +99,7 @@ describe("a change detector", () => {
 
   test("takes a machine that becomes a third slower for none where calls are alike, and twice as much work for one", () => {
     const alarmsAt = (factor: number): number => {
-      const [detector, random] = [alone(ChangeDetector), seededRandom(4)];
+      const [detector, random] = [lonePart(ChangeDetector), seededRandom(4)];
       const workOf = (us: number) => () => us * (0.5 + random());
       for (let stretch = 0; stretch < 100; stretch++) observe(detector, 20, workOf(100));
       return Array.from({ length: 40 }, () => observe(detector, 20, workOf(100 * factor))).filter(Boolean).length;
@@ -112,7 +112,7 @@ describe("a change detector", () => {
 
   test("takes a single stretch in which the machine stuttered for none", () => {
     const random = seededRandom(2);
-    const detector = alone(ChangeDetector);
+    const detector = lonePart(ChangeDetector);
     for (let stretch = 0; stretch < 100; stretch++) observe(detector, 20, hubsAndLeaves(random));
     expect(observe(detector, 20, hubsAndLeaves(random, 100_000))).toBe(false);
     for (let stretch = 0; stretch < 100; stretch++) expect(observe(detector, 20, hubsAndLeaves(random))).toBe(false);
@@ -120,7 +120,7 @@ describe("a change detector", () => {
 
   test("compares with what came after an alarm", () => {
     const random = seededRandom(3);
-    const detector = alone(ChangeDetector);
+    const detector = lonePart(ChangeDetector);
     for (let stretch = 0; stretch < 50; stretch++) observe(detector, 20, hubsAndLeaves(random));
     const alarms = Array.from({ length: 200 }, () => observe(detector, 20, hubsAndLeaves(random, 1_000)));
     expect(alarms.filter(Boolean)).toHaveLength(1);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { alone, type Alone } from "./alone.ts";
+import { lonePart, type LonePart } from "./lone-part.ts";
 import { ComingCalls } from "./coming-calls.ts";
 
 const STRETCH_MS = 25;
@@ -7,7 +7,7 @@ const PER_SECOND = 20_000;
 
 describe("an ebb", () => {
   const ebbAfter = (ms: number, times: number) => {
-    const coming = alone(ComingCalls);
+    const coming = lonePart(ComingCalls);
     let nowMs = 0;
     for (; nowMs < 5_000 + ms; nowMs += STRETCH_MS) {
       const perSecond = nowMs < 5_000 ? PER_SECOND : times * PER_SECOND;
@@ -34,9 +34,9 @@ describe("what comes after a pause is a surge", () => {
   const surgeAfter = (
     pauseMs: number,
     times: number,
-    atPause: (coming: Alone<ComingCalls>, nowMs: number) => void = () => {},
+    atPause: (coming: LonePart<ComingCalls>, nowMs: number) => void = () => {},
   ) => {
-    const coming = alone(ComingCalls);
+    const coming = lonePart(ComingCalls);
     let nowMs = 0;
     const call = (perSecond: number, forMs: number): void => {
       for (const untilMs = nowMs + forMs; nowMs < untilMs;) {

@@ -44,4 +44,4 @@ export class RecentCalls {
   }
 }
 
-const secondOf = (ms: number): number => Math.floor(ms / 1e3);
+const secondOf = (ms: number): number => Math.max(0, Math.floor(ms / 1e3));

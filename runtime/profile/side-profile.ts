@@ -1,5 +1,5 @@
 // What is known of a function on one side: what its calls took, lately. Means are decayed by time, so that a slow drift is followed; a change that the
-// detector sees throws away what was before it. Bounded: 3 KiB, whatever the number of calls.
+// detector sees throws away what was before it. Bounded: 2 KiB, whatever the number of calls.
 
 import { HalfLife } from "#runtime/decay.ts";
 import { FoundReadsLately, type FoundReads } from "./found-reads.ts";
@@ -155,7 +155,9 @@ export class SideProfile {
     values[this.#at + WEIGHT] = weight;
     for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
       const bucket = elapsed[pair]!;
-      if (bucket >= 0 && bucket < BUCKETS) values[at + bucket]! += elapsed[pair + 1]! * weight;
+      // What is no bucket would be somebody else's number.
+      if (Number.isInteger(bucket) && bucket >= 0 && bucket < BUCKETS)
+        values[at + bucket]! += elapsed[pair + 1]! * weight;
     }
   }
 

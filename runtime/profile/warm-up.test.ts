@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { alone } from "./alone.ts";
+import { lonePart } from "./lone-part.ts";
 import { FunctionProfile } from "./function-profile.ts";
 import { NO_USAGE, type Side } from "./sample.ts";
 import { SampleTally, type Tally } from "./tally.ts";
@@ -14,7 +14,7 @@ const tallyOf = (calls: number, cpuUs: number, side: Side = "compute"): Tally =>
 };
 
 test("what is known of slower code is thrown away each time that calls have doubled, until there were enough", () => {
-  const warmUp = alone(WarmUp);
+  const warmUp = lonePart(WarmUp);
   const thrownAway: number[] = [];
   for (let calls = 1; calls <= 1_000; calls++) if (warmUp.add(tallyOf(1, 50), calls)) thrownAway.push(calls);
   // And the last window of them, of which nobody knows how much was compiled.
@@ -23,18 +23,18 @@ test("what is known of slower code is thrown away each time that calls have doub
 });
 
 test("of what computes for long fewer calls are enough, of what computes for very long one is", () => {
-  const warmUp = alone(WarmUp);
+  const warmUp = lonePart(WarmUp);
   const thrownAway: number[] = [];
   for (let calls = 1; calls <= 40; calls++) if (warmUp.add(tallyOf(1, 10_000), calls)) thrownAway.push(calls);
   expect(thrownAway.at(-1)).toBeLessThan(30);
   expect(warmUp.warmMs()).toBe(thrownAway.at(-2));
-  const long = alone(WarmUp);
+  const long = lonePart(WarmUp);
   expect(long.add(tallyOf(1, 300_000), 7)).toBe(true);
   expect(long.warmMs()).toBe(7);
 });
 
 test("a side is where a function runs from nearly half of its calls on, until it has hardly any", () => {
-  const residence = alone(Residence);
+  const residence = lonePart(Residence);
   expect([0.1, 0.3, 0.5, 0.3, 0.5, 1].map((part) => residence.isNew(part))).toEqual([
     false,
     false,
@@ -53,7 +53,7 @@ test("calls are in earnest where most run, or where finding caches cold is no gr
 });
 
 test("means of CPU times stay what they are as their calls come to count less, and are gone when forgotten", () => {
-  const times = alone(CpuTimes);
+  const times = lonePart(CpuTimes);
   times.add(tallyOf(3, 100));
   const { calls, cpuUs, logCpu, bytes } = times.estimate(1);
   expect([calls, cpuUs]).toEqual([3, 100]);

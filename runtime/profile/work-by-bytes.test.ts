@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../seeded-random.ts";
-import { alone, type Alone } from "./alone.ts";
+import { lonePart, type LonePart } from "./lone-part.ts";
 import { WorkByBytes } from "./work-by-bytes.ts";
 
 const WINDOW_MS = 25;
@@ -18,9 +18,9 @@ interface Of {
 /** What has come until now, from `fromMs` on. */
 function after(
   { windows = 40, calls = 10, bytes, cpuUs }: Of,
-  of = alone(WorkByBytes),
+  of = lonePart(WorkByBytes),
   fromMs = 0,
-): Alone<WorkByBytes> {
+): LonePart<WorkByBytes> {
   const random = seededRandom(3);
   for (let window = 1; window <= windows; window++) {
     let [allBytes, allCpuUs] = [0, 0];
@@ -69,7 +69,7 @@ describe("what a call computes", () => {
 
   test("still goes with them while some of it is something else, and no more when most of it is", () => {
     /** Few bytes and many in turn, and so much more or less computing whatever they are: of what it varies by, `part` is by bytes. */
-    const mixed = (part: number, of: Alone<WorkByBytes>, fromMs: number): Alone<WorkByBytes> => {
+    const mixed = (part: number, of: LonePart<WorkByBytes>, fromMs: number): LonePart<WorkByBytes> => {
       const [few, many] = [1_000, 31_000];
       const besidesUs = 0.005 * (many - few) * Math.sqrt(1 / part - 1);
       for (let window = 1; window <= 2_000; window++) {
@@ -79,8 +79,8 @@ describe("what a call computes", () => {
       }
       return of;
     };
-    expect(mixed(0.6, alone(WorkByBytes), 0).cpuBesidesBytes()).toBeNull();
-    const known = mixed(0.9, alone(WorkByBytes), 0);
+    expect(mixed(0.6, lonePart(WorkByBytes), 0).cpuBesidesBytes()).toBeNull();
+    const known = mixed(0.9, lonePart(WorkByBytes), 0);
     expect(known.cpuBesidesBytes()! / 50_000).toBeCloseTo(1, 1);
     expect(mixed(0.6, known, 60_000).cpuBesidesBytes()).not.toBeNull();
     expect(mixed(0.2, known, 120_000).cpuBesidesBytes()).toBeNull();

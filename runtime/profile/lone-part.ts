@@ -3,13 +3,13 @@
 import { Layout, type Values } from "./layout.ts";
 
 /** The part, whose methods need not be given the numbers. */
-export type Alone<Part> = {
+export type LonePart<Part> = {
   readonly [Name in keyof Part]: Part[Name] extends (values: Values, ...rest: infer Rest) => infer Result
     ? (...rest: Rest) => Result
     : Part[Name];
 };
 
-export function alone<Part extends object>(PartClass: new (layout: Layout) => Part): Alone<Part> {
+export function lonePart<Part extends object>(PartClass: new (layout: Layout) => Part): LonePart<Part> {
   const layout = new Layout();
   const part = new PartClass(layout);
   const values = layout.values();
@@ -19,5 +19,5 @@ export function alone<Part extends object>(PartClass: new (layout: Layout) => Pa
       if (typeof method !== "function") return method;
       return (...rest: readonly unknown[]): unknown => Reflect.apply(method, part, [values, ...rest]);
     },
-  }) as unknown as Alone<Part>;
+  }) as unknown as LonePart<Part>;
 }
