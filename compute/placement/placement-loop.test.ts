@@ -147,7 +147,7 @@ const loopOf = (functions: number) => {
     loop.takeDirect({ stretchMs: WINDOW_MS, inFlight: 1, ...tally.take() });
   };
   /** A window as anybody may have written it. */
-  const hear = (stretchMs: number, tallies: readonly Tally[], nodeCores = 4_096): void => {
+  const hear = (stretchMs: number, tallies: readonly Tally[], nodeCores = 4_096, inFlight = 1): void => {
     nowMs += WINDOW_MS;
     const text = JSON.stringify({
       node: "n",
@@ -155,7 +155,7 @@ const loopOf = (functions: number) => {
       stretchMs,
       tallies,
       untracked: 0,
-      inFlight: 1,
+      inFlight,
       nodeCores,
       hostCores: nodeCores,
     });
@@ -381,17 +381,40 @@ const written = fc.record({
       )
       .map(([calls, parts]) => MOST.map((most, at) => (at === 0 ? calls : calls * most * parts[at]!))),
   ),
-  elapsed: fc.constant([5, 1e15]),
+  // A fraction is no bucket, and the last one has others' numbers behind it.
+  elapsed: fc.oneof(
+    fc.constant([5, 1e15]),
+    fc.array(fc.oneof(fc.constant(199.99999999999997), fc.double({ min: 0, max: 1e15, noNaN: true })), {
+      maxLength: 8,
+    }),
+  ),
+});
+
+test("no profile is made of what no calls can have come to, whoever tells it", () => {
+  const sums = MOST.map((most, at) => (at === 0 ? 0.5 : most));
+  const forged = { function: "f0", version: "1", side: "compute", sums, elapsed: [] } as const;
+  const { loop, hear } = loopOf(1);
+  hear(WINDOW_MS, [forged]);
+  loop.takeDirect({ stretchMs: WINDOW_MS, tallies: [forged], untracked: 0, inFlight: 1 });
+  expect(loop.profiles.get("f0")).toBeUndefined();
+  hear(WINDOW_MS, [{ ...forged, sums: MOST }]);
+  expect(loop.profiles.get("f0")?.estimates(WINDOW_MS).compute).toMatchObject({ callsInAll: 1 });
+});
+
+test("who says that more calls are in flight than any node has is not heard", () => {
+  const window = { node: "n", machine: MACHINE, stretchMs: WINDOW_MS, tallies: [], untracked: 0 };
+  const told = (inFlight: number) => readWindow(JSON.stringify({ ...window, inFlight, nodeCores: 1, hostCores: null }));
+  expect(told(1e6)).not.toBeNull();
+  expect(told(1e6 + 1)).toBeNull();
 });
 
 test("whatever is written into windows, by whom ever, plans can be followed", () => {
-  const stretches = fc.array(fc.tuple(fc.constantFrom(0, 1e-9, 25, 1e15), fc.array(written, { maxLength: 4 })), {
-    maxLength: 40,
-  });
+  const inFlight = fc.constantFrom(0, 1, 16, 1e6);
+  const stretch = fc.tuple(fc.constantFrom(0, 1e-9, 25, 1e15), fc.array(written, { maxLength: 4 }), inFlight);
   fc.assert(
-    fc.property(stretches, (windows) => {
+    fc.property(fc.array(stretch, { maxLength: 40 }), (windows) => {
       const { loop, hear } = loopOf(3);
-      for (const [stretchMs, tallies] of windows) hear(stretchMs, tallies);
+      for (const [stretchMs, tallies, calls] of windows) hear(stretchMs, tallies, 4_096, calls);
       for (const state of loop.state.values()) {
         expect(readPlacement(JSON.stringify(placeOf(state)))).not.toBeNull();
       }

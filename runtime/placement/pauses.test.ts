@@ -119,14 +119,19 @@ describe("a function is called no more", () => {
 
 describe("as a step weighs it up, a function", () => {
   const RESTING: FunctionState = { ...FRESH, state: "storage", share: 1, version: "1", sinceMs: 0 };
-  const at = (load: PlayedCalls, name = "walk", before = RESTING, callersGrown = 1.5) =>
+  const at = (
+    load: PlayedCalls,
+    name = "walk",
+    before = RESTING,
+    { callersGrown = 1.5, callers = ONE_CORE_EACH.callers } = {},
+  ) =>
     calledFunction(name, FREE_RULES, before, {
       nowMs: load.nowMs,
       heardMs: load.nowMs,
       profiles: load.profiles,
       shifted: new Set<string>(),
       constants: DEFAULT_CONSTANTS,
-      capacity: ONE_CORE_EACH,
+      capacity: { ...ONE_CORE_EACH, callers },
       callersGrown,
       rules: new Map(),
     })!;
@@ -178,8 +183,17 @@ describe("as a step weighs it up, a function", () => {
 
   test("of which many callers make more calls, as callers do who wait for each other, is in no surge while there are no more of them", () => {
     const load = called().run(75, { walk: { ...AT_STORAGE, count: 45 } });
-    const isSurging = (callersGrown: number): boolean => at(load, "walk", RESTING, callersGrown).surging !== null;
+    const isSurging = (callersGrown: number): boolean => at(load, "walk", RESTING, { callersGrown }).surging !== null;
     expect([0.9, 1, 1.05, 1.2, 4].map(isSurging)).toEqual([false, false, false, true, true]);
+    // Of so few nobody can tell; and as many make more of calls that have just become others.
+    expect(at(load, "walk", RESTING, { callersGrown: 1, callers: 2 }).surging).not.toBeNull();
+    const begun = { ...RESTING, sinceMs: load.nowMs - 500 };
+    expect(at(load, "walk", begun, { callersGrown: 1 }).surging).not.toBeNull();
+  });
+
+  test("of which many times as many come as for long is in a surge though its callers are as many: they called something else", () => {
+    const load = called().run(50, { walk: { ...AT_STORAGE, count: 100 } });
+    expect(at(load, "walk", RESTING, { callersGrown: 1 }).surging).toMatchObject({ isNew: true });
   });
 
   test("of which many more come stays on no side that it may not be on", () => {

@@ -323,4 +323,16 @@ describe("profiles", () => {
     profiles.keepOnly(new Set(["f2"]));
     expect([...profiles.entries()].map(([name]) => name)).toEqual(["f2"]);
   });
+
+  test("keep what is no bucket of a histogram out of each other's numbers", () => {
+    const profiles = new Profiles();
+    const storage = { ...forged({ calls: 100, cpuUs: 4_000, serviceUs: 9_000 }), side: "storage" as const };
+    profiles.fold([storage], STRETCH_MS, STRETCH_MS);
+    const known = () => profiles.get("khop")!.estimates(2 * STRETCH_MS).storage;
+    const before = known();
+    const elapsed = [199.99999999999997, 200, 200.5, 273, -1, 0.5].flatMap((bucket) => [bucket, 1e15]);
+    profiles.fold([{ ...forged({ calls: 1, cpuUs: 1 }), elapsed }], 2 * STRETCH_MS, STRETCH_MS);
+    expect(known()).toEqual(before);
+    expect(profiles.get("khop")!.percentileUs("compute", 50)).toBeNull();
+  });
 });
