@@ -185,7 +185,7 @@ function decide(
   const judged = judgedMove(called, lastly, situation);
   if (judged !== null) return draft.apply(called, judged);
   if (choice.share !== share && !called.isWarm[gainingSide(called, choice.share)]) {
-    return draft.apply(called, visiting(before, called, choice.share));
+    return draft.apply(called, visiting(before, called, choice.share, nowMs));
   }
   if (choice.share !== share) {
     const change = moved(called, choice, nowMs);

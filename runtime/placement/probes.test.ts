@@ -8,13 +8,14 @@ import { FREE_RULES } from "./situation.ts";
 
 const KNOWN_MS = 20_000;
 const FOR_MS = 60_000;
+const KNOWN = { fromMs: KNOWN_MS, toMs: KNOWN_MS + FOR_MS };
 /** Beyond the part: what is known of costs is known within some percent, and a plan that has changed by less than a tenth stays. */
 const SLACK = 1.15;
 /** Visits by chance: one call in so many is drawn. */
 const CHANCE = 1.5;
 
-/** Calls that have visited the other side in a minute, once both are known, and how many a hundredth of the work of all would pay. */
-function visitsOf(demand: Demand, callsPerSecond: number) {
+/** Calls that have visited the other side between two times, and how many a hundredth of the work of all would pay. */
+function visitsOf(demand: Demand, callsPerSecond: number, { fromMs, toMs } = KNOWN) {
   const world = {
     functionsAt: () => [{ name: "f", demand, callsPerSecond }],
     constantsAt: () => DEFAULT_CONSTANTS,
@@ -31,10 +32,10 @@ function visitsOf(demand: Demand, callsPerSecond: number) {
     mixing: 0,
   };
   const decider = { rules: new Map([["f", FREE_RULES]]), constants: DEFAULT_CONSTANTS };
-  const { moments, state } = simulate(world, decider, KNOWN_MS + FOR_MS, seededRandom(1));
+  const { moments, state } = simulate(world, decider, toMs, seededRandom(1));
   const { share, probeEvery } = state.get("f")!;
   const [side, other] = share > 0 ? (["storage", "compute"] as const) : (["compute", "storage"] as const);
-  const counted = moments.filter(({ ms }) => ms >= KNOWN_MS);
+  const counted = moments.filter(({ ms }) => ms >= fromMs);
   expect(counted.every(({ step }) => step.state.get("f")!.share === share)).toBe(true);
   const ranAt = (of: Side): number => counted.reduce((sum, { ran }) => sum + ran[of], 0);
   const busy = (of: Side) => busyUs(costOf(of, demand, DEFAULT_CONSTANTS));
@@ -67,7 +68,10 @@ describe("visits to the side where a function is not", () => {
     },
   );
 
-  test("are no more than two a second, however many calls there are", () => {
-    expect(visitsOf(WALK, 4_000).visits).toBeLessThanOrEqual(SLACK * 2 * (FOR_MS / 1e3));
+  test("are no more than one a second, however many calls there are, and two at first", () => {
+    expect(visitsOf(WALK, 4_000).visits).toBeLessThanOrEqual(SLACK * (FOR_MS / 1e3));
+    const young = visitsOf(WALK, 4_000, { fromMs: 2_000, toMs: 10_000 }).visits;
+    expect(young).toBeGreaterThan(1.5 * 8);
+    expect(young).toBeLessThanOrEqual(SLACK * 2 * 8);
   });
 });

@@ -7,9 +7,14 @@ import { busyUs } from "./cost-model.ts";
 import { type Change, type FunctionState, restingState } from "./function-state.ts";
 import { PROBE_EVERY_MAX, type Placement } from "./plan.ts";
 
-/** Probes may cost this part of what their function costs anyway, and more than so many a second tell no more. */
+/** Probes may cost this part of what their function costs anyway, … */
 const PROBE_COST_SHARE = 0.01;
-const PROBES_PER_SECOND = 2;
+/**
+ * … and more than so many a second tell no more, while its calls have been what they are for a short time, and after that. A visitor is alone, and each of its rounds wakes somebody up: of 64
+ * dependent reads beside Redis, 5,800 times a second, two visits a second take a fortieth of the compute core.
+ */
+const YOUNG_MS = 10_000;
+const PROBES_PER_SECOND = { young: 2, known: 1 } as const;
 /** What was last heard of a side so long ago is old. */
 const PROBE_INTERVAL_MS = 10_000;
 /** A side that was visited so often, and within this time, is warm; no other one is given traffic. First visits are one call in so many. */
@@ -28,9 +33,9 @@ export function isWarmAt({ paces }: FunctionState, side: Side, nowMs: number): b
 }
 
 /** A few calls go there first: they warm it, and say whether the move is as good as the model has it. */
-export function visiting(now: FunctionState, candidate: CalledFunction, share: number): Change {
+export function visiting(now: FunctionState, candidate: CalledFunction, share: number, nowMs: number): Change {
   const side = gainingSide(now, share);
-  const probeEvery = failsAt(candidate, side) ? probeEveryOf(candidate, side) : FIRST_VISIT_EVERY;
+  const probeEvery = failsAt(candidate, side) ? probeEveryOf(candidate, side, nowMs) : FIRST_VISIT_EVERY;
   return {
     to: { ...now, state: "probing", probeEvery },
     why: now.state === "probing" ? null : { kind: "probing", side },
@@ -45,7 +50,7 @@ export function probed(now: FunctionState, candidate: CalledFunction, nowMs: num
   const other: Side = now.share > 0 ? "compute" : "storage";
   const pace = now.paces[other];
   const isKnown = pace !== null && pace.calls >= VISITS_MIN;
-  const cheap = probeEveryOf(candidate, other);
+  const cheap = probeEveryOf(candidate, other, nowMs);
   const wanted = isKnown || failsAt(candidate, other) ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
   // A step of a tenth is no news to those who follow the plan.
   const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
@@ -60,9 +65,14 @@ const failsAt = ({ profile, costs }: CalledFunction, side: Side): boolean =>
   costs.sides[side].calls === 0 && profile.untold(side) >= VISITS_MIN;
 
 /** One call in so many: seldom enough to be cheap, whatever that leaves untold. */
-function probeEveryOf({ load: { callsPerSecond, costs } }: CalledFunction, other: Side): number {
+function probeEveryOf(
+  { load: { callsPerSecond, costs }, sinceMs }: CalledFunction,
+  other: Side,
+  nowMs: number,
+): number {
   const side = otherSide(other);
   const cheapEnough = busyUs(costs[other]) / (PROBE_COST_SHARE * busyUs(costs[side]));
-  const every = Math.ceil(Math.max(cheapEnough, callsPerSecond / PROBES_PER_SECOND));
+  const perSecond = PROBES_PER_SECOND[nowMs - sinceMs < YOUNG_MS ? "young" : "known"];
+  const every = Math.ceil(Math.max(cheapEnough, callsPerSecond / perSecond));
   return clamp(every, 2, PROBE_EVERY_MAX);
 }
