@@ -13,7 +13,7 @@
 // besides. They live from the row's first measurement to its last: it is functions in use that are compared, as they are for all but their first seconds.
 // The rows of a function, or of a mix, take turns until they are done, then come those of the next. Before its first measurement a row has a
 // lead-in of 2 s or 2.5 s, in which code is compiled wherever its rule sends it; what it came to from 0.8 to 1.3 s stands beside it (earlyPerSecond), and
-// bench shift asks how fast a change is followed. Before each other measurement callers are back for a quarter of a second, after pauses of 2 s, or 6 s with
+// bench shift asks how fast a change is followed. Before each other measurement callers are back for a quarter of a second, after pauses of 2 s, or 7 s with
 // a mix; a storage side keeps as many isolates as it can, so that those of other rows close none. Of its machine a node knows all that it has measured.
 // Calls of a walk differ by where it begins, and each rule gets to other ones in its time: they are counted by their work (call-works.ts). The better
 // side, and the best of the rules, are those with the best median.
@@ -71,11 +71,10 @@ await runBenchmark<Effort>({
     standard: {
       // The sweeps before have warmed up what stays warm.
       warmUps: 0,
-      // Of one function on one side windows of 0.2 s vary by 0.14 and such of 0.8 s by 0.11: more of them tell more than longer ones.
-      repetitions: 5,
+      repetitions: 4,
       extraMs: 240_000,
-      alone: { leadInMs: 2_000, againMs: 250, budgetMs: 600 },
-      mixed: { leadInMs: 2_500, againMs: 250, budgetMs: 600 },
+      alone: { leadInMs: 2_000, againMs: 250, budgetMs: 850 },
+      mixed: { leadInMs: 2_500, againMs: 250, budgetMs: 750 },
       tryMs: 400,
       gridUs: [0],
       predictedUs: [0, 1_000],

@@ -54,10 +54,9 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
 }
 
 function trialsLater(trials: Trials, later: (untilMs: number) => number): Trials {
-  const { held, backOffs, paidMs } = trials;
+  const { held, backOffs } = trials;
   return {
     ...trials,
-    paidMs: later(paidMs),
     held: held && { ...held, untilMs: later(held.untilMs), firmUntilMs: later(held.firmUntilMs) },
     backOffs: new Map(Array.from(backOffs, ([key, { ms, untilMs }]) => [key, { ms, untilMs: later(untilMs) }])),
   };
