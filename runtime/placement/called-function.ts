@@ -86,11 +86,11 @@ export function calledFunction(
   const trials = isHeldNoMore ? { ...before.trials, held: null } : before.trials;
   const regime = { demand: costs.typical, share, proof: trials.held, forMs: nowMs - before.sinceMs };
   const regimes = isSettled ? regimesNow(before.regimes, regime) : before.regimes;
-  const paced = { ...before, paces: costs.paces };
+  const { paces } = costs;
   // Where storage runs nothing there is no other side to warm up beside.
   const isWarm = {
-    compute: capacity.storageCores <= 0 || isWarmAt(paced, "compute", nowMs),
-    storage: isWarmAt(paced, "storage", nowMs),
+    compute: capacity.storageCores <= 0 || isWarmAt(paces, "compute", nowMs),
+    storage: isWarmAt(paces, "storage", nowMs),
   };
   const isEitherSide = isSettled && isWarm.compute && isWarm.storage && sides[0] === 0 && sides[1] === 1;
   // A trial is to show what becomes of all calls on one side.
@@ -105,7 +105,7 @@ export function calledFunction(
         before,
       })
     : NO_OVERFLOW;
-  const known = { ...paced, backCpuUs: back, ...overflow, trials, regimes };
+  const known = { ...before, paces, backCpuUs: back, ...overflow, trials, regimes };
   // A split that had to be taken back says nothing of the corners.
   const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";
   const isFree = isSettled && !rests && !isStopped && (!isTakenBack || wasSplit);
@@ -116,22 +116,26 @@ export function calledFunction(
   const steadySinceMs = Math.max(lastMovedMs(before), sinceMs, before.resumedMs, profile.pause?.toMs ?? -Infinity);
   const surging = surge === null ? null : { ...load, ...offeredBy(surge), isNew: surge.isNew };
   const ebbing = ebb === null ? null : { ...load, ...offeredBy(ebb) };
-  const rateSeconds = RATE_SECONDS;
-  const hasMovedLately = before.moved !== null && nowMs - before.moved.atMs < FLAP_MS;
-  const weighed = {
+  return {
+    name,
+    profile,
+    before: known,
+    recalled,
+    trials,
+    sinceMs,
+    steadySinceMs,
     share,
     costs,
     load,
     surging,
     ebbing,
     isNewSurge: false,
-    rateSeconds,
-    hasMovedLately,
+    rateSeconds: RATE_SECONDS,
+    hasMovedLately: before.moved !== null && nowMs - before.moved.atMs < FLAP_MS,
     bounds,
     isFree,
     isWarm,
   };
-  return { name, profile, before: known, recalled, trials, sinceMs, steadySinceMs, ...weighed };
 }
 
 /** Callers who wait for each other make more calls whenever these take less: no surge, but where there are more of them, or they call what they have not. */

@@ -59,6 +59,8 @@ class Tableau {
   #basicValues: number[] = [];
   /** By how much a unit of each column changes the cost, at the prices of the basis. */
   readonly #reduced: Float64Array;
+  /** By how much the value of each column of the basis changes with the one that enters. */
+  readonly #change: Float64Array;
 
   constructor({ costs, lower, upper, rows }: Programme, start: Float64Array | undefined) {
     const variables = costs.length;
@@ -72,6 +74,7 @@ class Tableau {
     this.#atUpper = new Uint8Array(columns);
     this.#isBasic = new Uint8Array(columns);
     this.#reduced = new Float64Array(columns);
+    this.#change = new Float64Array(rows.length);
     for (let column = 0; column < variables; column++) {
       const [low, high] = [lower[column]!, upper[column]!];
       this.#atUpper[column] = (start?.[column] ?? low) > (low + high) / 2 ? 1 : 0;
@@ -179,14 +182,18 @@ class Tableau {
     smallestIndex: boolean,
   ): { readonly length: number; readonly leaving: number } {
     const direction = this.#atUpper[entering] === 1 ? -1 : 1;
-    const change = inverse.map((line) => {
+    const change = this.#change;
+    for (let at = 0; at < change.length; at++) {
+      const line = inverse[at]!;
       let sum = 0;
       for (let row = 0; row < line.length; row++) sum -= direction * line[row]! * this.#entry(row, entering);
-      return sum;
-    });
+      change[at] = sum;
+    }
     let length = this.#upper[entering]! - this.#lower[entering]!;
     let leaving = -1;
-    for (const [row, column] of this.#basis.entries()) {
+    // Made for each variable that moves: without an object for each row.
+    for (let row = 0; row < this.#basis.length; row++) {
+      const column = this.#basis[row]!;
       const rate = change[row]!;
       if (Math.abs(rate) <= EPSILON) continue;
       const limit = rate < 0 ? this.#lower[column]! : this.#upper[column]!;

@@ -5,6 +5,7 @@ import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import type { CalledFunction } from "./called-function.ts";
 import { busyUs } from "./cost-model.ts";
 import { type Change, type FunctionState, restingState } from "./function-state.ts";
+import type { Paces } from "./function-costs.ts";
 import { PROBE_EVERY_MAX, type Placement } from "./plan.ts";
 
 /** Probes may cost this part of what their function costs anyway, … */
@@ -27,7 +28,7 @@ export const gainingSide = ({ share: from }: Pick<Placement, "share">, to: numbe
   to > from ? "storage" : "compute";
 
 /** Whether the side has had calls lately. */
-export function isWarmAt({ paces }: FunctionState, side: Side, nowMs: number): boolean {
+export function isWarmAt(paces: Paces, side: Side, nowMs: number): boolean {
   const pace = paces[side];
   return pace !== null && pace.calls >= VISITS_MIN && nowMs - pace.atMs <= WARM_MS;
 }

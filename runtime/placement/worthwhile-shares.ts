@@ -106,7 +106,11 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
       kind: "overload",
       from: busiestOf(before),
       to: busiestOf(after),
-      noise: noiseOf(candidates, work, { best, now, balances: after.crowded ? balancesOf(use, now) : null }),
+      noise: noiseOf(candidates, work, {
+        best,
+        now,
+        balances: after.crowded && isAgain(candidates, best, now) ? balancesOf(use, now) : null,
+      }),
     };
     if (isWorthIt({ ...gain, from: gain.from * splits.timesOf(now), to: gain.to * splits.timesOf(best) })) {
       const small = work.filter((part, index) => part < WORK_MIN && best[index] !== now[index]);
@@ -229,7 +233,7 @@ function withFewerSplits(
 /**
  * Of a joint gain: the errors of the functions that move, each by its part of what all cost. Beside those of the costs that of how many calls come and what they take, as far as
  * it is not all functions' alike: two that change places gain by the difference. Where one moves again so soon, and pools stay crowded, that of all functions, by how the gain goes with
- * what each brings (`balances`): what stays where it is makes a pool the busiest as well, by turns. Not in a new surge, which is no chance.
+ * what each brings (`balances`, else null): what stays where it is makes a pool the busiest as well, by turns.
  */
 function noiseOf(
   candidates: readonly Candidate[],
@@ -242,20 +246,22 @@ function noiseOf(
     readonly balances: ArrayLike<number> | null;
   },
 ): number {
-  const isAgain =
-    candidates.some(({ hasMovedLately }, index) => hasMovedLately && best[index] !== now[index]) &&
-    !candidates.some(({ isNewSurge }) => isNewSurge);
   const squares = candidates.reduce((sum, { load, rateSeconds, costs: { sides, meanError } }, index) => {
     const [part, change] = [work[index]!, best[index]! - now[index]!];
     const { compute, storage } = callsOf(load, now[index]!);
     const calls = (compute + storage) * rateSeconds;
     const ofLoad = Math.min(LOAD_VARIANCE_MAX, 1 / Math.max(1, calls) + meanError ** 2);
     const ofItself = change * part * (1 - part);
-    const ofBalance = isAgain ? (balances?.[index] ?? 0) : 0;
+    const ofBalance = balances?.[index] ?? 0;
     return sum + (part * change * errorOf(sides)) ** 2 + Math.max(ofItself ** 2, ofBalance ** 2) * ofLoad;
   }, 0);
   return Math.sqrt(squares);
 }
+
+/** Whether one moves that has moved lately. Not in a new surge, which is no chance. */
+const isAgain = (candidates: readonly Candidate[], best: ArrayLike<number>, now: ArrayLike<number>): boolean =>
+  candidates.some(({ hasMovedLately }, index) => hasMovedLately && best[index] !== now[index]) &&
+  !candidates.some(({ isNewSurge }) => isNewSurge);
 
 /**
  * By how much the gain of a plan grows with what each function brings, both as parts: by how much busier that makes the busiest pool now, less the same of the plan's. Whose pools are about

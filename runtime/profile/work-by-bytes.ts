@@ -39,9 +39,13 @@ class Line {
     values[at + WITH_BYTES] = kept * values[at + WITH_BYTES]! + (bytes * sum) / calls;
   }
 
-  /** `bytes`: of a call, on average, and `varied` their variance. */
+  /** `bytes`: of a call, on average, and `varied` their variance; 0: too little is known of it, or it makes no difference. */
   fit(values: Values, calls: number, bytes: number, varied: number): void {
     const at = this.#at;
+    if (varied <= 0) {
+      values[at + IS_KNOWN] = 0;
+      return;
+    }
     const mean = values[at + SUM]! / calls;
     const own = values[at + SQUARED]! / calls - mean ** 2;
     const together = values[at + WITH_BYTES]! / calls - bytes * mean;
@@ -49,10 +53,6 @@ class Line {
     const isKnown = explained >= (values[at + IS_KNOWN] === 0 ? EXPLAINED_MIN : EXPLAINED_STILL);
     values[at + IS_KNOWN] = isKnown ? 1 : 0;
     if (isKnown) values[at + BESIDES] = Math.max(0, (mean * varied) / together - bytes);
-  }
-
-  forget(values: Values): void {
-    values[this.#at + IS_KNOWN] = 0;
   }
 }
 
@@ -83,9 +83,8 @@ export class WorkByBytes {
     this.#work.add(values, kept, calls, bytes, workUs);
     const varied = squared / allCalls - mean ** 2;
     const isVaried = windows >= WINDOWS_MIN && varied > (VARIATION_MIN * mean) ** 2;
-    for (const line of [this.#cpu, this.#work])
-      if (isVaried) line.fit(values, allCalls, mean, varied);
-      else line.forget(values);
+    this.#cpu.fit(values, allCalls, mean, isVaried ? varied : 0);
+    this.#work.fit(values, allCalls, mean, isVaried ? varied : 0);
   }
 
   /** How many calls say so, each of which counts less as it gets older. */
