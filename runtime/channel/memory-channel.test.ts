@@ -193,7 +193,7 @@ const CALLS = `
 bitcount k | bitcount k i i | bitcount k i i BIT | bitcount k i i BYTE | bitcount k i i v | bitcount k i
 append k v | decr k | decrby k i | get k | getbit k b | setbit k b 1 | setbit k b 0 | setbit k b v | getdel k | getex k | getex k EX 1000 | getex k PERSIST | getex k EX i
 getrange k i i | getset k v | incr k | incrby k i | mget k k k | mset k v k v | mset k v k | msetnx k v k v
-psetex k 1000000 v | psetex k 0 v | psetex k v v | set k v | set k v NX | set k v XX | set k v GET | set k v XX GET | set k v NX GET
+psetex k 1000000 v | psetex k 0 v | psetex k -3 v | psetex k 1.5 v | psetex k x v | set k v | set k v NX | set k v XX | set k v GET | set k v XX GET | set k v NX GET
 set k v EX 1000 | set k v EX i | set k v KEEPTTL | set k v EXAT 4102444800 | set k v NX XX | set k v EX | setex k 1000 v
 keys p | scan c | scan 0 COUNT 1 | scan 0 COUNT i | scan 0 MATCH p | scan 0 TYPE hash COUNT 2 | scan 0 TYPE v | scan 0 v
 set k v EX 1000 KEEPTTL | setex k i v | setnx k v | setrange k 3 v | setrange k i v | strlen k | substr k i i

@@ -17,6 +17,15 @@ constexpr size_t kFailed = 1;
 constexpr size_t kUntold = 16;
 constexpr size_t kFixed = 17;
 
+/// As PARTS_TOLD in tally.ts: squares to the whole, logarithms to a millionth, all else to a thousandth.
+constexpr double PartsTold(size_t term) {
+  constexpr size_t kServiceUsSquared = 4;
+  constexpr size_t kLogWork = 12;
+  constexpr size_t kLogCpuSquared = 15;
+  if (term == kServiceUsSquared) return 1;
+  return term >= kLogWork && term <= kLogCpuSquared ? 1e6 : 1e3;
+}
+
 /// As TELLING in tally.ts.
 bool IsTelling(Code code) {
   return code == Code::kOk || code == Code::RESULT_INVALID || code == Code::RESULT_TOO_LARGE ||
@@ -127,7 +136,7 @@ void SampleTally::Sums::Append(std::string* json, std::string_view function) con
   json->push_back('[');
   for (size_t i = 0; i < values.size(); i++) {
     if (i > 0) json->push_back(',');
-    AppendJsonDouble(json, values[i]);
+    AppendJsonDouble(json, std::round(values[i] * PartsTold(i)) / PartsTold(i));
   }
   json->push_back(']');
   AppendJsonName(json, "elapsed");
