@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
 import { resumed, type Step } from "#runtime/placement/controller.ts";
+import { functionCosts } from "#runtime/placement/function-costs.ts";
 import { placeOf, type Placement } from "#runtime/placement/plan.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
@@ -329,7 +330,8 @@ test("reads that nobody has called for at storage are predicted to be found ther
   const rounds = (findsReads: boolean): number => {
     const { loop, readFor } = loopOf(1);
     readFor(500, { findsReads });
-    return loop.step!.weighed[0]!.costs.sides.storage.cost.terms.rounds;
+    const costs = functionCosts(loop.profiles.get("f0")!.estimates(500), loop.constants, 500)!;
+    return costs.sides.storage.cost.terms.rounds;
   };
   expect(rounds(true) / rounds(false)).toBeCloseTo(1 - DEFAULT_CONSTANTS.storage.found);
 });

@@ -194,7 +194,7 @@ export class PlacementLoop {
   /** A function that is not what it was does not wait for the others. One that comes next does: among many there is always one. */
   #intervalMs(): number {
     if (this.#shifted.size > 0 && !this.#wasHurried) return WINDOW_MS;
-    return clamp(STEP_MS_PER_FUNCTION * (this.#step?.weighed.length ?? 0), WINDOW_MS, STEP_MS_MAX);
+    return clamp(STEP_MS_PER_FUNCTION * (this.#step?.called ?? 0), WINDOW_MS, STEP_MS_MAX);
   }
 
   #review(): void {

@@ -70,8 +70,9 @@ export function calledFunction(
   const rests = nowMs - lastMovedMs(before) < REST_MS || isAfterTrial || isBack;
   const isSettled = before.state !== "pinned" && before.state !== "profiling";
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
-  const stays = !isSettled || rests || isTakenBack || isStopped;
-  const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
+  const stays = !isSettled || rests || isStopped;
+  const open = isTakenBack ? awayFrom(before.moved?.fromShare ?? share, share, sides) : sides;
+  const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, open);
   const load = {
     // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
     ...offeredBy(rates),
@@ -169,6 +170,12 @@ const COMPUTE_ONLY: Bounds = [0, 0];
 const boundsOf = (share: number, stays: boolean, [lowest, highest]: Bounds): Bounds => {
   const stay = clamp(share, lowest, highest);
   return stays ? [stay, stay] : [lowest, highest];
+};
+
+/** What was taken back keeps it from nothing but another move there, or from one across it. */
+const awayFrom = (refutedShare: number, share: number, [lowest, highest]: Bounds): Bounds => {
+  const stay = clamp(share, lowest, highest);
+  return [refutedShare > share ? lowest : stay, refutedShare < share ? highest : stay];
 };
 
 /** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */

@@ -653,6 +653,20 @@ describe("what has proved better", () => {
       expect({ retryAtMs, backOffMs }).toEqual({ retryAtMs: 0, backOffMs: 8_000 });
     });
 
+    test("where a move was taken back halfway it goes further back at any time, and not there again before its back-off is over", () => {
+      const at = (share: number, refutedShare: number): FunctionState => {
+        const moved = { atMs: -5_000, fromShare: refutedShare, promisedUs: 0, isJudged: true };
+        return resting(share, { state: "reverting", backOffMs: 8_000, retryAtMs: 3_000, moved });
+      };
+      const then = (state: FunctionState) => next(full(), { hash: state }).state.get("hash")!;
+      const back = then(at(0.7, 1));
+      expect(back.share).toBeCloseTo(SPLIT, 1);
+      expect(back).toMatchObject({ state: "reverting", retryAtMs: 3_000 });
+      expect(then(at(0.7, SPLIT)).share).toBe(0.7);
+      expect(then(at(0, SPLIT)).share).toBe(0);
+      expect(then({ ...at(0, SPLIT), retryAtMs: 700 }).share).toBeCloseTo(SPLIT, 1);
+    });
+
     describe("its calls overflow", () => {
       const NONE = { overflowMin: 0, overflowTimes: 0 };
       const SOME = { overflowMin: 6, overflowTimes: 8 };

@@ -36,9 +36,10 @@ export interface Step {
   readonly transitions: readonly Transition[];
   /** Of all of them, under the shares of this step. */
   readonly outlook: Outlook;
-  /** Functions that are called, as they were weighed up, and what there was for them. */
-  readonly weighed: readonly CalledFunction[];
-  readonly capacity: Capacity;
+  /** How many functions are called. */
+  readonly called: number;
+  /** Of these: what they use wherever they may be at all, and where they are after this step. As numbers in arrays: what of each function is kept from step to step the collector of garbage copies. */
+  readonly unheld: { readonly use: PoolUse; readonly shares: Float64Array };
 }
 
 /** By so many times less busy the busiest pool has to become, if a plan is to be left that has proved to be better than another. */
@@ -119,7 +120,8 @@ export function advance(before: ControllerState, situation: Situation): Step {
   }
   const { state, transitions } = draft;
   const shares = use.lowest.map((_, index) => state.get(all[index]!.name)!.share);
-  return { state, transitions, weighed: all, capacity, outlook: outlookOf(use, shares) };
+  const unheld = { use: new PoolUse(all.map(loadUnheld), capacity), shares };
+  return { state, transitions, called: all.length, unheld, outlook: outlookOf(use, shares) };
 }
 
 /** What was warm is so no more when it is called again. */
@@ -130,14 +132,12 @@ const uncalled = (state: FunctionState): FunctionState =>
  * Of what the best shares would give by what is known, the part that those after a step do not: 0 to 1. The best are those that pins, bounds on the 99th
  * percentile and what storage can run allow: whoever rests, is held, tried or waits for the end of a back-off is missing something.
  */
-export function regretAfter({ state, weighed, capacity }: Step): number {
-  const use = new PoolUse(weighed.map(unheld), capacity);
-  const shares = weighed.map(({ name }) => state.get(name)!.share);
+export function regretAfter({ unheld: { use, shares } }: Step): number {
   return regretOf(outlookOf(use, shares), outlookOf(use, optimalShares(use, shares)));
 }
 
 /** What it costs, and where it may be at all. Of what is still being profiled nobody knows where it should. */
-const unheld = ({ load, share, bounds: [lowest, highest], before }: CalledFunction): Load =>
+const loadUnheld = ({ load, share, bounds: [lowest, highest], before }: CalledFunction): Load =>
   before.state === "profiling" ? { ...load, lowest: share, highest: share } : { ...load, lowest, highest };
 
 /** In flight, by how many come and how long they take (Little): a sample of few calls mostly finds none. */

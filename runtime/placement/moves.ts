@@ -68,15 +68,16 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
     const took = tookBefore(candidate, last.atMs) ?? { tookUs: promisedUs, tookBytes: 0 };
     return { to: { ...to, ...there, ...took }, why };
   }
+  const isFurtherBack = isFurther(before, share, nowMs);
   const to: FunctionState = {
     ...before,
-    state: restingState(share),
+    state: isFurtherBack ? before.state : restingState(share),
     share,
     probeEvery: 0,
     // What a bound demands is right whatever it costs.
     moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: gain === null },
-    // Where it waited for the end of a back-off, that was for what holds no more.
-    retryAtMs: 0,
+    // Where it waited for the end of a back-off and comes nearer again to what was taken back, that was for what holds no more.
+    retryAtMs: isFurtherBack ? before.retryAtMs : 0,
     moves: before.moves + 1,
     flaps: before.flaps + (isBack && nowMs - last.atMs < FLAP_MS ? 1 : 0),
     trials: { ...before.trials, held: null },
@@ -84,6 +85,10 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   // Bounds that changed (a tail too long) move without a gain.
   return { to, why: gain ?? { kind: "latency", from: fromUs, to: promisedUs, noise: 0 } };
 }
+
+/** In a back-off, and away from what was taken back. */
+const isFurther = ({ share: from, moved: last, retryAtMs }: FunctionState, share: number, nowMs: number): boolean =>
+  last !== null && nowMs < retryAtMs && share > from === from > last.fromShare;
 
 /** Before anybody could say what came of it, or at once: by the model that wanted it, which would have it again, and again. */
 function isUndone(

@@ -245,7 +245,7 @@ describe("of any load", () => {
   const bestOf = (use: PoolUse): Float64Array =>
     optimalShares(
       use,
-      use.loads.map(() => 0),
+      use.lowest.map(() => 0),
     );
   /** Whether two shares are as good as each other: then either may be chosen. */
   const areAlike = (use: PoolUse, one: ArrayLike<number>, other: ArrayLike<number>): boolean =>

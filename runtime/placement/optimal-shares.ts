@@ -13,7 +13,7 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import { solve } from "./linear-programme.ts";
-import { POOLS, type Load, type Pool, type PoolUse } from "./pool-use.ts";
+import { POOLS, type Pool, type PoolUse } from "./pool-use.ts";
 
 /**
  * Up to here queues are short, and what callers wait for decides alone. At 0.75 a call that finds one of two servers waits
@@ -39,7 +39,7 @@ export interface Outlook {
  * calls that there are now.
  */
 export function optimalShares(use: PoolUse, now: ArrayLike<number>, growth = 1): Float64Array {
-  const { loads, waiting, pools, lowest, highest } = use;
+  const { waiting, pools, lowest, highest } = use;
   const fastest = fastestShares(use, now);
   const bounds = boundsOf(use, now, growth);
   if (pools.every((pool, at) => growth * pool.at(fastest) <= bounds[at]!)) return fastest;
@@ -58,7 +58,7 @@ export function optimalShares(use: PoolUse, now: ArrayLike<number>, growth = 1):
     },
     Float64Array.from(now),
   );
-  return x.map((share, index) => atBound(share, loads[index]!));
+  return x.map((share, index) => atBound(share, lowest[index]!, highest[index]!));
 }
 
 /**
@@ -97,7 +97,7 @@ export const growthOf = (use: PoolUse, shares: ArrayLike<number>): number =>
 /** Of the arithmetic: what is so near to a bound is there. */
 const EPSILON = 1e-9;
 
-const atBound = (share: number, { lowest, highest }: Load): number =>
+const atBound = (share: number, lowest: number, highest: number): number =>
   share - lowest < EPSILON ? lowest : highest - share < EPSILON ? highest : share;
 
 /** Each where its callers wait least: where no pool is too busy then, the programme has no other solution. */

@@ -124,7 +124,6 @@ export class Linear {
 
 /** Functions in the order of the loads. */
 export class PoolUse {
-  readonly loads: readonly Load[];
   /** In the order of POOLS; 1 is the whole pool. */
   readonly pools: readonly Linear[];
   /** What all callers wait for, weighted, µs per second. */
@@ -134,7 +133,6 @@ export class PoolUse {
   readonly highest: Float64Array;
 
   constructor(loads: readonly Load[], capacity: Capacity) {
-    this.loads = loads;
     this.pools = POOLS.map(() => new Linear(loads.length));
     this.waiting = new Linear(loads.length);
     this.lowest = new Float64Array(loads.length);

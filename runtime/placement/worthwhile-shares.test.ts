@@ -128,6 +128,15 @@ describe("where compute is too busy", () => {
   test("they move where the gain is beyond doubt", () => {
     expect(movedOf(4_000, 0.05)).toBeGreaterThan(0);
   });
+
+  test("they move for a twentieth, and again so soon only for more", () => {
+    const isMoved = (callsPerSecond: number, hasMovedLately: boolean): boolean => {
+      const all = [450, callsPerSecond].map((perSecond) => ({ ...computing(perSecond, 0.001), hasMovedLately }));
+      return worthwhileShares(all, CAPACITY).choices.some(({ share }) => share > 0);
+    };
+    expect([300, 340, 400].map((callsPerSecond) => isMoved(callsPerSecond, false))).toEqual([false, true, true]);
+    expect([300, 340, 400].map((callsPerSecond) => isMoved(callsPerSecond, true))).toEqual([false, false, true]);
+  });
 });
 
 describe("of two functions that have a core each", () => {

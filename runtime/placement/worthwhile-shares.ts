@@ -71,6 +71,11 @@ const SMALL_WORK_MAX = 0.1;
 const LOAD_VARIANCE_MAX = 0.25;
 /** A plan that fills a pool this far brings calls that fill it. */
 const NEARLY = 0.95;
+/**
+ * A core is slower for moments, and all that was known of a side is off together however many calls that was: who moves again so soon has to gain more. Chosen: of splits
+ * that moved by a quarter for 5 to 7 percent most moved back within a second or two (bench `placement`).
+ */
+const AGAIN_NOISE = 0.04;
 /** Functions looked at one by one in one step, at most; the next step goes on. */
 const SINGLE_MOVES_MAX = 64;
 
@@ -84,10 +89,8 @@ interface Choices {
 }
 
 export function worthwhileShares(candidates: readonly Candidate[], capacity: Capacity): Choices {
-  const use = new PoolUse(
-    candidates.map(({ load }) => load),
-    capacity,
-  );
+  const loads = candidates.map(({ load }) => load);
+  const use = new PoolUse(loads, capacity);
   const now = use.lowest.map((low, index) => clamp(candidates[index]!.share, low, use.highest[index]!));
   const before = outlookOf(use, now);
   let best = optimalShares(use, now);
@@ -102,6 +105,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     const splits = new Splits(candidates, work);
     best = withFewerSplits(best, use, splits, excessOver(use, now));
     after = outlookOf(use, best);
+    const again = isAgain(candidates, best, now);
     const gain: Gain = {
       kind: "overload",
       from: busiestOf(before),
@@ -109,7 +113,8 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
       noise: noiseOf(candidates, work, {
         best,
         now,
-        balances: after.crowded && isAgain(candidates, best, now) ? balancesOf(use, now) : null,
+        isAgain: again,
+        balances: after.crowded && again ? balancesOf(use, loads, now) : null,
       }),
     };
     if (isWorthIt({ ...gain, from: gain.from * splits.timesOf(now), to: gain.to * splits.timesOf(best) })) {
@@ -241,8 +246,10 @@ function noiseOf(
   {
     best,
     now,
+    isAgain: again,
     balances,
   }: Readonly<Record<"best" | "now", ArrayLike<number>>> & {
+    readonly isAgain: boolean;
     readonly balances: ArrayLike<number> | null;
   },
 ): number {
@@ -255,7 +262,7 @@ function noiseOf(
     const ofBalance = balances?.[index] ?? 0;
     return sum + (part * change * errorOf(sides)) ** 2 + Math.max(ofItself ** 2, ofBalance ** 2) * ofLoad;
   }, 0);
-  return Math.sqrt(squares);
+  return Math.sqrt(squares + (again ? AGAIN_NOISE ** 2 : 0));
 }
 
 /** Whether one moves that has moved lately. Not in a new surge, which is no chance. */
@@ -267,7 +274,7 @@ const isAgain = (candidates: readonly Candidate[], best: ArrayLike<number>, now:
  * By how much the gain of a plan grows with what each function brings, both as parts: by how much busier that makes the busiest pool now, less the same of the plan's. Whose pools are about
  * alike, as where all are crowded: each function makes them busier by its part of all work.
  */
-function balancesOf({ loads, pools }: PoolUse, now: ArrayLike<number>): Float64Array {
+function balancesOf({ pools }: PoolUse, loads: readonly Load[], now: ArrayLike<number>): Float64Array {
   const busy = pools.map((pool) => pool.at(now));
   const machines = POOLS.filter((_, at) => at !== CALLERS);
   const busiest = machines.reduce((most, pool) =>
