@@ -3,7 +3,6 @@
 // in between.
 
 import { SLOT_MS } from "#runtime/profile/calls-by-time.ts";
-import { uncountedMs } from "#runtime/profile/coming-calls.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import { cameIn, EXPECTED_MIN, meanUs, PIECE_MS } from "./before-and-since.ts";
 import type { FunctionState } from "./function-state.ts";
@@ -15,6 +14,8 @@ export const ACTIVE_MS = 10_000;
 const KNOWN_MS = 1_000;
 /** Between the ends of calls that run together there is no more than they take, and half of that. */
 const WAVES = 1.5;
+/** So much of a pause counts: what was tried in vain is tried again some time, however seldom calls come. Chosen. */
+const COUNTED = 0.1;
 
 /** Whether nobody calls it any more, as far as that was heard of until then: no call has come for longer than there is between two. */
 export function hasStopped(profile: FunctionProfile, heardMs: number): boolean {
@@ -40,7 +41,7 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
   // What was before its calls are what they are says nothing of these.
   if (pause === null || pause.toMs <= Math.max(before.resumedMs, before.sinceMs)) return before;
   const { fromMs, toMs: resumedMs } = pause;
-  const laterMs = uncountedMs(pause);
+  const laterMs = (1 - COUNTED) * Math.min(resumedMs - fromMs, ACTIVE_MS);
   const later = (untilMs: number): number => (untilMs > fromMs ? untilMs + laterMs : untilMs);
   const { relief, trials, retryAtMs } = before;
   return {

@@ -40,15 +40,6 @@ export interface Pause {
   readonly toMs: number;
 }
 
-/** So much of a pause counts, … */
-const PAUSE_COUNTED = 0.1;
-/** … but of what is longer all beyond this: what was known then is old some time, however seldom calls come. Both chosen. */
-const PAUSE_MS_MAX = 10_000;
-
-/** What holds for a time, or is known for one, is so for a time in which calls come: of a pause, what does not count. */
-export const uncountedMs = ({ fromMs, toMs }: Pause): number =>
-  (1 - PAUSE_COUNTED) * Math.min(toMs - fromMs, PAUSE_MS_MAX);
-
 /** Calls a second. */
 export interface Rates {
   readonly all: number;
@@ -149,12 +140,10 @@ const deviationsOf = (more: number, less: number): number =>
   2 * (Math.sqrt(more) - Math.sqrt(less)) * Math.sqrt(2 * SURGE_SECONDS);
 
 /**
- * Since when there is a rate, 0 until then; when the last call was heard of; since when no half second has gone by without one; the last stretch without, from … to, 0 where there was
- * none; and what did not count of all of them.
+ * Since when there is a rate, 0 until then; when the last call was heard of; since when no half second has gone by without one; and the last stretch without, from … to, 0 where there was
+ * none.
  */
-const [FIRST_MS, LAST_MS, SINCE_MS, PAUSE_FROM_MS, PAUSE_TO_MS, UNCOUNTED_MS, IS_CALLED, OWN_SIZE] = [
-  0, 1, 2, 3, 4, 5, 6, 7,
-] as const;
+const [FIRST_MS, LAST_MS, SINCE_MS, PAUSE_FROM_MS, PAUSE_TO_MS, IS_CALLED, OWN_SIZE] = [0, 1, 2, 3, 4, 5, 6] as const;
 
 /** Of one function. */
 export class ComingCalls {
@@ -199,7 +188,6 @@ export class ComingCalls {
     if (wasCalled && missed >= CALLS_MISSED_MIN) {
       values[at + PAUSE_FROM_MS] = fromMs;
       values[at + PAUSE_TO_MS] = nowMs;
-      values[at + UNCOUNTED_MS]! += uncountedMs({ fromMs, toMs: nowMs });
     }
     values[at + SINCE_MS] = untilMs;
   }
@@ -212,11 +200,6 @@ export class ComingCalls {
   /** When the last call was heard of, whatever became of it; 0: none was. */
   lastMs(values: Values): number {
     return values[this.#at + LAST_MS]!;
-  }
-
-  /** A clock that is slow in pauses: by it what is known of calls grows old. */
-  agedMs(values: Values, nowMs: number): number {
-    return nowMs - values[this.#at + UNCOUNTED_MS]!;
   }
 
   /** When calls came again after the last pause. Long ago: there was none. */

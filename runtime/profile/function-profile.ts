@@ -67,7 +67,7 @@ export class FunctionProfile {
     if (this.#straysUntilMs !== null) this.#forgetStrays(own, other, calls, nowMs);
     const callsElsewhere = other.callsLatelyAt(values, nowMs);
     const isCold = nowMs - COMING.pausedUntilMs(values) < COLD_MS;
-    const isOther = own.fold(values, tally, { callsElsewhere, isCold }, nowMs, COMING.agedMs(values, nowMs));
+    const isOther = own.fold(values, tally, callsElsewhere, isCold, nowMs);
     const shifted = isOther && own.callsLatelyAt(values, nowMs) >= callsElsewhere;
     if (shifted) {
       other.reset(values);
@@ -99,11 +99,7 @@ export class FunctionProfile {
 
   estimates(nowMs: number): Estimates {
     const values = this.#values;
-    const agedMs = COMING.agedMs(values, nowMs);
-    return {
-      compute: SIDES.compute.estimate(values, nowMs, agedMs),
-      storage: SIDES.storage.estimate(values, nowMs, agedMs),
-    };
+    return { compute: SIDES.compute.estimate(values, nowMs), storage: SIDES.storage.estimate(values, nowMs) };
   }
 
   /** How many times the work of a call of `thanBytes` one of `bytes` is; 1 where work does not go with bytes, or nobody knows. */

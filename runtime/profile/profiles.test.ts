@@ -196,29 +196,6 @@ describe("profiles", () => {
     expect(estimate(40_000)?.cpuUs).toBeCloseTo(104, 1);
   });
 
-  test("what is known grows old while calls come, and hardly in a pause", () => {
-    const weightAfter = (pauseMs: number, callsMs = STRETCH_MS): number => {
-      const profiles = new Profiles();
-      const run = (calls: number, fromMs: number, forMs: number): void => {
-        for (let atMs = fromMs + STRETCH_MS; atMs <= fromMs + forMs; atMs += STRETCH_MS) {
-          profiles.fold(stretch(calls, { wallUs: 90, cpuUs: 40 }), atMs, STRETCH_MS);
-        }
-      };
-      run(100, 0, 1_000);
-      run(100, 1_000 + pauseMs, callsMs);
-      const { calls, lastMs } = profiles.get("khop")!.estimates(1_000 + pauseMs + callsMs).compute!;
-      expect(lastMs).toBe(1_000 + pauseMs + callsMs);
-      return calls;
-    };
-    const without = weightAfter(0);
-    // A tenth of four seconds is a fifth of a half-life.
-    expect((weightAfter(4_000) - 100) / (without - 100)).toBeCloseTo(2 ** -0.2, 1);
-    // Beyond ten seconds all counts.
-    expect((weightAfter(14_000) - 100) / (without - 100)).toBeCloseTo(2 ** -2.5, 1);
-    // A moment without calls is no pause.
-    expect((weightAfter(400) - 100) / (without - 100)).toBeCloseTo(2 ** -0.2, 1);
-  });
-
   test("a shift is told, and what was known before it is gone on both sides", () => {
     const profiles = new Profiles();
     let nowMs = 0;

@@ -15,7 +15,7 @@ import { WorkByBytes } from "./work-by-bytes.ts";
 /** Of the sums of tallies, each at its term, so many. */
 const TERMS = TALLY_TERMS.length;
 
-/** A call counts half as much after this time, by a clock that is slow in pauses (`agedMs`). Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
+/** A call counts half as much after this time. Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
 const HALF_LIFE = new HalfLife(2_000);
 /** So many calls are kept however old they are: of a side that is visited now and then there would be nothing otherwise. */
 export const CALLS_KEPT = 16;
@@ -62,15 +62,9 @@ export interface SideEstimate {
   readonly cpuBesidesBytes: number | null;
 }
 
-/** After the sums: what a call that is new counts in the histogram (0 is 1), when the last calls were heard of, by either clock, how many there were in all, and since when. */
-const [WEIGHT, LAST_MS, LAST_AGED_MS, CALLS_IN_ALL, SINCE_MS] = [
-  TERMS,
-  TERMS + 1,
-  TERMS + 2,
-  TERMS + 3,
-  TERMS + 4,
-] as const;
-const OWN_SIZE = TERMS + 5;
+/** After the sums: what a call that is new counts in the histogram (0 is 1), when the last calls were heard of, how many there were in all, and since when. */
+const [WEIGHT, LAST_MS, CALLS_IN_ALL, SINCE_MS] = [TERMS, TERMS + 1, TERMS + 2, TERMS + 3] as const;
+const OWN_SIZE = TERMS + 4;
 
 export class SideProfile {
   readonly #at: number;
@@ -110,13 +104,7 @@ export class SideProfile {
    * `callsElsewhere`: on the other side, lately; `isCold`: they find what others have left of caches, and look like other calls. True: the calls are not
    * what they were, and what was known of them is gone.
    */
-  fold(
-    values: Values,
-    tally: Tally,
-    { callsElsewhere, isCold }: { readonly callsElsewhere: number; readonly isCold: boolean },
-    nowMs: number,
-    agedMs: number,
-  ): boolean {
+  fold(values: Values, tally: Tally, callsElsewhere: number, isCold: boolean, nowMs: number): boolean {
     const { sums } = tally;
     const at = this.#at;
     const calls = sums[TERM_AT.calls]!;
@@ -133,7 +121,7 @@ export class SideProfile {
     if (this.#warmUp.add(values, tally, nowMs)) this.reset(values);
     // What it is held against would be visits.
     else if (this.#residence.isNew(values, part)) this.#detector.reset(values);
-    const left = HALF_LIFE.partAfter(agedMs - values[at + LAST_AGED_MS]!);
+    const left = HALF_LIFE.partAfter(nowMs - values[at + LAST_MS]!);
     this.#inEarnest.decay(values, left);
     const shifted =
       !isCold && this.#detector.observe(values, calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
@@ -145,7 +133,6 @@ export class SideProfile {
     this.#addElapsed(values, kept, tally.elapsed);
     this.#add(values, kept, sums);
     values[at + LAST_MS] = nowMs;
-    values[at + LAST_AGED_MS] = agedMs;
     if (values[at + CALLS_IN_ALL] === 0) values[at + SINCE_MS] = nowMs;
     values[at + CALLS_IN_ALL]! += calls;
     return shifted;
@@ -195,10 +182,10 @@ export class SideProfile {
   }
 
   /** null: nothing is known. */
-  estimate(values: Values, nowMs: number, agedMs: number): SideEstimate | null {
+  estimate(values: Values, nowMs: number): SideEstimate | null {
     const at = this.#at;
     const lastMs = values[at + LAST_MS]!;
-    const left = HALF_LIFE.partAfter(agedMs - values[at + LAST_AGED_MS]!);
+    const left = HALF_LIFE.partAfter(nowMs - lastMs);
     // Weighted: what is older counts less.
     const calls = values[at + TERM_AT.calls]! * this.#kept(values, left, 0);
     if (calls <= 0) return null;
