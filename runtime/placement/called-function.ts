@@ -33,6 +33,8 @@ export const FLAP_MS = 10_000;
 
 export interface CalledFunction extends Candidate, Tried {
   readonly before: FunctionState;
+  /** In a back-off, which nothing has ended before its time. */
+  readonly isTakenBack: boolean;
   /** With what comes in these moments, where that is many more than usual; null: it is not. */
   readonly surging: (Load & Pick<Surge, "isNew">) | null;
   /** … where it is far less; null: it is not. */
@@ -70,9 +72,9 @@ export function calledFunction(
   const rests = nowMs - lastMovedMs(before) < REST_MS || isAfterTrial || isBack;
   const isSettled = before.state !== "pinned" && before.state !== "profiling";
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
-  const stays = !isSettled || rests || isStopped;
-  const open = isTakenBack ? awayFrom(before.moved?.fromShare ?? share, share, sides) : sides;
-  const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, open);
+  const isStill = !isSettled || rests || isStopped;
+  const stays = isStill ? share : isTakenBack ? (before.backTo ?? share) : null;
+  const [lowest, highest] = before.state === "pinned" ? [share, share] : boundsOf(share, stays, sides);
   const load = {
     // Where all callers ask for a side something is left that is to be where it does best, for those who do not.
     ...offeredBy(rates),
@@ -121,6 +123,7 @@ export function calledFunction(
     name,
     profile,
     before: known,
+    isTakenBack,
     recalled,
     trials,
     sinceMs,
@@ -166,17 +169,11 @@ type Bounds = readonly [lowest: number, highest: number];
 
 const COMPUTE_ONLY: Bounds = [0, 0];
 
-/** Whoever stays where it is does so as far as it may: no rest is worth a side that is not there, or too slow. */
-const boundsOf = (share: number, stays: boolean, [lowest, highest]: Bounds): Bounds => {
-  const stay = clamp(share, lowest, highest);
-  return stays ? [stay, stay] : [lowest, highest];
-};
-
-/** What was taken back keeps it from nothing but another move there, or from one across it. */
-const awayFrom = (refutedShare: number, share: number, [lowest, highest]: Bounds): Bounds => {
-  const stay = clamp(share, lowest, highest);
-  return [refutedShare > share ? lowest : stay, refutedShare < share ? highest : stay];
-};
+/** `stays`: it goes no further than there; null: it may. As far as its sides let it: no rest is worth a side that is not there, or too slow. */
+const boundsOf = (share: number, stays: number | null, [lowest, highest]: Bounds): Bounds =>
+  stays === null
+    ? [lowest, highest]
+    : [clamp(Math.min(share, stays), lowest, highest), clamp(Math.max(share, stays), lowest, highest)];
 
 /** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
 function sidesUnder(p99UnderUs: number | null, profile: FunctionProfile, { sides }: FunctionCosts): Bounds {

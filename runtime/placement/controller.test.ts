@@ -653,18 +653,59 @@ describe("what has proved better", () => {
       expect({ retryAtMs, backOffMs }).toEqual({ retryAtMs: 0, backOffMs: 8_000 });
     });
 
-    test("where a move was taken back halfway it goes further back at any time, and not there again before its back-off is over", () => {
-      const at = (share: number, refutedShare: number): FunctionState => {
+    describe("where a move was taken back, and not all the way", () => {
+      const at = (share: number, refutedShare: number, backTo: number | null): FunctionState => {
         const moved = { atMs: -5_000, fromShare: refutedShare, promisedUs: 0, isJudged: true };
-        return resting(share, { state: "reverting", backOffMs: 8_000, retryAtMs: 3_000, moved });
+        return resting(share, { state: "reverting", backOffMs: 8_000, retryAtMs: 3_000, backTo, moved });
       };
       const then = (state: FunctionState) => next(full(), { hash: state }).state.get("hash")!;
-      const back = then(at(0.7, 1));
-      expect(back.share).toBeCloseTo(SPLIT, 1);
-      expect(back).toMatchObject({ state: "reverting", retryAtMs: 3_000 });
-      expect(then(at(0.7, SPLIT)).share).toBe(0.7);
-      expect(then(at(0, SPLIT)).share).toBe(0);
-      expect(then({ ...at(0, SPLIT), retryAtMs: 700 }).share).toBeCloseTo(SPLIT, 1);
+
+      test("it is known where it was", () => {
+        const moved = { atMs: 600, fromShare: 0, promisedUs: 1, isJudged: true };
+        const half = then(resting(1, { moved, sinceMs: -60_000 }));
+        expect(half).toMatchObject({ state: "reverting", backTo: 0, moved: { fromShare: 1 } });
+        expect(half.share).toBeCloseTo(SPLIT, 1);
+        const whole = then(resting(1, { moved: { ...moved, fromShare: half.share }, sinceMs: -60_000 }));
+        expect(whole).toMatchObject({ state: "reverting", share: half.share, backTo: null });
+      });
+
+      test("others stay where they are after that, and not after what is left of the way", () => {
+        const load = visited({ hash: HASH, walk: WALK }).run(750, {
+          hash: calls("compute", 10, HASH, QUEUED),
+          walk: calls("storage", 4, WALK, 1),
+        });
+        const heldWith = (hash: FunctionState) => {
+          const { state } = next(load, { hash, walk: resting(1) });
+          return { hasMoved: state.get("hash")!.share !== hash.share, held: state.get("walk")!.trials.held };
+        };
+        const moved = { atMs: 600, fromShare: 0, promisedUs: 1, isJudged: true };
+        expect(heldWith(resting(1, { moved, sinceMs: -60_000 }))).toMatchObject({ hasMoved: true, held: {} });
+        expect(heldWith(at(0.7, 1, 0))).toEqual({ hasMoved: true, held: null });
+      });
+
+      test("it goes back so far, and no further, while its back-off goes on", () => {
+        const back = then(at(0.7, 1, 0.5));
+        expect(back).toMatchObject({ state: "split", share: 0.5, backTo: 0.5, retryAtMs: 3_000, backOffMs: 8_000 });
+        expect(back.moved).toMatchObject({ fromShare: 1, isJudged: true });
+        expect(then({ ...back, moved: { ...back.moved!, atMs: 0 } }).share).toBe(0.5);
+        expect(then(at(0.7, 1, 0)).share).toBeCloseTo(SPLIT, 1);
+      });
+
+      test("it goes nowhere else before that is over", () => {
+        expect(then(at(0.7, 1, null)).share).toBe(0.7);
+        expect(then(at(0.7, SPLIT, 1)).share).toBe(0.7);
+        expect(then(at(0, SPLIT, null)).share).toBe(0);
+        expect(then({ ...at(0, SPLIT, null), retryAtMs: 700 }).share).toBeCloseTo(SPLIT, 1);
+      });
+
+      test("what its bound demands it does at once, and nothing is left of the back-off", () => {
+        const load = visited({ walk: WALK }).run(750, {
+          walk: [calls("compute", 4, WALK, 1), calls("storage", 4, WALK, 40)],
+        });
+        const rules = new Map([["walk", { ...FREE_RULES, p99UnderUs: 20_000 }]]);
+        const { state } = next(load, { walk: at(0.7, 0, 1) }, {}, rules);
+        expect(state.get("walk")).toMatchObject({ state: "compute", share: 0, retryAtMs: 0, backTo: null });
+      });
     });
 
     describe("its calls overflow", () => {

@@ -278,5 +278,5 @@ function trialEnded(tried: CalledFunction, verdict: Verdict, nowMs: number): Cha
   const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept };
   if (!isKept) return { to: { ...before, state: restingState(fromShare), share: fromShare, trials }, why };
   const moved = { atMs: nowMs, fromShare, promisedUs: tookUs(tried, nowMs), isJudged: true };
-  return { to: { ...before, state: restingState(share), moved, moves: before.moves + 1, trials }, why };
+  return { to: { ...before, state: restingState(share), moved, backTo: null, moves: before.moves + 1, trials }, why };
 }

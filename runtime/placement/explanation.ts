@@ -3,7 +3,7 @@
 
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import type { FunctionState, Transition } from "./function-state.ts";
+import { type FunctionState, retryAtMsTo, type Transition } from "./function-state.ts";
 import type { Rules } from "./situation.ts";
 import type { CostConstants, Demand } from "./cost-model.ts";
 import { functionCosts, predictionErrorOf, type SideCosts } from "./function-costs.ts";
@@ -94,7 +94,8 @@ export function explain(name: string, known: Known): Explanation {
     sides,
     transitions,
   };
-  return { ...told, reason: reasonText({ ...told, retryAtMs: state.retryAtMs, isCrowded, nowMs }) };
+  const retryAtMs = { compute: retryAtMsTo(state, "compute"), storage: retryAtMsTo(state, "storage") };
+  return { ...told, reason: reasonText({ ...told, retryAtMs, isCrowded, nowMs }) };
 }
 
 function heldAt({ trials: { held } }: FunctionState, nowMs: number): Held | null {

@@ -79,6 +79,8 @@ export interface FunctionState extends Placement {
   /** After a revert: how long it stays, and until when. */
   readonly backOffMs: number;
   readonly retryAtMs: number;
+  /** … and where it was before what was taken back: if it is not all the way there, it may go so far. null: it is. */
+  readonly backTo: number | null;
   /** What a call took before the move that was taken back: where it takes longer now nothing of that holds any more. 0: not known. */
   readonly tookUs: number;
   /** Of such a call; 0: they are not known. */
@@ -107,6 +109,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   moved: null,
   backOffMs: 0,
   retryAtMs: 0,
+  backTo: null,
   tookUs: 0,
   tookBytes: 0,
   moves: 0,
@@ -124,6 +127,12 @@ export interface Change {
   /** null: nothing that anyone would ask about. */
   readonly why: Why | null;
 }
+
+/** Until when it makes no move towards a side, since one was taken back; long ago: it may. */
+export const retryAtMsTo = ({ share, retryAtMs, backTo }: FunctionState, side: Side): number => {
+  const isBack = backTo !== null && (side === "storage" ? backTo > share : backTo < share);
+  return isBack ? -Infinity : retryAtMs;
+};
 
 export const restingState = (share: number): "compute" | "storage" | "split" =>
   share <= 0 ? "compute" : share >= 1 ? "storage" : "split";
@@ -172,6 +181,7 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
       moved: null,
       backOffMs: 0,
       retryAtMs: 0,
+      backTo: null,
       relief: null,
       trials,
       regimes,

@@ -63,21 +63,28 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const isMistaken = isRefuted && !isBlameless(candidate, last, nowMs);
   if (isBack && isMistaken && nowMs - last.atMs < VERIFY_MS) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
-    const there = { share, moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true } };
+    const moved = { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true };
+    const there = { share, moved, backTo: back < 1 ? last.fromShare : null };
     // Queues included, as what it is held against.
     const took = tookBefore(candidate, last.atMs) ?? { tookUs: promisedUs, tookBytes: 0 };
     return { to: { ...to, ...there, ...took }, why };
   }
-  const isFurtherBack = isFurther(before, share, nowMs);
+  // The rest of the way back, and no new move: what is not to be made again is what was taken back. Not where bounds demand it.
+  const isRest = last !== null && candidate.isTakenBack && gain !== null;
   const to: FunctionState = {
     ...before,
-    state: isFurtherBack ? before.state : restingState(share),
+    state: restingState(share),
     share,
     probeEvery: 0,
     // What a bound demands is right whatever it costs.
-    moved: { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: gain === null },
-    // Where it waited for the end of a back-off and comes nearer again to what was taken back, that was for what holds no more.
-    retryAtMs: isFurtherBack ? before.retryAtMs : 0,
+    moved: {
+      atMs: nowMs,
+      fromShare: isRest ? last.fromShare : before.share,
+      promisedUs,
+      isJudged: isRest || gain === null,
+    },
+    // Where it waited for the end of a back-off, that was for what holds no more.
+    ...(isRest ? {} : { retryAtMs: 0, backTo: null }),
     moves: before.moves + 1,
     flaps: before.flaps + (isBack && nowMs - last.atMs < FLAP_MS ? 1 : 0),
     trials: { ...before.trials, held: null },
@@ -85,10 +92,6 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   // Bounds that changed (a tail too long) move without a gain.
   return { to, why: gain ?? { kind: "latency", from: fromUs, to: promisedUs, noise: 0 } };
 }
-
-/** In a back-off, and away from what was taken back. */
-const isFurther = ({ share: from, moved: last, retryAtMs }: FunctionState, share: number, nowMs: number): boolean =>
-  last !== null && nowMs < retryAtMs && share > from === from > last.fromShare;
 
 /** Before anybody could say what came of it, or at once: by the model that wanted it, which would have it again, and again. */
 function isUndone(
@@ -205,6 +208,7 @@ function takenBack(
       moved: { atMs: nowMs, fromShare: before.share, promisedUs: Math.max(promisedUs, came.cameUs), isJudged: true },
       backOffMs,
       retryAtMs: nowMs + backOffMs,
+      backTo: null,
       tookUs: 0,
       tookBytes: 0,
       moves: before.moves + 1,

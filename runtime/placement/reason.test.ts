@@ -32,7 +32,7 @@ const reasonOf = (compute: PlacedSide, storage: PlacedSide, change: Partial<Plac
   reasonText({
     state: "compute",
     share: 0,
-    retryAtMs: 0,
+    retryAtMs: { compute: 0, storage: 0 },
     held: null,
     isCrowded: false,
     rules: FREE_RULES,
@@ -122,8 +122,14 @@ describe("the reason", () => {
     [
       "that a move was taken back",
       {},
-      { state: "reverting", retryAtMs: NOW_MS + 4_000 },
+      { state: "reverting", retryAtMs: { compute: 0, storage: NOW_MS + 4_000 } },
       "a move there was taken back, and is tried again in 4.00 s",
+    ],
+    [
+      "nothing of a move back where it may go there",
+      {},
+      { state: "reverting", retryAtMs: { compute: NOW_MS + 4_000, storage: -Infinity } },
+      "it moves when that makes no part too busy",
     ],
     [
       "that a bound is broken there",

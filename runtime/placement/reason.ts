@@ -32,8 +32,8 @@ export interface Held {
 interface Placed {
   readonly state: PlacementState;
   readonly share: number;
-  /** A move that was taken back is not tried before. */
-  readonly retryAtMs: number;
+  /** A move towards that side is not made before, since one was taken back. */
+  readonly retryAtMs: Readonly<Record<Side, number>>;
   /** It stays while a part is too busy; null: it does not. */
   readonly held: Held | null;
   /** Whether a part is too busy now, by the model. */
@@ -111,8 +111,9 @@ function nowText(
   sides: Readonly<Record<Side, ReasonSide>>,
   faster: Side,
 ): string {
-  if (nowMs < retryAtMs) {
-    return `a move there was taken back, and is tried again in ${durationText((retryAtMs - nowMs) * 1e3)}`;
+  const waitsMs = retryAtMs[faster] - nowMs;
+  if (waitsMs > 0) {
+    return `a move there was taken back, and is tried again in ${durationText(waitsMs * 1e3)}`;
   }
   if (p99UnderUs !== null && isBroken(sides[faster], p99UnderUs) && !isBroken(sides[otherSide(faster)], p99UnderUs)) {
     return `${faster} breaks its bound of ${durationText(p99UnderUs)} on the 99th percentile`;

@@ -137,6 +137,15 @@ describe("where compute is too busy", () => {
     expect([300, 340, 400].map((callsPerSecond) => isMoved(callsPerSecond, false))).toEqual([false, true, true]);
     expect([300, 340, 400].map((callsPerSecond) => isMoved(callsPerSecond, true))).toEqual([false, false, true]);
   });
+
+  test("one that does little of the work and has moved lately keeps nobody from moving for a twentieth", () => {
+    const isMoved = (littlePerSecond: number, hasMovedLately: boolean): boolean => {
+      const little = { ...computing(littlePerSecond, 0.001), hasMovedLately };
+      const all = [...[450, 340 - littlePerSecond].map((perSecond) => computing(perSecond, 0.001)), little];
+      return worthwhileShares(all, CAPACITY).choices.some(({ share }) => share > 0);
+    };
+    expect([isMoved(4, true), isMoved(4, false)]).toEqual([true, true]);
+  });
 });
 
 describe("of two functions that have a core each", () => {

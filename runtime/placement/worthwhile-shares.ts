@@ -72,8 +72,8 @@ const LOAD_VARIANCE_MAX = 0.25;
 /** A plan that fills a pool this far brings calls that fill it. */
 const NEARLY = 0.95;
 /**
- * A core is slower for moments, and all that was known of a side is off together however many calls that was: who moves again so soon has to gain more. Chosen: of splits
- * that moved by a quarter for 5 to 7 percent most moved back within a second or two (bench `placement`).
+ * A core is slower for moments, and all that was known of a side is off together however many calls that was: where all that moves has moved lately the gain has this standard
+ * error besides. Chosen: of splits that moved by a quarter for 5 to 7 percent most moved back within a second or two (bench `placement`).
  */
 const AGAIN_NOISE = 0.04;
 /** Functions looked at one by one in one step, at most; the next step goes on. */
@@ -105,17 +105,13 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     const splits = new Splits(candidates, work);
     best = withFewerSplits(best, use, splits, excessOver(use, now));
     after = outlookOf(use, best);
-    const again = isAgain(candidates, best, now);
+    const again = againPart(candidates, work, best, now);
+    const balances = after.crowded && again > 0 ? balancesOf(use, loads, now) : null;
     const gain: Gain = {
       kind: "overload",
       from: busiestOf(before),
       to: busiestOf(after),
-      noise: noiseOf(candidates, work, {
-        best,
-        now,
-        isAgain: again,
-        balances: after.crowded && again ? balancesOf(use, loads, now) : null,
-      }),
+      noise: Math.hypot(noiseOf(candidates, work, { best, now, balances }), again * AGAIN_NOISE),
     };
     if (isWorthIt({ ...gain, from: gain.from * splits.timesOf(now), to: gain.to * splits.timesOf(best) })) {
       const small = work.filter((part, index) => part < WORK_MIN && best[index] !== now[index]);
@@ -246,10 +242,8 @@ function noiseOf(
   {
     best,
     now,
-    isAgain: again,
     balances,
   }: Readonly<Record<"best" | "now", ArrayLike<number>>> & {
-    readonly isAgain: boolean;
     readonly balances: ArrayLike<number> | null;
   },
 ): number {
@@ -262,13 +256,25 @@ function noiseOf(
     const ofBalance = balances?.[index] ?? 0;
     return sum + (part * change * errorOf(sides)) ** 2 + Math.max(ofItself ** 2, ofBalance ** 2) * ofLoad;
   }, 0);
-  return Math.sqrt(squares + (again ? AGAIN_NOISE ** 2 : 0));
+  return Math.sqrt(squares);
 }
 
-/** Whether one moves that has moved lately. Not in a new surge, which is no chance. */
-const isAgain = (candidates: readonly Candidate[], best: ArrayLike<number>, now: ArrayLike<number>): boolean =>
-  candidates.some(({ hasMovedLately }, index) => hasMovedLately && best[index] !== now[index]) &&
-  !candidates.some(({ isNewSurge }) => isNewSurge);
+/** Of the work that moves, the part whose functions have moved lately. 0 in a new surge, which is no chance. */
+function againPart(
+  candidates: readonly Candidate[],
+  work: readonly number[],
+  best: ArrayLike<number>,
+  now: ArrayLike<number>,
+): number {
+  let [moving, again] = [0, 0];
+  for (const [index, { hasMovedLately, isNewSurge }] of candidates.entries()) {
+    if (isNewSurge) return 0;
+    const moved = work[index]! * Math.abs(best[index]! - now[index]!);
+    moving += moved;
+    if (hasMovedLately) again += moved;
+  }
+  return moving > 0 ? again / moving : 0;
+}
 
 /**
  * By how much the gain of a plan grows with what each function brings, both as parts: by how much busier that makes the busiest pool now, less the same of the plan's. Whose pools are about
