@@ -45,10 +45,11 @@ help_text() {
     Fuzzes what takes bytes from elsewhere (test/fuzz/targets), one target or all in turn, for N minutes in all (10; any number above 0). What breaks
     one is kept in build/fuzz/found. Needs clang with libFuzzer, and installs it as build does.
 
-./build.sh bench [NAME] [--smoke] [--full] [--json FILE] [--data DIR]
+./build.sh bench [NAME] [--smoke] [--full] [--extra MIN] [--json FILE] [--data DIR]
     Runs bench/NAME.bench.ts, or all of them one after another. Each file says at its top what it asks and how.
     --smoke      seconds instead of minutes; the figures mean nothing
     --full       longer runs, for figures to publish
+    --extra MIN  so many minutes more for those of which it is undecided whether a ratio reaches its bound
     --json FILE  also writes the result as JSON (with NAME only)
     --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one with data sets of the
                  2023 contest's format, a folder each

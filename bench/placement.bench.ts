@@ -9,7 +9,7 @@
 // stands in its file. AutoLoc's runs twice: with the prices of its authors' network, and with those that the node has measured of this one.
 //
 // What a row knows when its measuring starts: what it has learnt under its own load and rule. Each has functions of its own, deployed under names that
-// nobody has called, so that what was learnt of the same code in other rows, or by the sweep, helps nobody; locus' row comes first in each turn
+// nobody has called, so that what was learnt of the same code in other rows, or by the sweep, helps nobody; locus' row comes first in the first turn
 // besides. They live from the row's first measurement to its last: it is functions in use that are compared, as they are for all but their first seconds.
 // The rows of a function, or of a mix, take turns until they are done, then come those of the next. Before its first measurement a row has a
 // lead-in of 2 s or 2.5 s, in which code is compiled wherever its rule sends it; what it came to from 0.8 to 1.3 s stands beside it (earlyPerSecond), and
@@ -19,7 +19,7 @@
 // side, and the best of the rules, are those with the best median.
 //
 // After a few repetitions it is undecided of many ratios whether they reach their bound, above all on a machine whose cores are slower for a while and quick again. So there are four minutes
-// for more of them: while a ratio is within two of its standard errors of its bound those whom it compares take further turns, after shorter pauses, each group in an equal part of the time
+// for more of them (--extra has another number): while a ratio is within its error of its bound those whom it compares take further turns, after shorter pauses, each group in an equal part of the time
 // that is left.
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and

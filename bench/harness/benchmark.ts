@@ -60,9 +60,10 @@ export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<
   const options = optionsOf(benchmark);
   if (options === null) return;
   const { ratios: ratiosOrMore } = benchmark;
-  const ratios = typeof ratiosOrMore === "function" ? ratiosOrMore(benchmark.efforts[options.mode]) : ratiosOrMore;
+  const effort = effortOf(benchmark, options);
+  const ratios = typeof ratiosOrMore === "function" ? ratiosOrMore(effort) : ratiosOrMore;
   await inForeground(async (resources) => {
-    const { result, plots } = await measure(benchmark, ratios, options, resources);
+    const { result, plots } = await measure(benchmark, effort, ratios, options, resources);
     console.log(resultText(result, ratios));
     const { jsonFile } = options;
     if (jsonFile === null) return;
@@ -74,14 +75,19 @@ export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<
 /** `out.json` and `mixes` are `out.mixes.svg`. */
 const plotFile = (jsonFile: string, name: string): string => `${jsonFile.replace(/\.json$/, "")}.${name}.svg`;
 
+const effortOf = <Effort extends Repeats>(
+  { efforts }: Benchmark<Effort>,
+  { mode, extraMs }: BenchmarkOptions,
+): Effort => (extraMs === null ? efforts[mode] : { ...efforts[mode], extraMs });
+
 async function measure<Effort extends Repeats>(
-  { name, efforts, layout: layoutOf, prepare }: Benchmark<Effort>,
+  { name, layout: layoutOf, prepare }: Benchmark<Effort>,
+  effort: Effort,
   ratios: Ratios,
   { mode, dataDirectory }: BenchmarkOptions,
   resources: AsyncDisposableStack,
 ): Promise<{ readonly result: Result; readonly plots: Readonly<Record<string, string>> }> {
   const [commit, machine] = [commitOf(), machineOf()];
-  const effort = efforts[mode];
   const layout = layoutOf(usableCores());
   const progress = new Progress();
   const say = (text: string): void => progress.step(() => `${name}: ${text}`);
@@ -105,7 +111,7 @@ async function measure<Effort extends Repeats>(
 }
 
 function optionsOf({ name, question }: { readonly name: string; readonly question: string }): BenchmarkOptions | null {
-  const help = `usage: ./build.sh bench ${name} [--smoke | --full] [--json FILE] [--data DIR]\n${question}\n${OPTIONS_HELP}`;
+  const help = `usage: ./build.sh bench ${name} [--smoke | --full] [--extra MIN] [--json FILE] [--data DIR]\n${question}\n${OPTIONS_HELP}`;
   try {
     const options = parseOptions(process.argv.slice(2));
     if (options === null) console.log(help);

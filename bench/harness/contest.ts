@@ -1,9 +1,11 @@
-// Several ways to do the same work, measured against each other: in turn (A B C A B C …), so that whatever disturbs the
-// machine for a while disturbs all of them, and a ratio compares what was measured side by side. Where there are many of several
-// works, those of one can be a group, whose turns are over before the next one's begin.
+// Several ways to do the same work, measured against each other: in turn, so that whatever disturbs the machine for a while disturbs all of
+// them, and a ratio compares what was measured side by side. First in the order in which they are given, then each time in another
+// one (A B C, B C A, C A B, A C B, …): whoever came after the same one every time would find the caches that this one leaves. Where there are
+// many of several works, those of one can be a group, whose turns are over before the next one's begin.
 
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { Allowance } from "./allowance.ts";
-import { medianOf, spreadOf, type Spread } from "./statistics.ts";
+import { mayComeTo, medianOf, spreadOf, type Spread } from "./statistics.ts";
 
 /** One repetition of one peer. */
 export interface Measure {
@@ -32,7 +34,10 @@ export interface Peer {
 /** The value of a peer in one repetition. */
 type ValueOf = (peer: string) => number;
 
-/** Of several peers the one whose median is greatest, or least, over the repetitions that all of them have: of noisy repetitions each on its own, the greatest is often who was lucky. */
+/**
+ * Of several peers the one whose median is greatest, or least, over the repetitions that all of them have who are not clearly behind: of noisy repetitions each on its own, the
+ * greatest is often who was lucky.
+ */
 export interface Standing {
   readonly mostOf: (peers: readonly string[]) => string;
   readonly leastOf: (peers: readonly string[]) => string;
@@ -96,11 +101,12 @@ export async function interleave(
   const measures = new Map<string, Measure[]>(peers.map(({ name }) => [name, []]));
   const groups = [...Map.groupBy(peers, (peer) => peer.group).values()];
   const extra = new Allowance(extraMs);
+  const random = seededRandom(1);
   for (const [index, group] of groups.entries()) {
     await using ends = new AsyncDisposableStack();
     for (const { end } of group) if (end !== undefined) ends.defer(end);
     for (let turn = 1 - warmUps; turn <= repetitions; turn++) {
-      for (const { name, run } of group) {
+      for (const { name, run } of turn <= 1 ? group : shuffled(group, random)) {
         onTurn(turn < 1 ? `warm-up: ${name}` : `repetition ${turn} of ${repetitions}: ${name}`);
         if (turn < 1) await run();
         else measures.get(name)!.push(await run());
@@ -113,7 +119,7 @@ export async function interleave(
       taking = taking.filter(({ name }) => names.has(name));
       if (taking.length === 0) break;
       const beganMs = performance.now();
-      for (const { name, run } of taking) {
+      for (const { name, run } of shuffled(taking, random)) {
         onTurn(`repetition ${turn}, since it is undecided: ${name}`);
         ofGroup.get(name)!.push(await run());
       }
@@ -121,6 +127,12 @@ export async function interleave(
     }
   }
   return measures;
+}
+
+/** In some order, each as likely as any other (Fisher and Yates). */
+function shuffled<One>(list: readonly One[], random: () => number): readonly One[] {
+  const left = [...list];
+  return list.map(() => left.splice(Math.floor(random() * left.length), 1)[0]!);
 }
 
 /** What all repetitions of something came to. */
@@ -158,12 +170,14 @@ interface Compared {
   readonly values: readonly number[];
   /** Whom it compares. */
   readonly peers: ReadonlySet<string>;
+  /** Of those among which it looked for the most or the least who may be it. */
+  readonly contenders: ReadonlySet<string>;
   /** Of these, and of those among which it looked for the most or the least, who was not measured. */
   readonly missing: string | null;
 }
 
 export function compared({ of }: Comparison, measures: Measures): Compared {
-  const peers = new Set<string>();
+  const [peers, contenders] = [new Set<string>(), new Set<string>()];
   let missing: string | null = null;
   const allOf = (peer: string): readonly Measure[] => {
     const all = measures.get(peer) ?? [];
@@ -171,20 +185,28 @@ export function compared({ of }: Comparison, measures: Measures): Compared {
     return all;
   };
   // By the repetitions that all of them have: who was measured more often was so at other times as well.
-  const extreme = (names: readonly string[], isFurther: (one: number, other: number) => boolean): string => {
+  const extreme = (names: readonly string[], sign: 1 | -1): string => {
     const turns = Math.min(...names.map((name) => allOf(name).length));
     if (turns === 0) return names[0]!;
-    const median = (name: string): number =>
-      medianOf(
-        allOf(name)
-          .slice(0, turns)
-          .map(({ value }) => value),
-      );
-    return names.reduce((one, other) => (isFurther(median(other), median(one)) ? other : one));
+    const valuesOf = (name: string): readonly number[] =>
+      allOf(name)
+        .slice(0, turns)
+        .map(({ value }) => sign * value);
+    const best = names.reduce((one, other) => (medianOf(valuesOf(other)) > medianOf(valuesOf(one)) ? other : one));
+    const mayBeIt = (name: string): boolean => {
+      const values = valuesOf(name);
+      const behind = valuesOf(best).map((value, index) => value - values[index]!);
+      return name === best || mayComeTo(behind, 0);
+    };
+    const rest = names.filter(mayBeIt);
+    // Who was clearly behind may have had fewer turns than the others since.
+    if (rest.length < names.length) return extreme(rest, sign);
+    for (const name of rest) contenders.add(name);
+    return best;
   };
   const standing: Standing = {
-    mostOf: (names) => extreme(names, (one, other) => one > other),
-    leastOf: (names) => extreme(names, (one, other) => one < other),
+    mostOf: (names) => extreme(names, 1),
+    leastOf: (names) => extreme(names, -1),
   };
   const valueIn = (repetition: number): number =>
     of((peer) => {
@@ -192,10 +214,10 @@ export function compared({ of }: Comparison, measures: Measures): Compared {
       return allOf(peer)[repetition]?.value ?? Number.NaN;
     }, standing);
   const values = [valueIn(0)];
-  if (missing !== null) return { values: [], peers, missing };
+  if (missing !== null) return { values: [], peers, contenders, missing };
   const repetitions = Math.min(...[...peers].map((peer) => allOf(peer).length));
   while (values.length < repetitions) values.push(valueIn(values.length));
-  return { values, peers, missing };
+  return { values, peers, contenders, missing };
 }
 
 /** The ratio is the median of the ratios of the repetitions, each taken between measurements that lie side by side. */

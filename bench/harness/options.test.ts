@@ -2,9 +2,11 @@ import { expect, test } from "vitest";
 import { parseOptions } from "./options.ts";
 
 test.for([
-  [[], { mode: "standard", jsonFile: null, dataDirectory: null }],
-  [["--smoke", "--json", "a.json"], { mode: "smoke", jsonFile: "a.json", dataDirectory: null }],
-  [["--full", "--data", "/"], { mode: "full", jsonFile: null, dataDirectory: "/" }],
+  [[], { mode: "standard", extraMs: null, jsonFile: null, dataDirectory: null }],
+  [["--smoke", "--json", "a.json"], { mode: "smoke", extraMs: null, jsonFile: "a.json", dataDirectory: null }],
+  [["--full", "--data", "/"], { mode: "full", extraMs: null, jsonFile: null, dataDirectory: "/" }],
+  [["--extra", "1.5"], { mode: "standard", extraMs: 90_000, jsonFile: null, dataDirectory: null }],
+  [["--extra", "0"], { mode: "standard", extraMs: 0, jsonFile: null, dataDirectory: null }],
   [["--help", "--smoke"], null],
 ] as const)("%j asks for %j", ([argv, options]) => {
   expect(parseOptions(argv)).toEqual(options);
@@ -15,6 +17,10 @@ test.for([
   [["--fast"]],
   [["khop"]],
   [["--json"]],
+  [["--extra", "-1"]],
+  [["--extra", "1441"]],
+  [["--extra", "long"]],
+  [["--extra", ""]],
   [["--data", "/nowhere"]],
   [["--data", "/etc/hosts"]],
 ])("refuses %j", ([argv]) => {

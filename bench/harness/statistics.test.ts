@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { medianErrorOf, medianOf, spreadOf } from "./statistics.ts";
+import { mayComeTo, medianErrorOf, medianOf, spreadOf } from "./statistics.ts";
 
 test.for([
   [[7], { median: 7, min: 7, max: 7 }],
@@ -45,4 +45,15 @@ test("the error of a median is that of a mean, and a quarter more, and shrinks a
   expect(medianErrorOf([1, 3, 1, 3])).toBeCloseTo(1.2533 * 0.577, 3);
   expect(medianErrorOf([1, 3, 1, 3, 1, 3, 1, 3])).toBeCloseTo(1.2533 * 0.378, 3);
   expect(medianErrorOf([2, 2, 2])).toBe(0);
+});
+
+test("values may come to what lies within their error, which is the greater the fewer they are", () => {
+  // Of four the error is 3.18 times 0.72, of many twice as many.
+  const four = [1, 3, 1, 3];
+  expect([2, 4.2, -0.2].map((median) => mayComeTo(four, median))).toEqual([true, true, true]);
+  expect([4.4, -0.4].map((median) => mayComeTo(four, median))).toEqual([false, false]);
+  const many = Array.from({ length: 100 }, (_, index) => 1 + 2 * (index % 2));
+  expect([2.2, 2.3].map((median) => mayComeTo(many, median))).toEqual([true, false]);
+  expect(mayComeTo([7], 1)).toBe(true);
+  expect(mayComeTo([2, 2, 2], 2.1)).toBe(false);
 });

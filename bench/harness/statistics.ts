@@ -27,6 +27,26 @@ export function medianErrorOf(values: readonly number[]): number {
   return MEDIAN_PER_MEAN_ERROR * Math.sqrt(squares / (values.length - 1) / values.length);
 }
 
+/** Two-sided, of a normal distribution: 95 %. */
+const NORMAL = 1.96;
+
+/**
+ * Whether they may be noise around this median: it is within their error of 95 % by Student's t, whose quantiles for few degrees of freedom
+ * are known to a hundredth from four values on (Abramowitz and Stegun, 26.7.5). Of fewer than two nobody knows.
+ */
+export const mayComeTo = (values: readonly number[], median: number): boolean =>
+  values.length < 2 || Math.abs(medianOf(values) - median) < studentT(values.length - 1) * medianErrorOf(values);
+
+function studentT(freedom: number): number {
+  const [z, z3, z5, z7] = [1, 3, 5, 7].map((power) => NORMAL ** power) as [number, number, number, number];
+  return (
+    z +
+    (z3 + z) / (4 * freedom) +
+    (5 * z5 + 16 * z3 + 3 * z) / (96 * freedom ** 2) +
+    (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * freedom ** 3)
+  );
+}
+
 /** The middle one; of an even number the mean of the two in the middle. */
 function medianOfSorted(sorted: readonly number[]): number {
   const upper = sorted[Math.floor(sorted.length / 2)] ?? NaN;

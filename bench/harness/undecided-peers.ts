@@ -2,18 +2,18 @@
 
 import { among, compared, type Comparison, type Measures } from "./contest.ts";
 import type { Ratios } from "./result.ts";
-import { medianErrorOf, medianOf } from "./statistics.ts";
+import { mayComeTo } from "./statistics.ts";
 
-/** A ratio is settled that is so many standard errors from its bound. Chosen: with more, the time that there is settles fewer of them. */
-const ERRORS = 2;
-
-/** Peers of comparisons that are not settled. Those that compare others than the measured ones are left alone. */
+/**
+ * Peers of comparisons that are not settled, and those that may yet turn out to be the most or the least of some. Those that compare others than the measured ones are
+ * left alone.
+ */
 export function undecidedPeers(ratios: Ratios, measures: Measures): ReadonlySet<string> {
   const undecided = Object.entries(ratios).flatMap(([name, ratio]) => {
     if (!("of" in ratio)) return [];
-    const { values, peers, missing } = compared(ratio, measures);
+    const { values, peers, contenders, missing } = compared(ratio, measures);
     if (missing !== null) return [];
-    return boundsOf(name, ratio, ratios).some((bound) => isNear(values, bound)) ? [...peers] : [];
+    return boundsOf(name, ratio, ratios).some((bound) => mayComeTo(values, bound)) ? [...peers, ...contenders] : [];
   });
   return new Set(undecided);
 }
@@ -23,6 +23,3 @@ function boundsOf(name: string, { must }: Comparison, ratios: Ratios): readonly 
   const decided = Object.values(ratios).filter((ratio) => !("of" in ratio) && among(ratio).includes(name));
   return [must, ...decided.map((ratio) => ratio.must)].filter((bound) => bound !== undefined);
 }
-
-const isNear = (values: readonly number[], bound: number): boolean =>
-  Math.abs(medianOf(values) - bound) < ERRORS * medianErrorOf(values);

@@ -28,6 +28,11 @@ const CALLERS_GROWN_MIN = 1.1;
 const CALLS_NEW_MS = 1_000;
 /** After a move its function rests, so that the next step sees what came of it. */
 export const REST_MS = 100;
+/**
+ * … and when its calls come back, for which caches are cold at first and nobody knows how many there are. Chosen: about as long as calls are counted for their rate. With 100 ms some
+ * moved for what it waited then, away from the best shares and back (0.94 of these in `serveAndScore`, and 1.00 since).
+ */
+const BACK_REST_MS = 300;
 /** A move is lately for so long, and a flap where it is undone within that. */
 export const FLAP_MS = 10_000;
 
@@ -68,7 +73,7 @@ export function calledFunction(
   // No move is held against a trial; what comes all at once does not wait for that.
   const isAfterTrial = surge === null && nowMs - before.trials.endedMs < STEADY_MS;
   // What comes back goes where it was: how many calls come is not known at once, and there were as many.
-  const isBack = surge?.isNew !== true && nowMs - before.resumedMs < REST_MS;
+  const isBack = surge?.isNew !== true && nowMs - before.resumedMs < BACK_REST_MS;
   const rests = nowMs - lastMovedMs(before) < REST_MS || isAfterTrial || isBack;
   const isSettled = before.state !== "pinned" && before.state !== "profiling";
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);

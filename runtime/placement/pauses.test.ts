@@ -163,7 +163,7 @@ describe("as a step weighs it up, a function", () => {
         .run(ms, { walk: { ...AT_STORAGE, count } });
       return isFree(at(load, "walk", afterPause(RESTING, load.profiles.get("walk")!)));
     };
-    expect([back(25, 75), back(25, 150)]).toEqual([false, true]);
+    expect([back(25, 250), back(25, 350)]).toEqual([false, true]);
     expect(back(250, 75)).toBe(true);
   });
 
