@@ -29,8 +29,8 @@ const CALLS_NEW_MS = 1_000;
 /** After a move its function rests, so that the next step sees what came of it. */
 export const REST_MS = 100;
 /**
- * … and when its calls come back, for which caches are cold at first and nobody knows how many there are. Chosen: about as long as calls are counted for their rate. With 100 ms some
- * moved for what it waited then, away from the best shares and back (0.94 of these in `serveAndScore`, and 1.00 since).
+ * When its calls have come back it rests for longer where nothing is full: caches are cold, and nobody knows how many there are. Chosen: about as long as calls are counted for their
+ * rate. With 100 ms some moved for what they waited then, away from the best shares and back (0.94 of these in `serveAndScore`, and 1.00 since).
  */
 const BACK_REST_MS = 300;
 /** A move is lately for so long, and a flap where it is undone within that. */
@@ -73,7 +73,7 @@ export function calledFunction(
   // No move is held against a trial; what comes all at once does not wait for that.
   const isAfterTrial = surge === null && nowMs - before.trials.endedMs < STEADY_MS;
   // What comes back goes where it was: how many calls come is not known at once, and there were as many.
-  const isBack = surge?.isNew !== true && nowMs - before.resumedMs < BACK_REST_MS;
+  const isBack = surge?.isNew !== true && nowMs - before.resumedMs < REST_MS;
   const rests = nowMs - lastMovedMs(before) < REST_MS || isAfterTrial || isBack;
   const isSettled = before.state !== "pinned" && before.state !== "profiling";
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
@@ -225,13 +225,16 @@ export function underSurge(
   return { called: all.map((called) => (stays(called) ? still(called) : called)), isSurge: false };
 }
 
-/** Those that have left a pool before a surge stay away from it for a while, unless what they came to is full. */
-export function withRelieved(
+/** Those that have left a pool before a surge stay away from it for a while, and those that have come back where they were, unless something is full. */
+export function withWaiting(
   all: readonly CalledFunction[],
   capacity: Capacity,
   nowMs: number,
 ): readonly CalledFunction[] {
-  const stays = (called: CalledFunction): boolean => isRelieved(called.before, nowMs) && mayStay(called);
+  const stays = (called: CalledFunction): boolean => {
+    const { before } = called;
+    return (isRelieved(before, nowMs) || nowMs - before.resumedMs < BACK_REST_MS) && mayStay(called);
+  };
   return all.some(stays) && !isFull(all, capacity)
     ? all.map((called) => (stays(called) ? still(called) : called))
     : all;

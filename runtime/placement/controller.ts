@@ -2,7 +2,7 @@
 // move. Pure: time and all it knows come by argument, and its state is a value that goes back in with the next step. The loop
 // around it (compute/placement/placement-loop.ts) is thin; the simulator runs the same steps. docs/placement.md tells the states as a table.
 
-import { calledFunction, still, underSurge, withHeld, withRelieved, type CalledFunction } from "./called-function.ts";
+import { calledFunction, still, underSurge, withHeld, withWaiting, type CalledFunction } from "./called-function.ts";
 import {
   FRESH,
   lastMovedMs,
@@ -98,7 +98,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { use, choices } =
     tried.length > 0
       ? worthwhileShares(surged.map(still), capacity)
-      : chosen(isSurge ? surged : withRelieved(surged, capacity, nowMs), capacity, nowMs);
+      : chosen(isSurge ? surged : withWaiting(surged, capacity, nowMs), capacity, nowMs);
   if (tried.length > 0) {
     for (const called of all) {
       if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { calledFunction, underSurge, type CalledFunction } from "./called-function.ts";
+import { calledFunction, underSurge, withWaiting, type CalledFunction } from "./called-function.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { FRESH, type FunctionState } from "./function-state.ts";
 import { isHeld } from "./held-function.ts";
@@ -163,8 +163,21 @@ describe("as a step weighs it up, a function", () => {
         .run(ms, { walk: { ...AT_STORAGE, count } });
       return isFree(at(load, "walk", afterPause(RESTING, load.profiles.get("walk")!)));
     };
-    expect([back(25, 250), back(25, 350)]).toEqual([false, true]);
+    expect([back(25, 75), back(25, 150)]).toEqual([false, true]);
     expect(back(250, 75)).toBe(true);
+  });
+
+  test("that comes back stays for longer while its calls fill nothing, and where it may", () => {
+    const back = (cpuUs: number, ms: number, change: (one: CalledFunction) => CalledFunction = (one) => one) => {
+      const calls = { ...AT_STORAGE, usage: { wallUs: 400, cpuUs, operations: 4, rounds: 4 } };
+      const load = new PlayedCalls().run(CALLED_MS, { walk: calls }).run(3_000, {}).run(ms, { walk: calls });
+      const one = change(at(load, "walk", afterPause(RESTING, load.profiles.get("walk")!)));
+      return withWaiting([one], ONE_CORE_EACH, load.nowMs)[0]!;
+    };
+    expect([150, 275, 325].map((ms) => isFree(back(10, ms)))).toEqual([false, false, true]);
+    expect(isFree(back(4_000, 150))).toBe(true);
+    const leaving = back(10, 150, (one) => ({ ...one, load: { ...one.load, lowest: 0, highest: 0 } }));
+    expect(leaving.load.highest).toBe(0);
   });
 
   test("of which many more come than usual goes by them where they fill a pool, and stays where they fill none", () => {
