@@ -2,6 +2,7 @@
 
 import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { numberOf } from "./number-option.ts";
 
 /** How much is run: `smoke` shows in seconds that it runs, `full` is for figures to publish. */
 export type Mode = "smoke" | "standard" | "full";
@@ -47,13 +48,7 @@ export function parseOptions(argv: readonly string[]): BenchmarkOptions | null {
   if (dataDirectory !== null && statSync(dataDirectory, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new TypeError(`--data is "${dataDirectory}", must be a folder that is there`);
   }
-  return { mode, extraMs: values.extra === undefined ? null : extraMsOf(values.extra), jsonFile, dataDirectory };
-}
-
-function extraMsOf(text: string): number {
-  const minutes = text.trim() === "" ? Number.NaN : Number(text);
-  if (!(minutes >= 0 && minutes <= EXTRA_MINUTES_MAX)) {
-    throw new TypeError(`--extra is "${text}", must be a number of minutes from 0 to ${EXTRA_MINUTES_MAX}`);
-  }
-  return 60_000 * minutes;
+  const extraMs =
+    values.extra === undefined ? null : 60_000 * numberOf("extra", values.extra, { min: 0, max: EXTRA_MINUTES_MAX });
+  return { mode, extraMs, jsonFile, dataDirectory };
 }

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { commitOf, machineOf } from "#bench/harness/machine.ts";
+import { numberOf } from "#bench/harness/number-option.ts";
 import { checkResultFile, writeResult } from "#bench/harness/result-file.ts";
 import { interruptedBy, interruption } from "#compute/cli/interruption.ts";
 import { Progress } from "#compute/cli/progress.ts";
@@ -106,15 +107,4 @@ function optionsOf(argv: readonly string[]): Options | null {
     process.exitCode = 2;
     return null;
   }
-}
-
-function numberOf(
-  name: string,
-  text: string,
-  { min, max, whole = false }: { readonly min: number; readonly max: number; readonly whole?: boolean },
-): number {
-  const number = Number(text);
-  if (text === "" || !(number >= min && number <= max) || (whole && !Number.isInteger(number)))
-    throw new TypeError(`--${name} is "${text}", must be a ${whole ? "whole " : ""}number from ${min} to ${max}`);
-  return number;
 }
