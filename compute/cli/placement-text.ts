@@ -178,10 +178,13 @@ const whyText = (why: Transition["why"]): string => {
       return `${why.side} was visited`;
     case "trying":
       return `all calls are tried at ${triedText(why)} for a moment`;
+    case "checking":
+      return `with all at ${triedText(why)}, calls of all functions took ${percentText(why.ratio)} of what they took before; all is as before for a moment, to see whether that is worse again`;
     case "tried": {
       if (why.ratio === null) return `${triedText(why)} was tried, and nothing tells what came of it`;
-      const took = `with all at ${triedText(why)}, calls of all functions took ${percentText(why.ratio)} of what they took before`;
-      return why.isKept ? `${took}: it stays so` : `${took}: back`;
+      const took = `with all at ${triedText(why)}, calls of all functions took ${percentText(why.ratio)} of what they took otherwise`;
+      if (why.isKept) return `${took}: it stays so`;
+      return why.ratio < 1 ? `${took}, which may be chance: back` : `${took}: back`;
     }
     default:
       return why satisfies never;

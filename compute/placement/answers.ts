@@ -65,6 +65,7 @@ const why = Type.Union([
   reason(["reverted"], { promisedUs: number, cameUs: number, ratio: orNull(number), retryInMs: number }),
   reason(["probing", "probed"], { side }),
   reason(["trying"], { side, partner: orNull(name) }),
+  reason(["checking"], { side, partner: orNull(name), ratio: number }),
   reason(["tried"], { side, partner: orNull(name), ratio: orNull(number), isKept: Type.Boolean() }),
 ]);
 

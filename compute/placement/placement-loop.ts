@@ -346,7 +346,7 @@ function coresOf(
 /** Without what else the controller keeps of it. */
 const placementOf = (state: FunctionState): Placement => {
   const { running } = state.trials;
-  return { ...placeOf(state), ...(running === null ? {} : { fromShare: running.fromShare }) };
+  return { ...placeOf(state), ...(running === null || running.shown !== null ? {} : { fromShare: running.fromShare }) };
 };
 
 /** Whether those who follow have something to follow anew. */

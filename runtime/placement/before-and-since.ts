@@ -9,8 +9,6 @@ import { GAIN_MIN, type Tried, workUsOf } from "./tried-function.ts";
 
 /** What there was before is known from so long. Chosen, as the times below and those of trials; bench `placement` measures them. */
 export const BEFORE_MS = 150;
-/** From so long where nothing has changed for it: what makes the machine stand still for a moment is over in a part of it. Chosen. */
-export const LONG_BEFORE_MS = 4 * BEFORE_MS;
 /** For calls that were under way when something changed, and the window that brings the first of it. */
 export const SETTLE_MS = 50;
 /** Nothing has moved for so long, so that what there was before is one thing. */
@@ -63,12 +61,12 @@ export function changed(
   return { atMs, settledMs: clamp(Math.max(firstMs, ...warmMs), firstMs, lastMs) };
 }
 
-/** null: there was nothing before. `isByWork`: calls count by their work, where it is known. `toMs`: what was before ends so long before it. */
+/** null: there was nothing before. `isByWork`: calls count by their work, where it is known. */
 export function compared(
   all: readonly Tried[],
   { atMs, settledMs }: Changed,
   nowMs: number,
-  { beforeMs = BEFORE_MS, toMs = 0, isByWork = true } = {},
+  { beforeMs = BEFORE_MS, isByWork = true } = {},
 ): Comparison | null {
   const heardMs = nowMs - settledMs;
   let [tookUs, takesUs, slower, squares, calls] = [0, 0, 0, 0, 0];
@@ -77,12 +75,12 @@ export function compared(
     profile,
     load: { weight },
   } of all) {
-    const before = profile.byTime.between(atMs - beforeMs, atMs - toMs);
+    const before = profile.byTime.between(atMs - beforeMs, atMs);
     const since = profile.byTime.between(settledMs, nowMs);
     callsBefore += before.calls;
     calls += since.calls;
     const work = isByWork ? workTimes(profile, since, before) : 1;
-    const expected = (before.calls * heardMs) / (beforeMs - toMs);
+    const expected = (before.calls * heardMs) / beforeMs;
     // Where none has ended a call takes longer than all that time; but of few it says nothing that none has.
     const isUntold = since.calls <= 0 && expected < EXPECTED_MIN;
     const takes = isUntold ? before.elapsedUs : (before.calls * (meanUs(since) ?? 1e3 * heardMs)) / work;

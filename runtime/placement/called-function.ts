@@ -38,6 +38,8 @@ export const FLAP_MS = 10_000;
 
 export interface CalledFunction extends Candidate, Tried {
   readonly before: FunctionState;
+  /** What calls have computed on either side lately, in earnest or not; 0: nothing is known there. */
+  readonly cpuUs: Readonly<Record<Side, number>>;
   /** In a back-off, which nothing has ended before its time. */
   readonly isTakenBack: boolean;
   /** With what comes in these moments, where that is many more than usual; null: it is not. */
@@ -48,13 +50,22 @@ export interface CalledFunction extends Candidate, Tried {
   readonly recalled: Regime | null;
 }
 
-/** `isTrying`: something is tried, and how long calls take meanwhile says nothing of where they are held. null: it is not called, or nothing is known. */
+/** What was tried last, with whatever functions. */
+export interface LastTrial {
+  /** It is tried now: how long calls take meanwhile says nothing of where they are held. */
+  readonly isRunning: boolean;
+  readonly endedMs: number;
+}
+
+const NONE_TRIED: LastTrial = { isRunning: false, endedMs: -Infinity };
+
+/** null: it is not called, or nothing is known. */
 export function calledFunction(
   name: string,
   rules: Rules,
   before: FunctionState,
   situation: Situation,
-  isTrying = false,
+  lastTrial = NONE_TRIED,
 ): CalledFunction | null {
   const { nowMs, heardMs, profiles, constants, capacity } = situation;
   const profile = profiles.get(name);
@@ -70,8 +81,8 @@ export function calledFunction(
   const seen = profile.surge(rates, nowMs);
   const surge = seen !== null && isSurge(seen, before, situation) ? seen : null;
   const ebb = profile.ebb(rates, nowMs);
-  // No move is held against a trial; what comes all at once does not wait for that.
-  const isAfterTrial = surge === null && nowMs - before.trials.endedMs < STEADY_MS;
+  // No move is held against a trial, whosever it was; what comes all at once does not wait for that.
+  const isAfterTrial = surge === null && nowMs - lastTrial.endedMs < STEADY_MS;
   // What comes back goes where it was: how many calls come is not known at once, and there were as many.
   const isBack = surge?.isNew !== true && nowMs - before.resumedMs < REST_MS;
   const rests = nowMs - lastMovedMs(before) < REST_MS || isAfterTrial || isBack;
@@ -90,7 +101,7 @@ export function calledFunction(
   };
   const back = before.state === "pinned" ? 0 : backCpuUs(estimates, before.backCpuUs);
   // What was promised holds no more, or was long ago.
-  const isHeldNoMore = before.trials.held !== null && !isTrying && !isHeld(profile, before, nowMs);
+  const isHeldNoMore = before.trials.held !== null && !lastTrial.isRunning && !isHeld(profile, before, nowMs);
   const trials = isHeldNoMore ? { ...before.trials, held: null } : before.trials;
   const regime = { demand: costs.typical, share, proof: trials.held, forMs: nowMs - before.sinceMs };
   const regimes = isSettled ? regimesNow(before.regimes, regime) : before.regimes;
@@ -121,18 +132,17 @@ export function calledFunction(
   const like = isSettled ? regimeComeBack(regimes, regime.demand, regime.forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   const { sinceMs } = before;
-  const steadySinceMs = Math.max(lastMovedMs(before), sinceMs, before.resumedMs, profile.pause?.toMs ?? -Infinity);
   const surging = surge === null ? null : { ...load, ...offeredBy(surge), isNew: surge.isNew };
   const ebbing = ebb === null ? null : { ...load, ...offeredBy(ebb) };
   return {
     name,
     profile,
     before: known,
+    cpuUs: { compute: estimates.compute?.cpuUs ?? 0, storage: estimates.storage?.cpuUs ?? 0 },
     isTakenBack,
     recalled,
     trials,
     sinceMs,
-    steadySinceMs,
     share,
     costs,
     load,

@@ -12,7 +12,7 @@ import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { modelledCalls, PlayedCalls, type Calls } from "./played-calls.ts";
 import type { Capacity } from "./pool-use.ts";
 import { simulate, type Decider, type Run, type TrueFunction, type World } from "./simulated-load.ts";
-import { NO_TRIALS, type Trials } from "./trials.ts";
+import { NO_TRIALS, type Shown, type Trials } from "./trials.ts";
 
 const TWO_MACHINES = {
   computeCores: 2,
@@ -473,7 +473,7 @@ describe("one step", () => {
       ).state.get("f")!.share;
     expect(shareThen({})).toBe(0);
     expect(shareThen({ state: "reverting", retryAtMs: 60_000 })).toBe(0);
-    expect(shareThen({ moved: { atMs: 990, fromShare: 0, promisedUs: 0, isJudged: true } })).toBe(0);
+    expect(shareThen({ moved: { atMs: 990, by: "model", fromShare: 0, promisedUs: 0, isJudged: true } })).toBe(0);
     expect(shareThen({ trials: { ...at.trials, held } })).toBe(0);
     expect(shareThen({}, { ...FREE_RULES, pinnedShare: 1 })).toBe(1);
   });
@@ -642,8 +642,18 @@ describe("what has proved better", () => {
       expect(shareAfter(held(SPLIT), {}, full(1.4 * QUEUED))).toBeCloseTo(SPLIT, 1);
     });
 
+    test("nobody moves for 200 ms after a trial, whosever it was: what comes of the move would be held against that", () => {
+      const after = (agoMs: number): number => {
+        const load = full();
+        const walk = resting(1, { trials: { ...NO_TRIALS, endedMs: load.nowMs - agoMs } });
+        return next(load, { hash: resting(0), walk }).state.get("hash")!.share;
+      };
+      expect(after(199)).toBe(0);
+      expect(after(200)).toBeCloseTo(SPLIT, 1);
+    });
+
     test("it stays where a move was taken back, until calls take longer than before that move", () => {
-      const moved = { atMs: -5_000, fromShare: 1, promisedUs: 0, isJudged: true };
+      const moved = { atMs: -5_000, by: "model", fromShare: 1, promisedUs: 0, isJudged: true } as const;
       const change = { state: "reverting", backOffMs: 8_000, retryAtMs: 3_000, moved } as const;
       const reverting = resting(0, { ...change, tookUs: tookUs("compute", HASH) });
       expect(shareAfter(reverting)).toBe(0);
@@ -655,13 +665,13 @@ describe("what has proved better", () => {
 
     describe("where a move was taken back, and not all the way", () => {
       const at = (share: number, refutedShare: number, backTo: number | null): FunctionState => {
-        const moved = { atMs: -5_000, fromShare: refutedShare, promisedUs: 0, isJudged: true };
+        const moved = { atMs: -5_000, by: "model", fromShare: refutedShare, promisedUs: 0, isJudged: true } as const;
         return resting(share, { state: "reverting", backOffMs: 8_000, retryAtMs: 3_000, backTo, moved });
       };
       const then = (state: FunctionState) => next(full(), { hash: state }).state.get("hash")!;
 
       test("it is known where it was", () => {
-        const moved = { atMs: 600, fromShare: 0, promisedUs: 1, isJudged: true };
+        const moved = { atMs: 600, by: "model", fromShare: 0, promisedUs: 1, isJudged: true } as const;
         const half = then(resting(1, { moved, sinceMs: -60_000 }));
         expect(half).toMatchObject({ state: "reverting", backTo: 0, moved: { fromShare: 1 } });
         expect(half.share).toBeCloseTo(SPLIT, 1);
@@ -678,7 +688,7 @@ describe("what has proved better", () => {
           const { state } = next(load, { hash, walk: resting(1) });
           return { hasMoved: state.get("hash")!.share !== hash.share, held: state.get("walk")!.trials.held };
         };
-        const moved = { atMs: 600, fromShare: 0, promisedUs: 1, isJudged: true };
+        const moved = { atMs: 600, by: "model", fromShare: 0, promisedUs: 1, isJudged: true } as const;
         expect(heldWith(resting(1, { moved, sinceMs: -60_000 }))).toMatchObject({ hasMoved: true, held: {} });
         expect(heldWith(at(0.7, 1, 0))).toEqual({ hasMoved: true, held: null });
       });
@@ -726,7 +736,7 @@ describe("what has proved better", () => {
       });
 
       test("and not in a trial, nor after a surge that it has left, nor where storage runs nothing", () => {
-        const running = { side: "compute", partner: null, startedMs: 740, fromShare: 0.5 } as const;
+        const running = { side: "compute", partner: null, startedMs: 740, fromShare: 0.5, shown: null } as const;
         const tried = { ...there, ...SOME, state: "probing", trials: { ...NO_TRIALS, running } } as const;
         expect(then(tried)).toMatchObject({ trials: { running }, ...NONE });
         expect(then({ ...there, ...SOME, relief: { restMs: 1_000, untilMs: 5_000 } })).toMatchObject(NONE);
@@ -742,7 +752,7 @@ describe("what has proved better", () => {
     });
 
     test("a shift clears the back-off of a move: it is made as soon as the new calls are known, and taken back for a second at first", () => {
-      const moved = { atMs: 700, fromShare: 1, promisedUs: 0, isJudged: true };
+      const moved = { atMs: 700, by: "model", fromShare: 1, promisedUs: 0, isJudged: true } as const;
       const reverting = resting(0, { state: "reverting", backOffMs: 32_000, retryAtMs: 60_000, moved });
       const load = full();
       expect(next(load, { hash: reverting }).state.get("hash")).toMatchObject({ state: "reverting", share: 0 });
@@ -775,16 +785,43 @@ describe("what has proved better", () => {
       visited({ walk: WALK, hash: HASH })
         .run(500, { walk: calls("compute", 10, WALK), hash: calls("compute", 10, HASH) })
         .run(150, { walk: calls("storage", 20, WALK, factor), hash: calls("compute", 20, HASH, factor) });
+    /** It did better, and since then all is as before. */
+    const cameBetter = (factorSince: number) => {
+      const count = (20 * QUEUED) / 2 / factorSince;
+      return came(QUEUED / 2).run(150, {
+        walk: calls("compute", count, WALK, factorSince),
+        hash: calls("compute", count, HASH, factorSince),
+      });
+    };
+    const begun = (startedMs: number, share = 1, shown: Shown | null = null, held: Trials["held"] = null) => {
+      const running = { side: "storage", partner: null, startedMs, fromShare: 0, shown } as const;
+      return resting(share, { state: "probing", trials: { ...NO_TRIALS, running, held } });
+    };
+    /** At the end of its second half. */
+    const looking = (nowMs: number, held: Trials["held"] = null): FunctionState =>
+      begun(nowMs - 300, 0, { fromMs: nowMs - 250, toMs: nowMs - 150, ratio: 0.5 }, held);
     const after = (factor: number) => {
       const load = came(factor);
-      const running = { side: "storage", partner: null, startedMs: load.nowMs - 150, fromShare: 0 } as const;
-      const walk = resting(1, { state: "probing", trials: { ...NO_TRIALS, running } });
-      return { nowMs: load.nowMs, state: next(load, { walk, hash: resting(0) }).state };
+      return next(load, { walk: begun(load.nowMs - 150), hash: resting(0) }).state;
     };
 
+    test("and all did better, it is where it was for a moment", () => {
+      const { nowMs } = came(QUEUED / 2);
+      const state = after(QUEUED / 2);
+      expect(state.get("walk")).toMatchObject({ state: "probing", share: 0, moves: 0 });
+      expect(state.get("walk")!.trials.running!.shown).toEqual({
+        fromMs: nowMs - 100,
+        toMs: nowMs,
+        ratio: expect.closeTo(0.44),
+      });
+      expect(state.get("hash")!.trials.held).toBeNull();
+    });
+
     test("all stay where they are if it has shown that they do better so", () => {
-      const { nowMs, state } = after(QUEUED / 2);
-      expect(state.get("walk")).toMatchObject({ state: "storage", share: 1 });
+      const load = cameBetter(QUEUED);
+      const { nowMs } = load;
+      const { state } = next(load, { walk: looking(nowMs), hash: resting(0) });
+      expect(state.get("walk")).toMatchObject({ state: "storage", share: 1, moved: { by: "trial", fromShare: 0 } });
       const untilMs = nowMs + 5_000;
       expect(state.get("walk")!.trials.held).toMatchObject({ untilMs, refutedShare: 0, firmUntilMs: -Infinity });
       expect(state.get("hash")!.trials.held).toEqual({
@@ -798,10 +835,8 @@ describe("what has proved better", () => {
     });
 
     /** Both are held, for another trial; then `walk`, which took no part in that, is tried. */
-    const afterHeld = (factor: number) => {
-      const load = came(factor);
+    const afterHeld = (load: PlayedCalls, walking: (held: Trials["held"]) => FunctionState) => {
       const { nowMs } = load;
-      const running = { side: "storage", partner: null, startedMs: nowMs - 150, fromShare: 0 } as const;
       const proof = (refutedShare: number) => ({
         sinceMs: 0,
         untilMs: nowMs + 2_000,
@@ -809,13 +844,13 @@ describe("what has proved better", () => {
         refutedShare,
         firmUntilMs: -Infinity,
       });
-      const walk = resting(1, { state: "probing", trials: { ...NO_TRIALS, running, held: proof(0) } });
       const hash = resting(0, { trials: { ...NO_TRIALS, held: proof(1) } });
-      return { nowMs, state: next(load, { walk, hash }).state };
+      return { nowMs, state: next(load, { walk: walking(proof(0)), hash }).state };
     };
 
     test("all that were held before are held as they were if it has shown nothing, however long calls took in it", () => {
-      const { nowMs, state } = afterHeld(2 * QUEUED);
+      const load = came(2 * QUEUED);
+      const { nowMs, state } = afterHeld(load, (held) => begun(load.nowMs - 150, 1, null, held));
       expect(state.get("walk")).toMatchObject({ state: "compute", share: 0 });
       const held = { sinceMs: nowMs + 200, untilMs: nowMs + 2_000 };
       expect(state.get("walk")!.trials.held).toMatchObject({ ...held, refutedShare: 0 });
@@ -823,15 +858,19 @@ describe("what has proved better", () => {
     });
 
     test("all that were held before are held for longer, for what was shown of them, if it has shown that they do better so", () => {
-      const { nowMs, state } = afterHeld(QUEUED / 2);
+      const load = cameBetter(QUEUED);
+      const { nowMs, state } = afterHeld(load, (held) => looking(load.nowMs, held));
       expect(state.get("walk")).toMatchObject({ state: "storage", share: 1 });
       expect(state.get("hash")!.trials.held).toMatchObject({ untilMs: nowMs + 5_000, refutedShare: 1 });
     });
 
     test("nobody is kept from anything if it has shown nothing", () => {
-      const { state } = after(1.2 * QUEUED);
-      expect(state.get("walk")).toMatchObject({ state: "compute", share: 0, trials: { held: null } });
-      expect(state.get("hash")!.trials.held).toBeNull();
+      const load = cameBetter(0.4 * QUEUED);
+      const states = [after(1.2 * QUEUED), next(load, { walk: looking(load.nowMs), hash: resting(0) }).state];
+      for (const state of states) {
+        expect(state.get("walk")).toMatchObject({ state: "compute", share: 0, moves: 0, trials: { held: null } });
+        expect(state.get("hash")!.trials.held).toBeNull();
+      }
     });
   });
 
@@ -840,7 +879,7 @@ describe("what has proved better", () => {
       .run(500, { chain: calls("compute", 100, CHAIN), hash: calls("compute", 2, HASH) })
       .run(150, { chain: calls("storage", 25, CHAIN, 4 * QUEUED), hash: calls("compute", 1, HASH, 2 * QUEUED) });
     const { nowMs } = load;
-    const moved = { atMs: nowMs - 150, fromShare: 0, promisedUs: 300, isJudged: false };
+    const moved = { atMs: nowMs - 150, by: "model", fromShare: 0, promisedUs: 300, isJudged: false } as const;
     const { state } = next(load, { chain: resting(1, { moved }), hash: resting(0) });
     expect(state.get("chain")).toMatchObject({ state: "reverting", share: 0, retryAtMs: nowMs + 1_000 });
     expect(state.get("hash")!.trials.held).toEqual({

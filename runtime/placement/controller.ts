@@ -2,7 +2,15 @@
 // move. Pure: time and all it knows come by argument, and its state is a value that goes back in with the next step. The loop
 // around it (compute/placement/placement-loop.ts) is thin; the simulator runs the same steps. docs/placement.md tells the states as a table.
 
-import { calledFunction, still, underSurge, withHeld, withWaiting, type CalledFunction } from "./called-function.ts";
+import {
+  calledFunction,
+  still,
+  underSurge,
+  withHeld,
+  withWaiting,
+  type CalledFunction,
+  type LastTrial,
+} from "./called-function.ts";
 import {
   FRESH,
   lastMovedMs,
@@ -24,7 +32,7 @@ import type { Situation } from "./situation.ts";
 import { BEFORE_MS, STEADY_MS } from "./before-and-since.ts";
 import { heldAlong, heldOn, isProved } from "./held-function.ts";
 import { nextTrial, type TrialStep } from "./next-trial.ts";
-import { tookUs, trialsAfter, verdictOf, type Verdict } from "./trial-verdict.ts";
+import { tookUs, trialsAfter, verdictOf, type Better, type Verdict } from "./trial-verdict.ts";
 import { patienceOf } from "./trials.ts";
 import { areSlight, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
@@ -82,13 +90,13 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { nowMs, rules, profiles } = situation;
   const draft = new Draft(nowMs);
   const all: CalledFunction[] = [];
-  const isTrying = before.values().some(({ trials }) => trials.running !== null);
+  const lastTrial = lastTrialOf(before);
   for (const [name, ruled] of rules) {
     const was = before.get(name);
     const profile = profiles.get(name);
     const since = was === undefined || profile === undefined ? was : afterPause(was, profile);
     const { to, why } = settled(name, since, ruled, situation);
-    const called = calledFunction(name, ruled, to, situation, isTrying);
+    const called = calledFunction(name, ruled, to, situation, lastTrial);
     draft.change(name, was, { to: called?.before ?? uncalled(to), why });
     if (called !== null) all.push(called);
   }
@@ -122,6 +130,15 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const shares = use.lowest.map((_, index) => state.get(all[index]!.name)!.share);
   const unheld = { use: new PoolUse(all.map(loadUnheld), capacity), shares };
   return { state, transitions, called: all.length, unheld, outlook: outlookOf(use, shares) };
+}
+
+function lastTrialOf(before: ControllerState): LastTrial {
+  let [isRunning, endedMs] = [false, -Infinity];
+  for (const { trials } of before.values()) {
+    isRunning ||= trials.running !== null;
+    endedMs = Math.max(endedMs, trials.endedMs);
+  }
+  return { isRunning, endedMs };
 }
 
 /** What was warm is so no more when it is called again. */
@@ -202,6 +219,10 @@ function judgeTrial(
 ): void {
   const verdict = verdictOf(tried, all, heardMs);
   if (verdict === null) return;
+  if (verdict.came === "better") {
+    for (const called of tried) draft.apply(called, trialShown(called, verdict, nowMs));
+    return;
+  }
   for (const called of tried) draft.apply(called, trialEnded(called, verdict, nowMs));
   // What calls have taken in it says nothing of where they are held.
   for (const called of all) {
@@ -209,10 +230,10 @@ function judgeTrial(
     const trials = heldOn(now.trials, nowMs);
     if (trials !== now.trials) draft.apply(called, { to: { ...now, trials }, why: null });
   }
-  const { startedMs } = tried[0]!.trials.running!;
+  const { shown } = tried[0]!.trials.running!;
   const untilMs = draft.of(tried[0]!).trials.held?.untilMs;
-  if (verdict.came === "kept" && untilMs !== undefined) {
-    holdAll(draft, all, { fromMs: startedMs, toMs: nowMs }, { untilMs, isFirm: false }, nowMs);
+  if (verdict.came === "kept" && shown !== null && untilMs !== undefined) {
+    holdAll(draft, all, shown, { untilMs, isFirm: false }, nowMs);
   }
 }
 
@@ -265,18 +286,32 @@ const trialBegun = (now: FunctionState, { side, partner }: TrialStep, nowMs: num
     share: shareAt(side),
     probeEvery: 0,
     trialsBegun: now.trialsBegun + 1,
-    trials: { ...now.trials, running: { side, partner, startedMs: nowMs, fromShare: now.share } },
+    trials: { ...now.trials, running: { side, partner, startedMs: nowMs, fromShare: now.share, shown: null } },
   },
   why: { kind: "trying", side, partner },
 });
 
+/** All goes on as before it for a moment, and then it is known whether that is worse again. */
+function trialShown({ before }: CalledFunction, { ratio, fromMs }: Better, nowMs: number): Change {
+  const running = { ...before.trials.running!, shown: { fromMs, toMs: nowMs, ratio } };
+  const { side, partner, fromShare: share } = running;
+  return {
+    to: { ...before, share, trials: { ...before.trials, running } },
+    why: { kind: "checking", side, partner, ratio },
+  };
+}
+
 function trialEnded(tried: CalledFunction, verdict: Verdict, nowMs: number): Change {
-  const { before, share } = tried;
+  const { before } = tried;
   const { side, partner, fromShare } = before.trials.running!;
   const isKept = verdict.came === "kept";
   const trials = trialsAfter(tried, verdict, nowMs);
   const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept };
   if (!isKept) return { to: { ...before, state: restingState(fromShare), share: fromShare, trials }, why };
-  const moved = { atMs: nowMs, fromShare, promisedUs: tookUs(tried, nowMs), isJudged: true };
-  return { to: { ...before, state: restingState(share), moved, backTo: null, moves: before.moves + 1, trials }, why };
+  const share = shareAt(side);
+  const moved = { atMs: nowMs, by: "trial", fromShare, promisedUs: tookUs(tried, nowMs), isJudged: true } as const;
+  return {
+    to: { ...before, state: restingState(share), share, moved, backTo: null, moves: before.moves + 1, trials },
+    why,
+  };
 }

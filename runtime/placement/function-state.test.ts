@@ -16,7 +16,7 @@ const TRIED: FunctionState = {
   sinceMs: 0,
   trials: {
     ...NO_TRIALS,
-    running: { side: "storage", partner: null, startedMs: STARTED_MS, fromShare: 0.4 },
+    running: { side: "storage", partner: null, startedMs: STARTED_MS, fromShare: 0.4, shown: null },
     held: { sinceMs: 0, untilMs: 60_000, promisedUs: 100, refutedShare: 0, firmUntilMs: -Infinity },
   },
 };

@@ -16,7 +16,7 @@ export const PROFILED_CALLS_MIN = 8;
 /** Fewer do where they are alike: a function that computes for long would take long to be known. Standard errors of their means. */
 const ALIKE_CALLS_MIN = 3;
 const ALIKE_ERROR_MAX = 0.1;
-/** Of one whose function is not called any more. */
+/** Of either half of one whose function is not called any more. */
 const TRIAL_GIVEN_UP_MS = 1_000;
 
 /** Why a placement changed, in the numbers that changed it. */
@@ -42,7 +42,9 @@ export type Why =
   | { readonly kind: "probing" | "probed"; readonly side: Side }
   /** All calls run on a side, to see; `partner`: another function's run on the other side meanwhile. */
   | { readonly kind: "trying"; readonly side: Side; readonly partner: string | null }
-  /** That is over: what all calls took, to what they took before; null: nothing tells. */
+  /** That did better, what all calls took to what they took before; now all is as before for a moment, to see whether that does worse again. */
+  | { readonly kind: "checking"; readonly side: Side; readonly partner: string | null; readonly ratio: number }
+  /** That is over: what all calls took, to what they took before and after; null: nothing tells. */
   | {
       readonly kind: "tried";
       readonly side: Side;
@@ -71,6 +73,8 @@ export interface FunctionState extends Placement {
   /** The last change of the share. */
   readonly moved: {
     readonly atMs: number;
+    /** Who wanted it: the model, for what it promises, and before a surge; a trial; what such calls were found to be before; or it was taken back. */
+    readonly by: "model" | "surge" | "trial" | "recall" | "revert";
     readonly fromShare: number;
     readonly promisedUs: number;
     /** Whether what came of it was held against what there was before. */
@@ -188,7 +192,7 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
     };
     return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted" } };
   }
-  if (running !== null && nowMs - running.startedMs > TRIAL_GIVEN_UP_MS) {
+  if (running !== null && nowMs - (running.shown?.toMs ?? running.startedMs) > TRIAL_GIVEN_UP_MS) {
     const { fromShare: share, side, partner } = running;
     const to: FunctionState = { ...now, state: restingState(share), share, trials: broken(now.trials, nowMs) };
     return { to, why: { kind: "tried", side, partner, ratio: null, isKept: false } };

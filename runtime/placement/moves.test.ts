@@ -3,7 +3,7 @@ import { calledFunction, type CalledFunction } from "./called-function.ts";
 import type { Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { FRESH, type FunctionState } from "./function-state.ts";
-import { judgedMove, lastMoves, moved, relieved } from "./moves.ts";
+import { judgedMove, lastMoves, moved, recalled, relieved } from "./moves.ts";
 import { modelledCalls, PlayedCalls } from "./played-calls.ts";
 import { FREE_RULES } from "./situation.ts";
 import { NO_TRIALS } from "./trials.ts";
@@ -28,7 +28,7 @@ const MOVED: FunctionState = {
   share: 1,
   sinceMs: 0,
   moves: 3,
-  moved: { atMs: MOVED_MS, fromShare: 0, promisedUs: 300, isJudged: false },
+  moved: { atMs: MOVED_MS, by: "model", fromShare: 0, promisedUs: 300, isJudged: false },
 };
 
 /** The chain has gone to storage, where calls take so many times as long as they should, and fewer of them and of the other function end. */
@@ -147,12 +147,9 @@ describe("a move that the model wants undone", () => {
     expect(undone(275)).toMatchObject({ to: { state: "reverting", share: 0, reverts: 1 }, why: { kind: "reverted" } });
   });
 
-  test.each([
-    ["what was taken back", { state: "reverting" }],
-    ["what left a pool before a surge", { relief: { restMs: 1_000, untilMs: MOVED_MS + 1_000 } }],
-    ["what a trial has shown", { trials: { ...NO_TRIALS, keptMs: MOVED_MS } }],
-  ] as const)("at once is none, where that is %s", (_, change) => {
-    expect(undone(275, change)).toMatchObject({ to: { share: 0, reverts: 0 }, why: { kind: "overload" } });
+  test.each(["surge", "trial", "recall", "revert"] as const)("at once is none, where a %s has made it", (by) => {
+    const moved = { ...MOVED.moved!, by, promisedUs: 1e6, isJudged: true };
+    expect(undone(275, { moved })).toMatchObject({ to: { share: 0, reverts: 0 }, why: { kind: "overload" } });
   });
 
   test("later is a move like others: the load has changed", () => {
@@ -165,6 +162,7 @@ test("before a surge keeps away for a second, and twice as long each time that a
     relieved({ to: before, why: null }, nowMs).to;
   const once = reliefAfter(MOVED, 1_000);
   expect(once.relief).toEqual({ restMs: 1_000, untilMs: 2_000 });
+  expect(once.moved!.by).toBe("surge");
   // The same, that grows on.
   expect(reliefAfter(once, 1_100).relief).toEqual({ restMs: 1_000, untilMs: 2_100 });
   const twice = reliefAfter(once, 11_999);
@@ -176,4 +174,26 @@ test("before a surge of calls that have only begun keeps away from nothing", () 
   const begun = { ...MOVED, sinceMs: 1_000 };
   expect(relieved({ to: begun, why: null }, 1_999).to.relief).toBeNull();
   expect(relieved({ to: begun, why: null }, 2_000).to.relief).toEqual({ restMs: 1_000, untilMs: 3_000 });
+});
+
+test("such calls as were here before go back where they did best, and nothing is left of a back-off since", () => {
+  const { nowMs, profiles } = played(150, 1);
+  const situation = {
+    nowMs,
+    heardMs: nowMs,
+    profiles,
+    shifted: new Set<string>(),
+    constants: DEFAULT_CONSTANTS,
+    capacity: CAPACITY,
+    callersGrown: 1,
+    rules: new Map([["chain", FREE_RULES]]),
+  };
+  const before = { ...RESTING, share: 1, state: "storage", retryAtMs: nowMs + 1_000, backTo: 0.5 } as const;
+  const refuted = { backOffs: new Map(), fruitless: 0 };
+  const called = calledFunction("chain", FREE_RULES, before, situation)!;
+  const known = { demand: CHAIN, share: 0, proof: null, refuted };
+  expect(recalled({ ...called, recalled: known }, nowMs)).toMatchObject({
+    to: { state: "compute", share: 0, retryAtMs: 0, backTo: null, moved: { by: "recall", fromShare: 1 } },
+    why: { kind: "recalled" },
+  });
 });

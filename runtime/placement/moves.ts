@@ -43,7 +43,10 @@ export function recalled(candidate: CalledFunction, nowMs: number): Change | nul
     state: restingState(share),
     share,
     probeEvery: 0,
-    moved: { atMs: nowMs, fromShare: from, promisedUs, isJudged: true },
+    moved: { atMs: nowMs, by: "recall", fromShare: from, promisedUs, isJudged: true },
+    // Where it waited for the end of a back-off, that was for what holds no more.
+    retryAtMs: 0,
+    backTo: null,
     moves: before.moves + 1,
     trials,
     regimes,
@@ -59,11 +62,11 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const last = before.moved;
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
-  const isRefuted = last !== null && (isUndone(before, last, nowMs) || fromUs > PROMISE_SLACK * last.promisedUs);
+  const isRefuted = last !== null && (isUndone(last, nowMs) || fromUs > PROMISE_SLACK * last.promisedUs);
   const isMistaken = isRefuted && !isBlameless(candidate, last, nowMs);
   if (isBack && isMistaken && nowMs - last.atMs < VERIFY_MS) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
-    const moved = { atMs: nowMs, fromShare: before.share, promisedUs, isJudged: true };
+    const moved = { atMs: nowMs, by: "revert", fromShare: before.share, promisedUs, isJudged: true } as const;
     const there = { share, moved, backTo: back < 1 ? last.fromShare : null };
     // Queues included, as what it is held against.
     const took = tookBefore(candidate, last.atMs) ?? { tookUs: promisedUs, tookBytes: 0 };
@@ -79,6 +82,7 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
     // What a bound demands is right whatever it costs.
     moved: {
       atMs: nowMs,
+      by: isRest ? "revert" : "model",
       fromShare: isRest ? last.fromShare : before.share,
       promisedUs,
       isJudged: isRest || gain === null,
@@ -94,16 +98,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
 }
 
 /** Before anybody could say what came of it, or at once: by the model that wanted it, which would have it again, and again. */
-function isUndone(
-  { state, relief, trials }: FunctionState,
-  { atMs, isJudged }: NonNullable<FunctionState["moved"]>,
-  nowMs: number,
-): boolean {
-  if (!isJudged) return true;
-  // The model wanted no revert, nothing that left a pool before a surge, and nothing that a trial has shown.
-  const wasRelief = relief !== null && relief.untilMs > atMs;
-  return nowMs - atMs < UNDONE_MS && state !== "reverting" && !wasRelief && trials.keptMs !== atMs;
-}
+const isUndone = ({ atMs, by, isJudged }: NonNullable<FunctionState["moved"]>, nowMs: number): boolean =>
+  !isJudged || (by === "model" && nowMs - atMs < UNDONE_MS);
 
 /** Of code that was still to be compiled on a side nobody could know what it takes; where it never is, that is no excuse for ever. */
 const isBlameless = (
@@ -119,13 +115,14 @@ const isBlameless = (
  * are: there is nothing to come back to.
  */
 export function relieved(change: Change, nowMs: number): Change {
-  const { relief, sinceMs: begunMs } = change.to;
+  const { relief, sinceMs: begunMs, moved: move } = change.to;
   if (nowMs - begunMs < RELIEF_MIN_MS) return change;
   const sinceMs = relief === null ? Infinity : nowMs - relief.untilMs;
   // While it stays away it is the same surge still.
   const times = sinceMs < 0 ? 1 : sinceMs < FLAP_MS ? 2 : 0;
   const restMs = clamp(times * (relief?.restMs ?? 0), RELIEF_MIN_MS, BACK_OFF_MAX_MS);
-  return { ...change, to: { ...change.to, relief: { restMs, untilMs: nowMs + restMs } } };
+  const moved = move === null || move.by !== "model" ? move : ({ ...move, by: "surge" } as const);
+  return { ...change, to: { ...change.to, moved, relief: { restMs, untilMs: nowMs + restMs } } };
 }
 
 /** What came of the moves that were made when anything moved last. */
@@ -205,7 +202,13 @@ function takenBack(
       share: fromShare,
       probeEvery: 0,
       // Nothing was promised of it: who tries the move again takes nothing back.
-      moved: { atMs: nowMs, fromShare: before.share, promisedUs: Math.max(promisedUs, came.cameUs), isJudged: true },
+      moved: {
+        atMs: nowMs,
+        by: "revert",
+        fromShare: before.share,
+        promisedUs: Math.max(promisedUs, came.cameUs),
+        isJudged: true,
+      },
       backOffMs,
       retryAtMs: nowMs + backOffMs,
       backTo: null,

@@ -28,7 +28,6 @@ export class Load extends PlayedCalls {
       load: loadOf(400),
       trials: NO_TRIALS,
       sinceMs: 0,
-      steadySinceMs: 0,
       isFree: true,
       bounds: [0, 1],
       isWarm: { compute: true, storage: true },
@@ -58,7 +57,7 @@ export const loadOf = (callsPerSecond: number, busyUs = 2_000, crowd = 0) => ({
 
 export const running = (side: Side, startedMs: number, partner: string | null = null): Trials => ({
   ...NO_TRIALS,
-  running: { side, partner, startedMs, fromShare: 1 - shareAt(side) },
+  running: { side, partner, startedMs, fromShare: 1 - shareAt(side), shown: null },
 });
 
 /** So many walks, each so many times the usual work, and longer by as much again as everything is slowed. `of`: each has, whatever its work is. */

@@ -1,8 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { Side } from "#runtime/profile/sample.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
+import { calledFunction } from "./called-function.ts";
 import { busyUs, costOf, type Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { FRESH } from "./function-state.ts";
+import { ONE_CORE_EACH, PlayedCalls, type Calls } from "./played-calls.ts";
+import { probed } from "./probes.ts";
 import { simulate } from "./simulated-load.ts";
 import { FREE_RULES } from "./situation.ts";
 
@@ -73,5 +77,38 @@ describe("visits to the side where a function is not", () => {
     const young = visitsOf(WALK, 4_000, { fromMs: 5_000, toMs: 10_000 }).visits;
     expect(young).toBeGreaterThan(1.5 * 5);
     expect(young).toBeLessThanOrEqual(SLACK * 2 * 5);
+  });
+
+  test("are as many times as seldom as they compute more than in earnest: they find isolates closed and caches cold", () => {
+    const hash = (side: Side, count: number, cpuUs: number): Calls => {
+      const usage = { wallUs: cpuUs, cpuUs, operations: 1, rounds: 1 };
+      return { side, count, elapsedUs: cpuUs, usage };
+    };
+    const everyWith = (visitUs: number): number => {
+      const load = new PlayedCalls().warm({ f: [hash("storage", 4, 5_000), hash("compute", 4, 5_000)] });
+      const visits = [hash("storage", 8, 5_000), hash("compute", 1, visitUs)];
+      for (let second = 0; second < 40; second++) {
+        load.run(975, { f: hash("storage", 8, 5_000) }).run(25, { f: visits });
+      }
+      const { nowMs, profiles } = load;
+      const before = { ...FRESH, state: "storage", share: 1, sinceMs: 0 } as const;
+      const situation = {
+        nowMs,
+        heardMs: nowMs,
+        profiles,
+        shifted: new Set<string>(),
+        constants: DEFAULT_CONSTANTS,
+        capacity: ONE_CORE_EACH,
+        callersGrown: 1,
+        rules: new Map([["f", FREE_RULES]]),
+      };
+      const called = calledFunction("f", FREE_RULES, before, situation)!;
+      return probed(called.before, called, nowMs).to.probeEvery;
+    };
+    const inEarnest = everyWith(5_000);
+    // No more than one a second, of 320.
+    expect(inEarnest).toBeLessThan(400);
+    expect(everyWith(100_000) / 2_000).toBeGreaterThan(0.5);
+    expect(everyWith(100_000) / 2_000).toBeLessThan(1.5);
   });
 });

@@ -37,7 +37,7 @@ describe("what calls have been like", () => {
   });
 
   test("does not end with a move that was for what comes after it, nor with one that was taken back", () => {
-    const moved = { atMs: 900, fromShare: 0, promisedUs: 0, isJudged: true };
+    const moved = { atMs: 900, by: "model", fromShare: 0, promisedUs: 0, isJudged: true } as const;
     const shareOf = (change: Partial<Ended>, nowMs: number) =>
       regimesAfter(after(LIGHT), nowMs, change).known[0]?.share;
     expect(shareOf({ moved }, 1_000)).toBe(0);
@@ -46,7 +46,7 @@ describe("what calls have been like", () => {
   });
 
   test("ends where a trial has put it, however shortly before, and is kept for that however short it was", () => {
-    const moved = { atMs: 350, fromShare: 0, promisedUs: 0, isJudged: true };
+    const moved = { atMs: 350, by: "model", fromShare: 0, promisedUs: 0, isJudged: true } as const;
     const [kept] = regimesAfter(after(LIGHT, { proof: PROOF }), 400, { moved }).known;
     expect(kept).toMatchObject({ share: 1, proof: { share: 1, ...PROOF } });
     // The proof is of another share.

@@ -7,6 +7,8 @@ import { trialsAfter, verdictOf } from "./trial-verdict.ts";
 import { NO_TRIALS, patienceOf, trialsAfterShift, type Trials } from "./trials.ts";
 import type { Tried } from "./tried-function.ts";
 
+const GONE = { came: "gone", ratio: null } as const;
+
 describe("what came of a trial", () => {
   /** `a` goes from compute to storage at 500 ms; its calls take so many times as long there. */
   const cameOf = (ms: number, factor: number, side: Side = "storage") => {
@@ -18,7 +20,7 @@ describe("what came of a trial", () => {
 
   test("is told after 150 ms, and what is clearly worse after 100", () => {
     expect(cameOf(100, 0.5)).toBeNull();
-    expect(cameOf(150, 0.5)).toBe("kept");
+    expect(cameOf(150, 0.5)).toBe("better");
     expect(cameOf(150, 1)).toBe("dropped");
     expect(cameOf(75, 2)).toBeNull();
     expect(cameOf(100, 2)).toBe("worse");
@@ -41,7 +43,7 @@ describe("what came of a trial", () => {
     };
     expect(cameAfter(150, 0)).toBeNull();
     expect(cameAfter(150, 125)).toBeNull();
-    expect(cameAfter(150, 150)).toEqual({ came: "kept", ratio: 0.5 });
+    expect(cameAfter(150, 150)).toEqual({ came: "better", ratio: 0.5, fromMs: 699 });
     // It never gets there: what counts is the end of the longest trial.
     expect(cameAfter(425, 0)).toBeNull();
     expect(cameAfter(500, 0)).toEqual({ came: "worse", ratio: 1.5 });
@@ -61,7 +63,7 @@ describe("what came of a trial", () => {
     const load = Load.warm().run(500, { a: atCompute });
     load.run(50, { a: { ...atStorage, elapsedUs: 20_000 } }).run(100, { a: { ...atStorage, elapsedUs: 3_000 } });
     const tried = load.tried("a", 1, { trials: running("storage", 500) });
-    expect(verdictOf([tried], [tried], load.nowMs)).toEqual({ came: "kept", ratio: 0.75 });
+    expect(verdictOf([tried], [tried], load.nowMs)).toEqual({ came: "better", ratio: 0.75, fromMs: 550 });
   });
 
   test("is no better for calls that are over at once since they fail", () => {
@@ -72,7 +74,7 @@ describe("what came of a trial", () => {
       const tried = load.tried("a", 1, { trials: running("storage", 500) });
       return verdictOf([tried], [tried], load.nowMs);
     };
-    expect(cameWith(0)).toEqual({ came: "kept", ratio: 0.75 });
+    expect(cameWith(0)).toMatchObject({ came: "better", ratio: 0.75 });
     expect(cameWith(40)).toEqual({ came: "worse", ratio: 1.5 });
   });
 
@@ -83,52 +85,7 @@ describe("what came of a trial", () => {
       const tried = load.tried("a", 1, { trials: running("storage", 500) });
       return verdictOf([tried], [tried], load.nowMs)?.came;
     };
-    expect([cameWith(40), cameWith(20)]).toEqual(["kept", "void"]);
-  });
-
-  test("is no better for what had become less before", () => {
-    const cameAfter = (ms: number) => {
-      const load = Load.warm()
-        .run(425, { a: atCompute })
-        .run(75, { a: { ...atCompute, elapsedUs: 2_000 } });
-      load.run(ms, { a: { ...atStorage, elapsedUs: 2_000 } });
-      const tried = load.tried("a", 1, { trials: running("storage", 500) });
-      return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
-    };
-    expect([cameAfter(150), cameAfter(500)]).toEqual([null, "dropped"]);
-  });
-
-  test("is no better for a machine that had stood still before", () => {
-    // Half of the calls end in that time, and take three times as long.
-    const stalled = { ...atCompute, count: 20, elapsedUs: 12_000 };
-    const cameAfter = (stalledMs: number, thenMs: number, elapsedUs: number) => {
-      const load = Load.warm().run(600, { a: atCompute }).run(stalledMs, { a: stalled }).run(thenMs, { a: atCompute });
-      const startedMs = load.nowMs;
-      load.run(150, { a: { ...atStorage, elapsedUs } });
-      const tried = load.tried("a", 1, { trials: running("storage", startedMs) });
-      return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
-    };
-    // In its last half, in the first, in the middle of it.
-    for (const [stalledMs, thenMs] of [
-      [75, 0],
-      [75, 75],
-      [50, 50],
-    ] as const) {
-      expect(cameAfter(stalledMs, thenMs, 4_000)).toBeNull();
-      expect(cameAfter(stalledMs, thenMs, 3_000)).toBe("kept");
-    }
-  });
-
-  test("is held against no more of what was before than has gone on as it was", () => {
-    const cameSince = (steadySinceMs: number) => {
-      const load = Load.warm()
-        .run(300, { a: { ...atCompute, elapsedUs: 1_000 } })
-        .run(200, { a: atCompute })
-        .run(150, { a: { ...atStorage, elapsedUs: 3_000 } });
-      const tried = load.tried("a", 1, { trials: running("storage", 500), steadySinceMs });
-      return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
-    };
-    expect([cameSince(0), cameSince(300)]).toEqual([null, "kept"]);
+    expect([cameWith(40), cameWith(20)]).toEqual(["better", "void"]);
   });
 
   test("is nothing where nobody called for a while, and told where all waited for as long", () => {
@@ -154,14 +111,14 @@ describe("what came of a trial", () => {
     const tried = load.tried("a", 1, { trials });
     expect(verdictOf([tried], [tried, load.tried("b", 0)], load.nowMs)).toBeNull();
     load.run(25, { b: atCompute });
-    const verdict = verdictOf([tried], [tried, load.tried("b", 0)], load.nowMs)!;
-    expect(verdict).toEqual({ came: "gone", ratio: null });
-    const once = trialsAfter(tried, verdict, load.nowMs);
+    const verdict = verdictOf([tried], [tried, load.tried("b", 0)], load.nowMs);
+    expect(verdict).toEqual(GONE);
+    const once = trialsAfter(tried, GONE, load.nowMs);
     expect(once).toMatchObject({ running: null, fruitless: 0 });
     expect(once.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: load.nowMs + 1_000 });
     const twice = trialsAfter(
       { ...tried, trials: { ...once, ...trials, backOffs: once.backOffs } },
-      verdict,
+      GONE,
       load.nowMs + 2_000,
     );
     expect(twice.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: load.nowMs + 3_000 });
@@ -176,8 +133,75 @@ describe("what came of a trial", () => {
   });
 });
 
+describe("what did better in a trial", () => {
+  /** `a` was at storage from 500 to 650 ms, where its calls took 3 ms, and has been back since. */
+  const since = (
+    ms: number,
+    calls: Readonly<Record<string, Calls>>,
+    before = Load.warm().run(500, { a: atCompute }),
+  ) => {
+    const load = before.run(150, { a: { ...atStorage, count: 53, elapsedUs: 3_000 } }).run(ms, calls);
+    const shown = { fromMs: load.nowMs - ms - 100, toMs: load.nowMs - ms, ratio: 0.75 };
+    const begun = { ...running("storage", load.nowMs - ms - 150).running!, shown };
+    const tried = load.tried("a", 0, { trials: { ...NO_TRIALS, running: begun } });
+    return { load, tried, verdict: verdictOf([tried], [tried], load.nowMs) };
+  };
+  /** So many times what they took before, and as many fewer. */
+  const back = (times: number) => ({ a: { ...atCompute, count: Math.round(40 / times), elapsedUs: 4_000 * times } });
+
+  test("is kept if calls take longer again after it; what it came to is the mean of both", () => {
+    expect(since(125, back(1)).verdict).toBeNull();
+    const { verdict } = since(150, back(1));
+    expect(verdict).toEqual({ came: "kept", ratio: expect.closeTo(0.75) });
+    expect(since(150, back(1.2)).verdict).toEqual({ came: "kept", ratio: expect.closeTo(Math.sqrt(0.75 * 0.625)) });
+  });
+
+  test("is dropped if they take no longer: what calls take has changed by itself", () => {
+    expect(since(150, back(0.75)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75)) });
+    expect(since(150, back(0.6)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75 * 1.25)) });
+  });
+
+  test("is dropped where too few have ended in half a second to tell", () => {
+    const few = { a: { ...atCompute, count: 1 } };
+    expect(since(475, few).verdict).toBeNull();
+    expect(since(500, few).verdict).toMatchObject({ came: "dropped" });
+  });
+
+  test("is without a verdict where callers have come or gone, or others' calls come or change", () => {
+    for (const [count, elapsedUs] of [
+      [80, 6_000],
+      [20, 3_000],
+    ] as const) {
+      const others = { a: { ...atCompute, count, elapsedUs } };
+      expect(since(150, others).verdict).toMatchObject({ came: "void" });
+    }
+    expect(since(150, { ...back(1), b: atCompute }).verdict).toMatchObject({ came: "kept" });
+    const { load, tried } = since(150, { ...back(1), b: atCompute });
+    const verdictBeside = (other: Partial<Tried>) => verdictOf([tried], [tried, load.tried("b", 0, other)], load.nowMs);
+    expect(verdictBeside({})).toMatchObject({ came: "void" });
+    expect(verdictBeside({ load: loadOf(400, 40) })).toMatchObject({ came: "kept" });
+    expect(verdictBeside({ load: loadOf(400, 40), sinceMs: 500 })).toMatchObject({ came: "kept" });
+    expect(verdictBeside({ sinceMs: 500 })).toMatchObject({ came: "void" });
+  });
+
+  test("is held to what its calls took then, and not since", () => {
+    const { load, tried } = since(150, back(1));
+    const { held } = trialsAfter(tried, { came: "kept", ratio: 0.75 }, load.nowMs);
+    expect(held).toMatchObject({ promisedUs: 3_000, refutedShare: 0, sinceMs: load.nowMs + 200 });
+  });
+
+  test("has to do so for as long, and by as much, as trials that contradict each other have to show", () => {
+    const { load, tried } = since(150, back(0.82));
+    const doubted = { ...tried, trials: { ...tried.trials, contradicted: 1, keptMs: 400 } };
+    expect(verdictOf([tried], [tried], load.nowMs)).toMatchObject({ came: "kept" });
+    expect(verdictOf([doubted], [doubted], load.nowMs)).toBeNull();
+    load.run(100, back(0.82));
+    expect(verdictOf([doubted], [doubted], load.nowMs)).toMatchObject({ came: "dropped" });
+  });
+});
+
 describe("whoever comes, goes or changes", () => {
-  const running = { side: "storage", partner: null, startedMs: 500, fromShare: 0 } as const;
+  const running = { side: "storage", partner: null, startedMs: 500, fromShare: 0, shown: null } as const;
   const verdict = (calls: Readonly<Record<string, Calls>>, others: Partial<Tried> = {}) => {
     const after = Load.warm()
       .run(500, { a: atCompute, b: atCompute })
@@ -213,7 +237,10 @@ describe("after a trial", () => {
     .run(500, { a: atCompute })
     .run(150, { a: { ...atStorage, elapsedUs: 2_000 } });
   const after = (came: "kept" | "dropped" | "worse" | "void", trials: Trials, nowMs = load.nowMs) => {
-    const begun = { ...trials, running: { side: "storage", partner: null, startedMs: 500, fromShare: 0 } as const };
+    const begun = {
+      ...trials,
+      running: { side: "storage", partner: null, startedMs: 500, fromShare: 0, shown: null } as const,
+    };
     return trialsAfter(load.tried("a", 1, { trials: begun }), { came, ratio: 1 }, nowMs);
   };
   const backOff = (trials: Trials) => trials.backOffs.get("storage");
@@ -230,7 +257,7 @@ describe("after a trial", () => {
     expect(isHeld(profile, { ...held, trials: over }, load.nowMs)).toBe(false);
     const elsewhere = { ...held, share: 0 };
     expect(isHeld(profile, elsewhere, load.nowMs + 100)).toBe(true);
-    load.run(100, { a: { ...atStorage, elapsedUs: 2_000 } });
+    load.run(300, { a: { ...atStorage, elapsedUs: 2_000 } });
     expect(isHeld(profile, held, load.nowMs)).toBe(true);
     expect(isHeld(profile, elsewhere, load.nowMs), "none of them is where the plan has it").toBe(false);
     expect(isHeld(profile, { ...elsewhere, overflowMin: 3 }, load.nowMs), "the plan has them overflow").toBe(true);
@@ -240,7 +267,10 @@ describe("after a trial", () => {
 
   test("one that contradicts another soon makes the next take longer, come later, and show more; what is kept is held longer", () => {
     const at = (side: Side, trials: Trials, nowMs: number) => {
-      const begun = { ...trials, running: { side, partner: null, startedMs: nowMs - 150, fromShare: 0 } as const };
+      const begun = {
+        ...trials,
+        running: { side, partner: null, startedMs: nowMs - 150, fromShare: 0, shown: null } as const,
+      };
       return trialsAfter(load.tried("a", 1, { trials: begun }), { came: "kept", ratio: 0.5 }, nowMs);
     };
     const once = at("storage", NO_TRIALS, 650);
@@ -258,7 +288,7 @@ describe("after a trial", () => {
       const one = better.tried("a", 1, { trials: { ...trials, running: running("storage", 500).running } });
       return verdictOf([one], [one], better.nowMs);
     };
-    expect(verdict(NO_TRIALS)).toMatchObject({ came: "kept" });
+    expect(verdict(NO_TRIALS)).toMatchObject({ came: "better" });
     expect(verdict(twice)).toBeNull();
     better.run(100, { a: { ...atStorage, elapsedUs: 3_700 } });
     expect(verdict(twice)).toMatchObject({ came: "dropped" });

@@ -1,4 +1,6 @@
-// What came of a trial, and what is left of it when it is over: it stays so if all that is called took less time then.
+// What came of a trial, and what is left of it when it is over: it stays so if all that is called took less time then than before it, and than
+// after it. What calls take changes by itself, and for as long as a trial lasts a chance looks like a gain; of two chances in a row there are few, and what becomes
+// less or more by and by is no gain on one of the two sides (as in reversal designs, A–B–A).
 
 import { clamp } from "#runtime/clamp.ts";
 import type { Heard } from "#runtime/profile/calls-by-time.ts";
@@ -13,18 +15,17 @@ import {
   hasPaused,
   inFlightIn,
   isOtherLoad,
-  LONG_BEFORE_MS,
   LOSS_CLEAR,
   meanBytes,
   meanUs,
   MEASURE_MS,
-  PIECE_MS,
   SETTLE_MS,
+  STEADY_MS,
   strayedPart,
   TRIAL_MS_MAX,
 } from "./before-and-since.ts";
 import { hasStopped } from "./pauses.ts";
-import { CONTRADICTION_MS, keyOf, patienceOf, type Trials } from "./trials.ts";
+import { CONTRADICTION_MS, keyOf, patienceOf, type Shown, type Trials } from "./trials.ts";
 import { areSlight, GAIN_MIN, type Tried } from "./tried-function.ts";
 
 /** A gain is so many standard errors when a trial may not go on, and GAIN_NOISES before: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
@@ -53,37 +54,46 @@ export interface Verdict {
    * function that was tried has ended for longer than there is between two.
    */
   readonly came: "kept" | "dropped" | "worse" | "void" | "gone";
-  /** What all calls took, to what they took before; null: too few ended to tell. */
+  /** What all calls took, to what they took before and after; null: too few ended to tell. */
   readonly ratio: number | null;
 }
 
+/** It did better than what was before it, and is held against what is after it. */
+export interface Better {
+  readonly came: "better";
+  readonly ratio: number;
+  /** Since when, but for what was under way or cold. */
+  readonly fromMs: number;
+}
+
 /** null: it goes on. `tried`: who take part; `all`: that are called. */
-export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs: number): Verdict | null {
-  const startedMs = tried[0]?.trials.running?.startedMs ?? nowMs;
+export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs: number): Verdict | Better | null {
+  const { startedMs = nowMs, shown = null } = tried[0]?.trials.running ?? {};
   if (tried.some(({ profile }) => hasStopped(profile, nowMs))) return GONE;
-  const verdict = verdictOfLoad(tried, all, startedMs, nowMs);
+  if (!isWhole(tried)) return VOID;
+  const others = all.filter(({ sinceMs }) => sinceMs >= startedMs);
+  if (!areSlight(others, all)) return VOID;
+  const verdict = shown === null ? whileTried(tried, all, startedMs, nowMs) : afterwards(tried, all, shown, nowMs);
   if (verdict === null) return null;
   return hasPaused(all, startedMs, nowMs, inFlightIn(all, startedMs - BEFORE_MS, startedMs)) ? VOID : verdict;
 }
 
-/** Of a load that goes on as it was. */
-function verdictOfLoad(
+const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
+
+/** Held against what was before it. */
+function whileTried(
   tried: readonly Tried[],
   all: readonly Tried[],
   startedMs: number,
   nowMs: number,
-): Verdict | null {
+): Verdict | Better | null {
   const passedMs = nowMs - startedMs;
-  if (!isWhole(tried)) return VOID;
-  const others = all.filter(({ sinceMs }) => sinceMs >= startedMs);
-  if (!areSlight(others, all)) return VOID;
   const patience = patienceOf(tried, nowMs);
   const measureMs = patience * MEASURE_MS;
   const gaining = tried.map(({ profile, trials: { running } }) => ({ profile, side: running!.side }));
   const change = changed(gaining, startedMs, measureMs);
   const cold = { ...change, settledMs: startedMs + SETTLE_MS };
   if (nowMs - cold.settledMs < measureMs / 2) return null;
-  const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
   if (isOtherLoad(all, isTried, cold, nowMs)) return VOID;
   const beforeMs = patience * BEFORE_MS;
   const compare = (from: Changed) => compared(all, from, nowMs, { beforeMs }) ?? NOTHING;
@@ -112,30 +122,28 @@ function verdictOfLoad(
   if (ratio <= 1 - Math.max(gainMin, noises * noise)) {
     // Each takes less and fewer end: callers have gone, and what is left waits for nobody.
     if (slowdown > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return VOID;
-    if (isGainOverAll(all, change, nowMs, { beforeMs, gainMin })) return { came: "kept", ratio };
+    return { came: "better", ratio, fromMs: change.settledMs };
   }
   return isOver || ratio > 1 - gainMin ? { came: "dropped", ratio } : null;
 }
 
-/**
- * Against each part of what there was before, and the time before that, as far as nothing had changed: it may have become less by itself, as when many callers have just begun, or the machine
- * may have stood still. A part in which no call ended says nothing.
- */
-function isGainOverAll(
-  all: readonly Tried[],
-  change: Changed,
-  nowMs: number,
-  { beforeMs, gainMin }: { readonly beforeMs: number; readonly gainMin: number },
-): boolean {
-  const steadyMs = change.atMs - SETTLE_MS - Math.max(...all.map(({ steadySinceMs }) => steadySinceMs));
-  const parts = [
-    { beforeMs: beforeMs / 2, toMs: 0 },
-    { beforeMs, toMs: beforeMs / 2 },
-    { beforeMs: Math.min(steadyMs, LONG_BEFORE_MS), toMs: beforeMs },
-  ];
-  return parts
-    .filter((part) => part.beforeMs - part.toMs >= PIECE_MS)
-    .every((part) => (compared(all, change, nowMs, part)?.ratio ?? 0) <= 1 - gainMin);
+/** All is as before again: held against what has come since. */
+function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown, nowMs: number): Verdict | null {
+  const change = { atMs: shown.toMs, settledMs: shown.toMs + SETTLE_MS };
+  const patience = patienceOf(tried, nowMs);
+  if (nowMs - change.settledMs < patience * MEASURE_MS) return null;
+  if (isOtherLoad(all, isTried, change, nowMs)) return VOID;
+  const { calls, ratio, slowdown, noise } =
+    compared(all, change, nowMs, { beforeMs: shown.toMs - shown.fromMs }) ?? NOTHING;
+  // What becomes less or more by and by does so in both.
+  const mean = Math.sqrt(shown.ratio / ratio);
+  const dropped = { came: "dropped", ratio: mean } as const;
+  if (calls < CALLS_MIN) return nowMs - shown.toMs < TRIAL_MS_MAX ? null : dropped;
+  const isBetter = 1 / ratio <= 1 - patience * GAIN_MIN;
+  // Each takes longer and more end, or none does and fewer: callers have come, or gone.
+  const moreOrFewer = isBetter ? 1 / slowdown : ratio <= 1 ? slowdown : 1;
+  if (moreOrFewer > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return VOID;
+  return isBetter ? { came: "kept", ratio: mean } : dropped;
 }
 
 const NOTHING: Comparison = { calls: 0, callsBefore: 0, ratio: 1, slowdown: 1, noise: 0 };
@@ -152,8 +160,11 @@ const isWhole = (tried: readonly Tried[]): boolean =>
     return partner === null || tried.some(({ name }) => name === partner);
   });
 
-const heardIn = ({ profile, trials: { running } }: Tried, nowMs: number): Heard =>
-  profile.byTime.between((running?.startedMs ?? nowMs) + SETTLE_MS, nowMs);
+/** While it was tried. */
+const heardIn = ({ profile, trials: { running } }: Tried, nowMs: number): Heard => {
+  const { startedMs = nowMs, shown = null } = running ?? {};
+  return profile.byTime.between(shown?.fromMs ?? startedMs + SETTLE_MS, shown?.toMs ?? nowMs);
+};
 
 /** What a call of a function took in the trial, µs; 0: none ended. */
 export const tookUs = (tried: Tried, nowMs: number): number => meanUs(heardIn(tried, nowMs)) ?? 0;
@@ -163,12 +174,14 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   const { trials } = tried;
   const { running, holdMs: heldMs, backOffs } = trials;
   if (running === null) return trials;
-  const { side, partner, startedMs, fromShare: refutedShare } = running;
+  const { side, partner, startedMs, fromShare: refutedShare, shown } = running;
   const over: Trials = { ...trials, running: null, endedMs: nowMs };
   if (came === "kept") {
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
     const promised = { promisedUs: tookUs(tried, nowMs), promisedBytes: meanBytes(heardIn(tried, nowMs)) };
-    const held = { sinceMs: nowMs, untilMs: nowMs + holdMs, ...promised, refutedShare, firmUntilMs: -Infinity };
+    // Calls that are under way tell nothing of it yet.
+    const sinceMs = nowMs + STEADY_MS;
+    const held = { sinceMs, untilMs: nowMs + holdMs, ...promised, refutedShare, firmUntilMs: -Infinity };
     const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
     const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
@@ -190,7 +203,8 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   // What was no good long ago may be by now.
   const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
   const fruitless = trials.fruitless + (partner === null || side === "storage" ? 1 : 0);
-  const costMs = Math.max(0, (ratio ?? 1) - 1) * (nowMs - startedMs);
+  // What was before and after it costs nothing.
+  const costMs = Math.max(0, (ratio ?? 1) - 1) * ((shown?.toMs ?? nowMs) - startedMs);
   return {
     ...over,
     fruitless,

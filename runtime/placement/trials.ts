@@ -11,6 +11,13 @@ export interface Refuted {
   readonly fruitless: number;
 }
 
+/** A time in which a plan did better than the one before it, and what all calls took then, to what they took before. */
+export interface Shown {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly ratio: number;
+}
+
 /** A function's part in the trial that is running, if it has one, and what came of those before. */
 export interface Trials extends Refuted {
   readonly running: {
@@ -19,6 +26,8 @@ export interface Trials extends Refuted {
     readonly partner: string | null;
     readonly startedMs: number;
     readonly fromShare: number;
+    /** In this time it looked better, by so much; since then all is as before, to see whether that does worse again. null: it is still tried. */
+    readonly shown: Shown | null;
   } | null;
   /** It stays where a trial has shown that it does better, as long as a call takes about as long as then. */
   readonly held: {

@@ -15,8 +15,6 @@ export interface Tried {
   readonly trials: Trials;
   /** When its calls began to be what they are. */
   readonly sinceMs: number;
-  /** When it was moved or tried last, or its calls became what they are or came back. */
-  readonly steadySinceMs: number;
   /** Neither pinned nor still to be profiled, nor just taken back from where a trial would have it. */
   readonly isFree: boolean;
   /** Its share may be from here to there. */

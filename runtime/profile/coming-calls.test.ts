@@ -1,9 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { lonePart, type LonePart } from "./lone-part.ts";
-import { ComingCalls } from "./coming-calls.ts";
+import { ComingCalls, type Stretch } from "./coming-calls.ts";
 
 const STRETCH_MS = 25;
 const PER_SECOND = 20_000;
+
+const stretchOf = (perSecond: number, stretchMs = STRETCH_MS): Stretch => ({
+  calls: (perSecond * STRETCH_MS) / 1e3,
+  fixed: 0,
+  stretchMs,
+  lastedMs: STRETCH_MS,
+});
 
 describe("an ebb", () => {
   const ebbAfter = (ms: number, times: number) => {
@@ -12,7 +19,7 @@ describe("an ebb", () => {
     for (; nowMs < 5_000 + ms; nowMs += STRETCH_MS) {
       const perSecond = nowMs < 5_000 ? PER_SECOND : times * PER_SECOND;
       if (perSecond > 0) {
-        coming.addStretch("compute", (perSecond * STRETCH_MS) / 1e3, 0, STRETCH_MS, nowMs + STRETCH_MS);
+        coming.addStretch("compute", stretchOf(perSecond), nowMs + STRETCH_MS);
       }
     }
     return coming.ebb(coming.rates(nowMs), nowMs);
@@ -29,7 +36,7 @@ describe("an ebb", () => {
   });
 });
 
-describe("what comes after a pause is a surge", () => {
+describe("what comes after a pause, and more of it than before, is a surge", () => {
   /** As it is told 150 ms after the pause, of which so many times as many calls come as in the five seconds before it. */
   const surgeAfter = (
     pauseMs: number,
@@ -41,7 +48,7 @@ describe("what comes after a pause is a surge", () => {
     const call = (perSecond: number, forMs: number): void => {
       for (const untilMs = nowMs + forMs; nowMs < untilMs;) {
         nowMs += STRETCH_MS;
-        coming.addStretch("compute", (perSecond * STRETCH_MS) / 1e3, 0, STRETCH_MS, nowMs);
+        coming.addStretch("compute", stretchOf(perSecond), nowMs);
       }
     };
     call(PER_SECOND, 5_000);
@@ -59,8 +66,8 @@ describe("what comes after a pause is a surge", () => {
     expect(surgeAfter(0, times)).toMatchObject({ isNew });
   });
 
-  test("which is not new where as many come as before, or not twice as many", () => {
-    expect(surgeAfter(3_000, 1)).toMatchObject({ isNew: false });
+  test("which is none where as many come as before, and not new where not twice as many do", () => {
+    expect(surgeAfter(3_000, 1)).toBeNull();
     expect(surgeAfter(3_000, 1.8)).toMatchObject({ isNew: false });
   });
 
@@ -69,4 +76,23 @@ describe("what comes after a pause is a surge", () => {
     expect(surgeAfter(120_000, 1)).toMatchObject({ isNew: true });
     expect(surgeAfter(3_000, 1, (coming, nowMs) => coming.forgetMost(nowMs))).toMatchObject({ isNew: true });
   });
+});
+
+test("what comes back after a pause is taken for as much as before until it is known, whatever its first window says of how long it was", () => {
+  const rateAfter = (pauseMs: number, times: number, forMs: number) => {
+    const coming = lonePart(ComingCalls);
+    let nowMs = 0;
+    for (; nowMs < 5_000; nowMs += STRETCH_MS) coming.addStretch("compute", stretchOf(PER_SECOND), nowMs + STRETCH_MS);
+    nowMs += pauseMs;
+    for (let ms = 0; ms < forMs; ms += STRETCH_MS) {
+      nowMs += STRETCH_MS;
+      coming.addStretch("compute", stretchOf(times * PER_SECOND, ms === 0 ? 250 : STRETCH_MS), nowMs);
+    }
+    return coming.rates(nowMs).all / PER_SECOND;
+  };
+  expect(rateAfter(5_000, 1, 25)).toBeGreaterThan(0.9);
+  expect(rateAfter(5_000, 1, 25)).toBeLessThanOrEqual(1.01);
+  expect(rateAfter(5_000, 1, 500)).toBeCloseTo(1, 1);
+  expect(rateAfter(60_000, 1, 25)).toBeCloseTo(0.53, 1);
+  expect(rateAfter(5_000, 0.1, 1_000)).toBeLessThan(0.2);
 });

@@ -18,7 +18,7 @@ const SURGE_TIMES = 1.25;
 const MOST_HALF_LIFE = new HalfLife(1_000);
 /** A surge is one that nobody planned for where twice as many come as have been usual before, … */
 const NEW_TIMES = 2;
-/** … the most of which is forgotten by half in this time. Chosen: pauses of some seconds are no news, nor is what callers make who wait for each other when a core is quicker. */
+/** … the most of which is forgotten by half in this time, and so is how many came before a pause. Chosen: pauses of some seconds are no news, nor is what callers make who wait for each other when a core is quicker. */
 const KNOWN_HALF_LIFE = new HalfLife(60_000);
 /** A stream that began longer ago counts in full: what is left to it is lost in rounding. */
 const FULL_HALF_LIVES = 60;
@@ -38,6 +38,14 @@ export interface Pause {
   readonly fromMs: number;
   /** When calls came again. */
   readonly toMs: number;
+}
+
+/** What came of a function on a side, in a stretch of time. */
+export interface Stretch {
+  readonly calls: number;
+  readonly fixed: number;
+  readonly stretchMs: number;
+  readonly lastedMs: number;
 }
 
 /** Calls a second. */
@@ -78,6 +86,11 @@ class FadingMost {
     this.#put(values, 0, nowMs);
   }
 
+  /** After a pause: so much is left of what it was before, which has not faded meanwhile. */
+  resume(values: Values, left: number, nowMs: number): void {
+    this.#put(values, left * values[this.#at + MOST]!, nowMs);
+  }
+
   #put(values: Values, most: number, nowMs: number): void {
     values[this.#at + MOST] = most;
     values[this.#at + MOST_AT_MS] = nowMs;
@@ -106,6 +119,13 @@ class FadingCalls {
     values[at + FIXED.compute]! *= kept;
     values[at + FIXED.storage]! *= kept;
     values[at + FIXED[side]]! += counted * fixed;
+    values[at + CALLS_AT_MS] = nowMs;
+  }
+
+  /** The same. */
+  resume(values: Values, left: number, nowMs: number): void {
+    const at = this.#at;
+    for (const index of [ALL, FIXED.compute, FIXED.storage]) values[at + index]! *= left;
     values[at + CALLS_AT_MS] = nowMs;
   }
 
@@ -163,24 +183,29 @@ export class ComingCalls {
     this.#known = new FadingMost(layout, KNOWN_HALF_LIFE);
   }
 
-  /** `calls`: all that came on a side over a stretch that ends now; `fixed`: those of them that run there whatever the plan says. */
-  addStretch(values: Values, side: Side, calls: number, fixed: number, stretchMs: number, nowMs: number): void {
+  /**
+   * `calls`: all that came on a side over a stretch that ends now; `fixed`: those of them that run there whatever the plan says; `lastedMs`: since the first of them. What comes
+   * back after a pause is taken for what it was before it until it is known: a rate that began anew would have a full pool half empty for some tenths of a second.
+   */
+  addStretch(values: Values, side: Side, { calls, fixed, stretchMs, lastedMs }: Stretch, nowMs: number): void {
     const at = this.#at;
     const fromMs = nowMs - stretchMs;
     if (values[at + IS_CALLED] === 0) values[at + FIRST_MS] = values[at + SINCE_MS] = fromMs;
-    else if (fromMs - values[at + LAST_MS]! >= PAUSE_MS_MIN) this.#noteGap(values, fromMs, nowMs);
+    else if (fromMs - values[at + LAST_MS]! >= PAUSE_MS_MIN) this.#noteGap(values, fromMs, nowMs, nowMs - lastedMs);
     values[at + IS_CALLED] = 1;
     values[at + LAST_MS] = nowMs;
-    this.#usual.addStretch(values, side, calls, fixed, stretchMs, nowMs);
-    this.#surging.addStretch(values, side, calls, fixed, stretchMs, nowMs);
+    // Nothing came in what is before that of the stretch, which was the end of a pause.
+    const cameMs = this.pausedUntilMs(values) === nowMs ? lastedMs : stretchMs;
+    this.#usual.addStretch(values, side, calls, fixed, cameMs, nowMs);
+    this.#surging.addStretch(values, side, calls, fixed, cameMs, nowMs);
     const usual = this.#usual.all(values, this.#forMs(values, nowMs), nowMs);
     this.#most.add(values, usual, nowMs);
     // What surges is held against what was before.
     if (!this.#isSurge(values, usual, nowMs)) this.#known.add(values, usual, nowMs);
   }
 
-  /** Since the last call. */
-  #noteGap(values: Values, untilMs: number, nowMs: number): void {
+  /** Since the last call. `backMs`: when calls came again. */
+  #noteGap(values: Values, untilMs: number, nowMs: number, backMs: number): void {
     const at = this.#at;
     const fromMs = values[at + LAST_MS]!;
     const missed = ((untilMs - fromMs) / 1e3) * this.#known.valueAt(values, fromMs);
@@ -188,6 +213,9 @@ export class ComingCalls {
     if (wasCalled && missed >= CALLS_MISSED_MIN) {
       values[at + PAUSE_FROM_MS] = fromMs;
       values[at + PAUSE_TO_MS] = nowMs;
+      const left = KNOWN_HALF_LIFE.partAfter(backMs - fromMs);
+      this.#usual.resume(values, left, backMs);
+      this.#most.resume(values, left, backMs);
     }
     values[at + SINCE_MS] = untilMs;
   }

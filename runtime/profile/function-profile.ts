@@ -22,8 +22,8 @@ const WORK_TIMES_MAX = 1_000;
 
 /** null: nothing is known of that side. */
 export type Estimates = Readonly<Record<Side, SideEstimate | null>>;
-/** After a pause. Chosen: `placement`'s functions, that are called for a second now and then, had other CPU times in the first three windows. */
-const COLD_MS = 100;
+/** After a pause. Chosen: `placement`'s functions, that are called for a second now and then, had other CPU times for so long. */
+const COLD_MS = 300;
 
 /** Of all profiles. What each fold writes lies together. */
 const LAYOUT = new Layout();
@@ -58,7 +58,7 @@ export class FunctionProfile {
     // What failed has to be served as well, and what was turned away comes again.
     const calls = sums[TERM_AT.calls]!;
     const untold = sums[TERM_AT.untold]!;
-    COMING.addStretch(values, side, calls + untold, sums[TERM_AT.fixed]!, stretchMs, nowMs);
+    COMING.addStretch(values, side, { calls: calls + untold, fixed: sums[TERM_AT.fixed]!, stretchMs, lastedMs }, nowMs);
     RECENT.count(values, calls + untold, nowMs);
     const elapsedUs = sums[TERM_AT.elapsedUs]!;
     this.byTime.fold(side, { calls, elapsedUs, untold, bytes: sums[TERM_AT.bytes]! }, nowMs, lastedMs);

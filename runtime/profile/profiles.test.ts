@@ -217,7 +217,7 @@ describe("profiles", () => {
       nowMs += pauseMs;
       return Array.from({ length: 20 }, (_, at) => fold(at * STRETCH_MS < coldMs ? 300 : 100)).flat();
     };
-    expect(shiftsAfter(3_000, 100)).toEqual([]);
+    expect(shiftsAfter(3_000, 300)).toEqual([]);
     expect(shiftsAfter(0, 100)).not.toEqual([]);
     expect(shiftsAfter(3_000, 500)).toEqual(["khop"]);
   });
