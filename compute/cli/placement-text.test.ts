@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
+import type { Transition } from "#runtime/placement/function-state.ts";
+import type { PlacementState } from "#runtime/placement/plan.ts";
 import { simulate } from "#runtime/placement/simulated-load.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import type { PlacementOverview } from "../placement/answers.ts";
@@ -117,6 +119,26 @@ describe("what people are told of one function", () => {
     const [first, ...others] = changes.split("\n");
     expect(first).toMatch(/^ {2}\S+Z {2}deployed: begins as profiling, 0 % at storage$/);
     expect(others).toContainEqual(expect.stringMatching(/ → storage \(0 % → 100 % at storage\): a call takes /));
+  });
+
+  it("tells a trial from its beginning, over what is looked at again, to what came of it", () => {
+    const all = { side: "storage", partner: null } as const;
+    const lineOf = (from: PlacementState, why: Transition["why"]): string => {
+      const of = { atMs: 5_000, function: "walk", from, to: "probing", fromShare: 1, toShare: 0, why } as const;
+      return summaryText({ ...explained(200, 5_000), transitions: [of] }, 6_000)
+        .split("last changes:\n")[1]!
+        .trim();
+    };
+    expect(lineOf("compute", { kind: "trying", ...all })).toMatch(/all calls are tried at storage for a moment$/);
+    expect(lineOf("probing", { kind: "checking", ...all, ratio: 0.8 })).toMatch(
+      /\(100 % → 0 % at storage\): with all at storage, calls of all functions took 80 % of what they took before; all is as before for a moment, to see whether that is worse again$/,
+    );
+    const came = (ratio: number | null, isKept: boolean): string =>
+      lineOf("probing", { kind: "tried", ...all, ratio, isKept });
+    expect(came(0.8, true)).toMatch(/took 80 % of what they took otherwise: it stays so$/);
+    expect(came(0.8, false)).toMatch(/took 80 % of what they took otherwise, which may be chance: back$/);
+    expect(came(1.3, false)).toMatch(/took 130 % of what they took otherwise: back$/);
+    expect(came(null, false)).toMatch(/storage was tried, and nothing tells what came of it$/);
   });
 
   it("says that nothing is known beside the place where no node decides", () => {

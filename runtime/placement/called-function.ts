@@ -23,7 +23,7 @@ import type { Candidate } from "./worthwhile-shares.ts";
 /** Of its calls, at least, are reckoned as free to be on either side. */
 const FREE_MIN = 0.01;
 /** So many times as many in flight as usual are more. Chosen: where callers wait for each other as many are in every window. */
-const CALLERS_GROWN_MIN = 1.1;
+export const CALLERS_GROWN_MIN = 1.1;
 /** For so long after calls have become others, their rate is what it has not been. Chosen: four times its half-life. */
 const CALLS_NEW_MS = 1_000;
 /** After a move its function rests, so that the next step sees what came of it. */
@@ -38,8 +38,8 @@ export const FLAP_MS = 10_000;
 
 export interface CalledFunction extends Candidate, Tried {
   readonly before: FunctionState;
-  /** What calls have computed on either side lately, in earnest or not; 0: nothing is known there. */
-  readonly cpuUs: Readonly<Record<Side, number>>;
+  /** What a typical call has computed on either side lately, in earnest or not; 0: nothing is known there. */
+  readonly typicalCpuUs: Readonly<Record<Side, number>>;
   /** In a back-off, which nothing has ended before its time. */
   readonly isTakenBack: boolean;
   /** With what comes in these moments, where that is many more than usual; null: it is not. */
@@ -112,8 +112,9 @@ export function calledFunction(
     storage: isWarmAt(paces, "storage", nowMs),
   };
   const isEitherSide = isSettled && isWarm.compute && isWarm.storage && sides[0] === 0 && sides[1] === 1;
-  // A trial is to show what becomes of all calls on one side.
-  const mayOverflow = isEitherSide && !isRelieved(before, nowMs) && before.trials.running === null;
+  // A trial is to show what becomes of all calls on one side; after it all is as before.
+  const isTried = before.trials.running?.shown === null;
+  const mayOverflow = isEitherSide && !isRelieved(before, nowMs) && !isTried;
   const overflow = mayOverflow
     ? overflowOf({
         share,
@@ -138,7 +139,10 @@ export function calledFunction(
     name,
     profile,
     before: known,
-    cpuUs: { compute: estimates.compute?.cpuUs ?? 0, storage: estimates.storage?.cpuUs ?? 0 },
+    typicalCpuUs: {
+      compute: Math.expm1(estimates.compute?.logCpu ?? 0),
+      storage: Math.expm1(estimates.storage?.logCpu ?? 0),
+    },
     isTakenBack,
     recalled,
     trials,
@@ -207,7 +211,8 @@ function sidesUnder(p99UnderUs: number | null, profile: FunctionProfile, { sides
 }
 
 /** Whether its bounds let it. */
-const mayStay = ({ share, load: { lowest, highest } }: CalledFunction): boolean => lowest <= share && share <= highest;
+export const mayStay = ({ share, load: { lowest, highest } }: CalledFunction): boolean =>
+  lowest <= share && share <= highest;
 
 /** It stays where it is in this step. */
 export const still = (candidate: CalledFunction): CalledFunction => {

@@ -186,7 +186,9 @@ describe("the controller, under a steady load", () => {
       };
       const run = runOf(world, 24_000);
       const kindsFrom = (ms: number) => run.transitions.filter(({ atMs }) => atMs >= ms).map(({ why }) => why.kind);
-      expect(kindsFrom(0)).toContain("trying");
+      const isKept = ({ why }: Transition): boolean => why.kind === "tried" && why.isKept;
+      expect(kindsFrom(0)).toEqual(expect.arrayContaining(["trying", "checking"]));
+      expect(run.transitions.some(isKept)).toBe(true);
       expect(kindsFrom(12_000).filter((kind) => kind === "recalled").length).toBeGreaterThanOrEqual(3);
       expect(regretOf(run, 12_000)).toBeLessThan(0.1);
     });
@@ -558,6 +560,7 @@ describe("what has proved better", () => {
     capacity: Partial<Capacity> = {},
     rules: ReadonlyMap<string, Rules> = new Map(Object.keys(before).map((name) => [name, FREE_RULES])),
     shifted: readonly string[] = [],
+    callersGrown = 1,
   ) =>
     advance(new Map(Object.entries(before)), {
       nowMs,
@@ -566,7 +569,7 @@ describe("what has proved better", () => {
       shifted: new Set(shifted),
       constants: DEFAULT_CONSTANTS,
       capacity: { ...TWO_MACHINES, callers: 16, ...capacity },
-      callersGrown: 1,
+      callersGrown,
       rules,
     });
 
@@ -743,6 +746,13 @@ describe("what has proved better", () => {
         expect(then({ ...there, ...SOME }, { storageCores: 0 })).toMatchObject(NONE);
       });
 
+      test("and again after a trial, while it is seen whether that was better", () => {
+        const shown = { fromMs: 700, toMs: 800, ratio: 0.8 };
+        const running = { side: "storage", partner: null, startedMs: 650, fromShare: 0, shown } as const;
+        const looking = { ...there, ...SOME, state: "probing", trials: { ...NO_TRIALS, running } } as const;
+        expect(then(looking)).toMatchObject({ trials: { running }, ...SOME });
+      });
+
       test("and not when it is called no more, or has never been at storage", () => {
         const load = full();
         expect(then({ ...there, ...SOME }, {}, load.run(11_000, {}))).toMatchObject(NONE);
@@ -825,7 +835,7 @@ describe("what has proved better", () => {
       const untilMs = nowMs + 5_000;
       expect(state.get("walk")!.trials.held).toMatchObject({ untilMs, refutedShare: 0, firmUntilMs: -Infinity });
       expect(state.get("hash")!.trials.held).toEqual({
-        sinceMs: nowMs,
+        sinceMs: nowMs + 200,
         untilMs,
         promisedUs: expect.closeTo(tookUs("compute", HASH, QUEUED / 2), 3),
         promisedBytes: HASH.bytes,
@@ -864,6 +874,19 @@ describe("what has proved better", () => {
       expect(state.get("hash")!.trials.held).toMatchObject({ untilMs: nowMs + 5_000, refutedShare: 1 });
     });
 
+    test("before its time, since many more callers come or storage runs nothing any more, all is as before and nobody rests", () => {
+      const load = visited({ walk: WALK, hash: HASH })
+        .run(1_000, { walk: calls("compute", 10, WALK), hash: calls("compute", 4, HASH) })
+        .run(75, { walk: calls("storage", 10, WALK), hash: calls("compute", 40, HASH) });
+      const before = { walk: begun(load.nowMs - 75), hash: resting(0) };
+      const after = (capacity: Partial<Capacity>, callersGrown: number) =>
+        next(load, before, capacity, undefined, [], callersGrown).state.get("walk")!;
+      const none = { share: 0, trials: { running: null, endedMs: -Infinity } };
+      expect(after({}, 1)).toMatchObject({ share: 1, trials: { running: { side: "storage" } } });
+      expect(after({}, 1.2)).toMatchObject(none);
+      expect(after({ storageCores: 0 }, 1)).toMatchObject(none);
+    });
+
     test("nobody is kept from anything if it has shown nothing", () => {
       const load = cameBetter(0.4 * QUEUED);
       const states = [after(1.2 * QUEUED), next(load, { walk: looking(load.nowMs), hash: resting(0) }).state];
@@ -883,7 +906,7 @@ describe("what has proved better", () => {
     const { state } = next(load, { chain: resting(1, { moved }), hash: resting(0) });
     expect(state.get("chain")).toMatchObject({ state: "reverting", share: 0, retryAtMs: nowMs + 1_000 });
     expect(state.get("hash")!.trials.held).toEqual({
-      sinceMs: nowMs,
+      sinceMs: nowMs + 200,
       untilMs: nowMs + 1_000,
       promisedUs: expect.closeTo(tookUs("compute", HASH), 3),
       promisedBytes: HASH.bytes,

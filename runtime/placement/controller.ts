@@ -4,6 +4,8 @@
 
 import {
   calledFunction,
+  CALLERS_GROWN_MIN,
+  mayStay,
   still,
   underSurge,
   withHeld,
@@ -111,7 +113,10 @@ export function advance(before: ControllerState, situation: Situation): Step {
     for (const called of all) {
       if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));
     }
-    judgeTrial(draft, all, tried, situation);
+    const isGrown = isSurge && situation.callersGrown >= CALLERS_GROWN_MIN;
+    // What is full is left at once, and what may not be stayed at.
+    if (isGrown || !all.every(mayStay)) for (const called of tried) draft.apply(called, trialBroken(called));
+    else judgeTrial(draft, all, tried, situation);
   } else {
     const known = { lastly: lastMoves(all, situation), isSurge, situation };
     all.forEach((called, index) => decide(draft, called, choices[index]!, known));
@@ -258,7 +263,8 @@ function holdAll(
 ): void {
   for (const called of all) {
     const now = draft.of(called);
-    if (now.state !== restingState(now.share)) continue;
+    if (now.state === "profiling" || now.state === "pinned" || now.state === "reverting") continue;
+    if (now.trials.running !== null) continue;
     draft.apply(called, { to: { ...now, trials: heldAlong({ ...called, ...now }, shown, until, nowMs) }, why: null });
   }
 }
@@ -298,6 +304,16 @@ function trialShown({ before }: CalledFunction, { ratio, fromMs }: Better, nowMs
   return {
     to: { ...before, share, trials: { ...before.trials, running } },
     why: { kind: "checking", side, partner, ratio },
+  };
+}
+
+/** As if it had never been: nobody rests after it. */
+function trialBroken({ before }: CalledFunction): Change {
+  const { side, partner, fromShare: share } = before.trials.running!;
+  const trials = { ...before.trials, running: null };
+  return {
+    to: { ...before, state: restingState(share), share, trials },
+    why: { kind: "tried", side, partner, ratio: null, isKept: false },
   };
 }
 

@@ -72,7 +72,9 @@ test("another version is another function: it is profiled anew where the one bef
   const { to, why } = settled("a", first, FREE_RULES, { ...situationAt(50), profiles });
   // What is counted goes on, as counters do.
   const counted = { moves: 3, trialsBegun: 2 };
-  expect(to).toEqual({ ...FRESH, ...counted, state: "profiling", share: 0.4, version: "1", sinceMs: 50 });
+  // Its trial is over, and whoever moves now is not held against it.
+  const trials = { ...NO_TRIALS, endedMs: 50 };
+  expect(to).toEqual({ ...FRESH, ...counted, trials, state: "profiling", share: 0.4, version: "1", sinceMs: 50 });
   expect(why).toEqual({ kind: "new" });
   const same = settled("a", { ...to, version: null }, FREE_RULES, { ...situationAt(75), profiles });
   expect([same.to.version, same.to.state]).toEqual(["1", "split"]);

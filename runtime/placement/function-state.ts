@@ -8,7 +8,7 @@ import type { Placement, PlacementState } from "./plan.ts";
 import { BACK_UNKNOWN_US } from "./push-back.ts";
 import type { Rules, Situation } from "./situation.ts";
 import { NO_REGIMES, regimesAfterShift, type Regimes } from "./regimes.ts";
-import { broken, NO_TRIALS, trialsAfterShift, type Trials } from "./trials.ts";
+import { broken, forgotten, NO_TRIALS, trialsAfterShift, type Trials } from "./trials.ts";
 import type { Gain } from "./worthwhile-shares.ts";
 
 /** Calls that must be known before a function is placed. Chosen: fewer say little, and more take a slow function long. */
@@ -150,7 +150,8 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
   const { nowMs, profiles, shifted } = situation;
   const { preferred, pinnedShare } = rules;
   if (pinnedShare !== null) {
-    const rest = { probeEvery: 0, backCpuUs: 0, moved: null, relief: null, trials: NO_TRIALS };
+    const trials = forgotten(before?.trials ?? NO_TRIALS, nowMs);
+    const rest = { probeEvery: 0, backCpuUs: 0, moved: null, relief: null, trials };
     const to: FunctionState = { ...FRESH, ...before, state: "pinned", share: pinnedShare, ...rest };
     return before?.state === "pinned" && before.share === pinnedShare
       ? { to: before, why: null }
@@ -208,7 +209,7 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
 function replaced(before: FunctionState, version: string | null, nowMs: number): Change {
   const { moves, reverts, flaps, trialsBegun, trials } = before;
   const share = trials.running?.fromShare ?? before.share;
-  const counted = { moves, reverts, flaps, trialsBegun };
+  const counted = { moves, reverts, flaps, trialsBegun, trials: forgotten(trials, nowMs) };
   const to: FunctionState = { ...FRESH, ...counted, state: "profiling", share, version, sinceMs: nowMs };
   return { to, why: { kind: "new" } };
 }

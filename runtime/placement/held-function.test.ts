@@ -10,7 +10,7 @@ test("others are held to what they took meanwhile, if they were called", () => {
   const shown = { fromMs: 0, toMs: 150 };
   const until = { untilMs: 9_000, isFirm: true };
   expect(heldAlong(also.tried("a", 0), shown, until, 150).held).toEqual({
-    sinceMs: 150,
+    sinceMs: 350,
     untilMs: 9_000,
     promisedUs: 4_000,
     promisedBytes: 0,

@@ -58,7 +58,8 @@ export function heldAlong(
     : {
         ...trials,
         held: {
-          sinceMs: nowMs,
+          // Calls that are under way tell nothing of it yet.
+          sinceMs: nowMs + STEADY_MS,
           untilMs,
           promisedUs,
           promisedBytes: meanBytes(heard),

@@ -22,7 +22,7 @@ import { betweenCallsMs } from "./pauses.ts";
 import { callsOf, type Capacity, type PoolUse } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
 import { STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
-import { keyOf } from "./trials.ts";
+import { keyOf, patienceOf } from "./trials.ts";
 import { shareAt, type Tried, workOf } from "./tried-function.ts";
 
 /**
@@ -50,10 +50,10 @@ export interface TrialStep {
 }
 
 /**
- * A load has gone on for so long: where many callers begin at once, and find caches cold, each call takes longer for a while. Chosen: sixteen callers of `serveAndScore` made 0.26, 0.72, 0.91,
+ * Before what a trial is held against a load has gone on for so long: where many callers begin at once, and find caches cold, each call takes longer for a while. Chosen: sixteen callers of `serveAndScore` made 0.26, 0.72, 0.91,
  * 0.96 and 1.0 of their calls a second in their first tenths of a second.
  */
-const BEGUN_MS = 350 + BEFORE_MS;
+const WARMING_MS = 350;
 
 /** Of none there is nothing to try. `use`: of them all, in their order. */
 export function nextTrial(
@@ -65,7 +65,7 @@ export function nextTrial(
   const shares = all.map(({ share }) => share);
   const endedMs = all.reduce((latest, { trials }) => Math.max(latest, trials.endedMs), -Infinity);
   if (nowMs - endedMs < restMs(all) || all.some(({ trials }) => nowMs < trials.paidMs)) return [];
-  const begunMs = heardMs - BEGUN_MS;
+  const begunMs = heardMs - WARMING_MS - patienceOf(all, nowMs) * BEFORE_MS;
   const weighty = weightyOf(all, nowMs).filter((index) => isCalledSince(all[index]!, begunMs, heardMs));
   if (weighty.length === 0 || !isCrowded(all, use, capacity)) return [];
   const { busiest } = outlookOf(use, shares);

@@ -13,7 +13,7 @@ export const ACTIVE_MS = 10_000;
 /** How often a function is called is told by so long. */
 const KNOWN_MS = 1_000;
 /** Between the ends of calls that run together there is no more than they take, and half of that. */
-const WAVES = 1.5;
+export const WAVES = 1.5;
 /** So much of a pause counts: what was tried in vain is tried again some time, however seldom calls come. Chosen. */
 const COUNTED = 0.1;
 

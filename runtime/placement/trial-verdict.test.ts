@@ -161,10 +161,30 @@ describe("what did better in a trial", () => {
     expect(since(150, back(0.6)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75 * 1.25)) });
   });
 
-  test("is dropped where too few have ended in half a second to tell", () => {
+  test("is kept where hardly any call ends after it", () => {
     const few = { a: { ...atCompute, count: 1 } };
     expect(since(475, few).verdict).toBeNull();
-    expect(since(500, few).verdict).toMatchObject({ came: "dropped" });
+    expect(since(500, few).verdict).toMatchObject({ came: "kept" });
+  });
+
+  test("is held against nothing before its calls are back, and is not over while they may still be under way", () => {
+    const ofTrial = { a: { ...atStorage, count: 53, elapsedUs: 3_000 } };
+    expect(since(150, ofTrial).verdict).toBeNull();
+    expect(since(500, ofTrial).verdict).toMatchObject({ came: "void" });
+    const slow = Load.warm().run(1_000, { a: { ...atCompute, count: 4, elapsedUs: 200_000 } });
+    expect(since(275, {}, slow).verdict).toBeNull();
+    const slower = Load.warm().run(1_000, { a: { ...atCompute, count: 4, elapsedUs: 200_000 } });
+    expect(since(325, {}, slower).verdict).toMatchObject({ came: "gone" });
+  });
+
+  test("is dropped where calls differ so much that chance may have done it", () => {
+    const load = Load.warm();
+    for (let at = 0; at < 20; at++) {
+      const usage = { wallUs: at % 5 === 0 ? 40_000 : 100 };
+      load.run(25, { a: { ...atCompute, usage } });
+    }
+    expect(since(150, back(0.9), load).verdict).toMatchObject({ came: "dropped" });
+    expect(since(150, back(0.9)).verdict).toMatchObject({ came: "kept" });
   });
 
   test("is without a verdict where callers have come or gone, or others' calls come or change", () => {
@@ -173,7 +193,9 @@ describe("what did better in a trial", () => {
       [20, 3_000],
     ] as const) {
       const others = { a: { ...atCompute, count, elapsedUs } };
-      expect(since(150, others).verdict).toMatchObject({ came: "void" });
+      // Or calls are only on their way back.
+      expect(since(150, others).verdict).toBeNull();
+      expect(since(500, others).verdict).toMatchObject({ came: "void" });
     }
     expect(since(150, { ...back(1), b: atCompute }).verdict).toMatchObject({ came: "kept" });
     const { load, tried } = since(150, { ...back(1), b: atCompute });

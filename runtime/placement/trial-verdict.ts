@@ -24,7 +24,7 @@ import {
   strayedPart,
   TRIAL_MS_MAX,
 } from "./before-and-since.ts";
-import { hasStopped } from "./pauses.ts";
+import { hasStopped, WAVES } from "./pauses.ts";
 import { CONTRADICTION_MS, keyOf, patienceOf, type Shown, type Trials } from "./trials.ts";
 import { areSlight, GAIN_MIN, type Tried } from "./tried-function.ts";
 
@@ -69,7 +69,7 @@ export interface Better {
 /** null: it goes on. `tried`: who take part; `all`: that are called. */
 export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs: number): Verdict | Better | null {
   const { startedMs = nowMs, shown = null } = tried[0]?.trials.running ?? {};
-  if (tried.some(({ profile }) => hasStopped(profile, nowMs))) return GONE;
+  if (tried.some((one) => mayHaveStopped(one, nowMs) && hasStopped(one.profile, nowMs))) return GONE;
   if (!isWhole(tried)) return VOID;
   const others = all.filter(({ sinceMs }) => sinceMs >= startedMs);
   if (!areSlight(others, all)) return VOID;
@@ -79,6 +79,14 @@ export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs:
 }
 
 const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
+
+/** Not while its calls are on their way again where each takes as long as before: how long there is between two is told by those of the trial. */
+function mayHaveStopped({ profile, trials: { running } }: Tried, nowMs: number): boolean {
+  if (running === null || running.shown === null) return true;
+  const { startedMs, shown } = running;
+  const tookMs = (meanUs(profile.byTime.between(startedMs - BEFORE_MS, startedMs)) ?? 0) / 1e3;
+  return nowMs - shown.toMs > WAVES * tookMs;
+}
 
 /** Held against what was before it. */
 function whileTried(
@@ -131,19 +139,30 @@ function whileTried(
 function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown, nowMs: number): Verdict | null {
   const change = { atMs: shown.toMs, settledMs: shown.toMs + SETTLE_MS };
   const patience = patienceOf(tried, nowMs);
+  const gainMin = patience * GAIN_MIN;
+  const isOver = nowMs - shown.toMs >= TRIAL_MS_MAX;
   if (nowMs - change.settledMs < patience * MEASURE_MS) return null;
+  // What is left of the trial is still on its way; or their callers ask for a side.
+  const isBack = ({ profile, share }: Tried): boolean =>
+    strayedPart(profile.byTime.between(change.settledMs, nowMs), share) <= STRAYED_MAX;
+  if (!tried.every(isBack)) return isOver ? VOID : null;
   if (isOtherLoad(all, isTried, change, nowMs)) return VOID;
-  const { calls, ratio, slowdown, noise } =
+  const { calls, callsBefore, ratio, slowdown, noise } =
     compared(all, change, nowMs, { beforeMs: shown.toMs - shown.fromMs }) ?? NOTHING;
-  // What becomes less or more by and by does so in both.
-  const mean = Math.sqrt(shown.ratio / ratio);
-  const dropped = { came: "dropped", ratio: mean } as const;
-  if (calls < CALLS_MIN) return nowMs - shown.toMs < TRIAL_MS_MAX ? null : dropped;
-  const isBetter = 1 / ratio <= 1 - patience * GAIN_MIN;
+  if (calls < CALLS_MIN) {
+    if (!isOver) return null;
+    // Where many ended in the trial so few are what it is without.
+    const areFew = callsBefore >= CALLS_MIN && slowdown > 1 + LOSS_CLEAR;
+    return { came: areFew ? "kept" : "dropped", ratio: Math.sqrt(shown.ratio / slowdown) };
+  }
+  const isBetter = 1 / ratio <= 1 - gainMin;
   // Each takes longer and more end, or none does and fewer: callers have come, or gone.
   const moreOrFewer = isBetter ? 1 / slowdown : ratio <= 1 ? slowdown : 1;
-  if (moreOrFewer > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return VOID;
-  return isBetter ? { came: "kept", ratio: mean } : dropped;
+  if (moreOrFewer > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return isOver ? VOID : null;
+  // What becomes less or more by and by does so in both; and where calls differ much it takes both to tell.
+  const mean = Math.sqrt(shown.ratio / ratio);
+  const isKept = isBetter && mean <= 1 - Math.max(gainMin, noise);
+  return { came: isKept ? "kept" : "dropped", ratio: mean };
 }
 
 const NOTHING: Comparison = { calls: 0, callsBefore: 0, ratio: 1, slowdown: 1, noise: 0 };

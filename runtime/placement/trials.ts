@@ -87,6 +87,12 @@ export function patienceOf(all: readonly { readonly trials: Trials }[], nowMs: n
 export const broken = (trials: Trials, nowMs: number): Trials =>
   trials.running === null ? trials : { ...trials, running: null, endedMs: nowMs };
 
+/** But for when the last one ended: whoever moves is not held against it. */
+export const forgotten = (trials: Trials, nowMs: number): Trials => ({
+  ...NO_TRIALS,
+  endedMs: broken(trials, nowMs).endedMs,
+});
+
 /**
  * Calls are not what they were. What was no good for those before says nothing of these, if it is kept for when they come back (`isRemembered`);
  * else what did well once is tried soon, and all else not: whoever changes every other moment would be tried as often.

@@ -95,4 +95,15 @@ test("what comes back after a pause is taken for as much as before until it is k
   expect(rateAfter(5_000, 1, 500)).toBeCloseTo(1, 1);
   expect(rateAfter(60_000, 1, 25)).toBeCloseTo(0.53, 1);
   expect(rateAfter(5_000, 0.1, 1_000)).toBeLessThan(0.2);
+  // Somebody else has come back, or one of many.
+  expect(rateAfter(5_000, 0.01, 250)).toBeLessThan(0.1);
+});
+
+test("what comes back by several nodes is as much, though the first window of each says that it was as long as the pause", () => {
+  const coming = lonePart(ComingCalls);
+  let nowMs = 0;
+  for (; nowMs < 5_000; nowMs += STRETCH_MS) coming.addStretch("compute", stretchOf(PER_SECOND), nowMs + STRETCH_MS);
+  nowMs += 5_000;
+  for (const node of [0, 1]) coming.addStretch("compute", stretchOf(PER_SECOND / 2, 250), nowMs + 5 * node);
+  expect(coming.rates(nowMs + 5).all / PER_SECOND).toBeGreaterThan(0.9);
 });

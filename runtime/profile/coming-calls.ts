@@ -33,6 +33,11 @@ const CALLED_MS_MIN = PAUSE_MS_MIN;
 /** … and so many calls would have come in it, had it been none: of seldom calls each is followed by one. Chosen. */
 const CALLS_MISSED_MIN = 100;
 
+/** After a pause sixteen callers made 0.26 and 0.72 of what they usually do in the first two tenths of a second, … */
+const BACK_MS = 200;
+/** … and after so long a rate is known by itself. Chosen: four times its half-life. */
+const BACK_KNOWN_MS = 1_000;
+
 /** A stretch without calls, after one with many. */
 export interface Pause {
   readonly fromMs: number;
@@ -194,8 +199,8 @@ export class ComingCalls {
     else if (fromMs - values[at + LAST_MS]! >= PAUSE_MS_MIN) this.#noteGap(values, fromMs, nowMs, nowMs - lastedMs);
     values[at + IS_CALLED] = 1;
     values[at + LAST_MS] = nowMs;
-    // Nothing came in what is before that of the stretch, which was the end of a pause.
-    const cameMs = this.pausedUntilMs(values) === nowMs ? lastedMs : stretchMs;
+    // Nothing came in what of the stretch was the end of a pause.
+    const cameMs = Math.min(stretchMs, nowMs - this.pausedUntilMs(values) + lastedMs);
     this.#usual.addStretch(values, side, calls, fixed, cameMs, nowMs);
     this.#surging.addStretch(values, side, calls, fixed, cameMs, nowMs);
     const usual = this.#usual.all(values, this.#forMs(values, nowMs), nowMs);
@@ -220,9 +225,11 @@ export class ComingCalls {
     values[at + SINCE_MS] = untilMs;
   }
 
-  /** As fast as a plan follows them. */
+  /** As fast as a plan follows them. Where far fewer have come back after a pause than came before it, and have had the time to, as fast as these come. */
   rates(values: Values, nowMs: number): Rates {
-    return this.#usual.rates(values, this.#forMs(values, nowMs), nowMs);
+    const usual = this.#usual.rates(values, this.#forMs(values, nowMs), nowMs);
+    const backMs = nowMs - this.pausedUntilMs(values);
+    return backMs >= BACK_MS && backMs < BACK_KNOWN_MS ? (this.ebb(values, usual, nowMs) ?? usual) : usual;
   }
 
   /** When the last call was heard of, whatever became of it; 0: none was. */
