@@ -555,23 +555,22 @@ describe("what has proved better", () => {
     ...change,
   });
   const next = (
-    { nowMs, profiles }: PlayedCalls,
+    load: PlayedCalls,
     before: Readonly<Record<string, FunctionState>>,
     capacity: Partial<Capacity> = {},
     rules: ReadonlyMap<string, Rules> = new Map(Object.keys(before).map((name) => [name, FREE_RULES])),
     shifted: readonly string[] = [],
     callersGrown = 1,
   ) =>
-    advance(new Map(Object.entries(before)), {
-      nowMs,
-      heardMs: nowMs,
-      profiles,
-      shifted: new Set(shifted),
-      constants: DEFAULT_CONSTANTS,
-      capacity: { ...TWO_MACHINES, callers: 16, ...capacity },
-      callersGrown,
-      rules,
-    });
+    advance(
+      new Map(Object.entries(before)),
+      load.situation({
+        shifted: new Set(shifted),
+        capacity: { ...TWO_MACHINES, callers: 16, ...capacity },
+        callersGrown,
+        rules,
+      }),
+    );
 
   test("a side that has become slow is left though no call is ever in flight when somebody looks", () => {
     const usual = calls("storage", 1, WALK, 1);

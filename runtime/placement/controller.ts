@@ -14,6 +14,7 @@ import {
   type LastTrial,
 } from "./called-function.ts";
 import {
+  backFromTrial,
   FRESH,
   lastMovedMs,
   restingState,
@@ -115,7 +116,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     }
     const isGrown = isSurge && situation.callersGrown >= CALLERS_GROWN_MIN;
     // What is full is left at once, and what may not be stayed at.
-    if (isGrown || !all.every(mayStay)) for (const called of tried) draft.apply(called, trialBroken(called));
+    if (isGrown || !all.every(mayStay)) breakTrial(draft, tried);
     else judgeTrial(draft, all, tried, situation);
   } else {
     const known = { lastly: lastMoves(all, situation), isSurge, situation };
@@ -216,6 +217,14 @@ function decide(
   draft.apply(called, probed(draft.of(called), called, nowMs));
 }
 
+/** As if it had never been: nobody rests after it. */
+function breakTrial(draft: Draft, tried: readonly CalledFunction[]): void {
+  for (const called of tried) {
+    const { before } = called;
+    draft.apply(called, backFromTrial(before, { ...before.trials, running: null }, null));
+  }
+}
+
 function judgeTrial(
   draft: Draft,
   all: readonly CalledFunction[],
@@ -307,23 +316,12 @@ function trialShown({ before }: CalledFunction, { ratio, fromMs }: Better, nowMs
   };
 }
 
-/** As if it had never been: nobody rests after it. */
-function trialBroken({ before }: CalledFunction): Change {
-  const { side, partner, fromShare: share } = before.trials.running!;
-  const trials = { ...before.trials, running: null };
-  return {
-    to: { ...before, state: restingState(share), share, trials },
-    why: { kind: "tried", side, partner, ratio: null, isKept: false },
-  };
-}
-
 function trialEnded(tried: CalledFunction, verdict: Verdict, nowMs: number): Change {
   const { before } = tried;
-  const { side, partner, fromShare } = before.trials.running!;
-  const isKept = verdict.came === "kept";
   const trials = trialsAfter(tried, verdict, nowMs);
-  const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept };
-  if (!isKept) return { to: { ...before, state: restingState(fromShare), share: fromShare, trials }, why };
+  if (verdict.came !== "kept") return backFromTrial(before, trials, verdict.ratio);
+  const { side, partner, fromShare } = before.trials.running!;
+  const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept: true };
   const share = shareAt(side);
   const moved = { atMs: nowMs, by: "trial", fromShare, promisedUs: tookUs(tried, nowMs), isJudged: true } as const;
   return {

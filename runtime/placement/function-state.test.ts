@@ -1,6 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { Profiles } from "#runtime/profile/profiles.ts";
-import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { FRESH, settled, type FunctionState } from "./function-state.ts";
 import { FREE_RULES, type Situation } from "./situation.ts";
 import { PlayedCalls } from "./played-calls.ts";
@@ -21,24 +19,13 @@ const TRIED: FunctionState = {
   },
 };
 
-const situationAt = (nowMs: number, ...shifted: readonly string[]): Situation => ({
-  nowMs,
-  heardMs: nowMs,
-  profiles: new Profiles(),
-  shifted: new Set(shifted),
-  constants: DEFAULT_CONSTANTS,
-  capacity: {
-    computeCores: 2,
-    storageCores: 1,
-    redisThread: 1,
-    storageMachineCores: 2,
-    sharedCores: Infinity,
-    nodes: 1,
-    callers: 16,
-  },
-  callersGrown: 1,
-  rules: new Map([["a", FREE_RULES]]),
-});
+const situationAt = (nowMs: number, ...shifted: readonly string[]): Situation =>
+  new PlayedCalls().situation({
+    nowMs,
+    heardMs: nowMs,
+    shifted: new Set(shifted),
+    rules: new Map([["a", FREE_RULES]]),
+  });
 
 const after = (passedMs: number, ...shifted: readonly string[]) =>
   settled("a", TRIED, FREE_RULES, situationAt(STARTED_MS + passedMs, ...shifted));

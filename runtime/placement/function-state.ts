@@ -194,15 +194,20 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
     return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted" } };
   }
   if (running !== null && nowMs - (running.shown?.toMs ?? running.startedMs) > TRIAL_GIVEN_UP_MS) {
-    const { fromShare: share, side, partner } = running;
-    const to: FunctionState = { ...now, state: restingState(share), share, trials: broken(now.trials, nowMs) };
-    return { to, why: { kind: "tried", side, partner, ratio: null, isKept: false } };
+    return backFromTrial(now, broken(now.trials, nowMs), null);
   }
   // Not in a pause, in which its back-off stands still.
   if (now.state === "reverting" && (profiles.get(name)?.calledMs ?? nowMs) >= now.retryAtMs) {
     return { to: { ...now, state: restingState(now.share) }, why: null };
   }
   return { to: now, why: null };
+}
+
+/** A trial has come to nothing, or is not waited for: it is where it was before. `trials`: what is left of it; `ratio`: what all calls took, null where nothing tells. */
+export function backFromTrial(now: FunctionState, trials: Trials, ratio: number | null): Change {
+  const { side, partner, fromShare: share } = now.trials.running!;
+  const why = { kind: "tried", side, partner, ratio, isKept: false } as const;
+  return { to: { ...now, state: restingState(share), share, trials }, why };
 }
 
 /** Other code under the same name: all that was learnt is of the one before, and so is what is warm. It stays where that was until it is known. */

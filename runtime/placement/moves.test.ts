@@ -46,21 +46,7 @@ const judged = (
   hash: Partial<FunctionState> = {},
   heardMs = load.nowMs,
 ) => {
-  const { nowMs, profiles } = load;
-  const rules = new Map([
-    ["chain", FREE_RULES],
-    ["hash", FREE_RULES],
-  ]);
-  const situation = {
-    nowMs,
-    heardMs,
-    profiles,
-    shifted: new Set<string>(),
-    constants: DEFAULT_CONSTANTS,
-    capacity: CAPACITY,
-    callersGrown: 1,
-    rules,
-  };
+  const situation = load.situation({ heardMs, capacity: CAPACITY });
   const called = (name: string, before: FunctionState): CalledFunction =>
     calledFunction(name, FREE_RULES, before, situation)!;
   const all = [called("chain", { ...MOVED, ...chain }), called("hash", { ...RESTING, ...hash })];
@@ -121,17 +107,7 @@ test("a move after which calls do well is looked at once, and stays", () => {
 describe("a move that the model wants undone", () => {
   /** `agoMs` after it was made and found to do well: calls take no longer than was promised. */
   const undone = (agoMs: number, change: Partial<FunctionState> = {}) => {
-    const { nowMs, profiles } = played(agoMs, 1);
-    const situation = {
-      nowMs,
-      heardMs: nowMs,
-      profiles,
-      shifted: new Set<string>(),
-      constants: DEFAULT_CONSTANTS,
-      capacity: CAPACITY,
-      callersGrown: 1,
-      rules: new Map([["chain", FREE_RULES]]),
-    };
+    const situation = played(agoMs, 1).situation({ capacity: CAPACITY });
     const before = {
       ...MOVED,
       sinceMs: -10_000,
@@ -140,7 +116,7 @@ describe("a move that the model wants undone", () => {
     };
     const called = calledFunction("chain", FREE_RULES, before, situation)!;
     const gain = { kind: "overload", from: 1, to: 0.8, noise: 0 } as const;
-    return moved(called, { share: 0, gain }, nowMs);
+    return moved(called, { share: 0, gain }, situation.nowMs);
   };
 
   test("at once is a mistake of the model's", () => {
@@ -177,17 +153,8 @@ test("before a surge of calls that have only begun keeps away from nothing", () 
 });
 
 test("such calls as were here before go back where they did best, and nothing is left of a back-off since", () => {
-  const { nowMs, profiles } = played(150, 1);
-  const situation = {
-    nowMs,
-    heardMs: nowMs,
-    profiles,
-    shifted: new Set<string>(),
-    constants: DEFAULT_CONSTANTS,
-    capacity: CAPACITY,
-    callersGrown: 1,
-    rules: new Map([["chain", FREE_RULES]]),
-  };
+  const situation = played(150, 1).situation({ capacity: CAPACITY });
+  const { nowMs } = situation;
   const before = { ...RESTING, share: 1, state: "storage", retryAtMs: nowMs + 1_000, backTo: 0.5 } as const;
   const refuted = { backOffs: new Map(), fruitless: 0 };
   const called = calledFunction("chain", FREE_RULES, before, situation)!;

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { calledFunction, underSurge, withWaiting, type CalledFunction } from "./called-function.ts";
-import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { FRESH, type FunctionState } from "./function-state.ts";
 import { isHeld } from "./held-function.ts";
 import { afterPause, hasStopped } from "./pauses.ts";
@@ -125,16 +124,12 @@ describe("as a step weighs it up, a function", () => {
     before = RESTING,
     { callersGrown = 1.5, callers = ONE_CORE_EACH.callers } = {},
   ) =>
-    calledFunction(name, FREE_RULES, before, {
-      nowMs: load.nowMs,
-      heardMs: load.nowMs,
-      profiles: load.profiles,
-      shifted: new Set<string>(),
-      constants: DEFAULT_CONSTANTS,
-      capacity: { ...ONE_CORE_EACH, callers },
-      callersGrown,
-      rules: new Map(),
-    })!;
+    calledFunction(
+      name,
+      FREE_RULES,
+      before,
+      load.situation({ callersGrown, capacity: { ...ONE_CORE_EACH, callers } }),
+    )!;
   const isFree = ({ load: { lowest, highest } }: Pick<CalledFunction, "load">): boolean => lowest < highest;
 
   test("that is called no more stays where it is", () => {

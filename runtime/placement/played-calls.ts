@@ -7,7 +7,9 @@ import { SampleTally } from "#runtime/profile/tally.ts";
 import { WARM_CALLS } from "#runtime/profile/warm-up.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { costOf, type CostConstants, type Demand } from "./cost-model.ts";
+import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import type { Capacity } from "./pool-use.ts";
+import type { Situation } from "./situation.ts";
 
 /** Sixteen calls in flight, and a core for them on either side. */
 export const ONE_CORE_EACH: Capacity = {
@@ -50,6 +52,8 @@ export function modelledCalls(
 
 const LONG_MS = 60_000;
 
+const NONE: ReadonlySet<string> = new Set();
+
 export class PlayedCalls {
   readonly profiles = new Profiles();
   nowMs = 0;
@@ -72,6 +76,13 @@ export class PlayedCalls {
     ]);
     this.#play(Object.fromEntries(many), this.nowMs - LONG_MS);
     return this;
+  }
+
+  /** What a step looks at now, but for what a test has otherwise: a core on either side, sixteen callers, and nothing said of any function. */
+  situation(change: Partial<Situation> = {}): Situation {
+    const { nowMs, profiles } = this;
+    const played = { nowMs, heardMs: nowMs, profiles, shifted: NONE, callersGrown: 1, rules: new Map() };
+    return { ...played, constants: DEFAULT_CONSTANTS, capacity: ONE_CORE_EACH, ...change };
   }
 
   #play(calls: Readonly<Record<string, Calls | readonly Calls[]>>, heardMs: number): void {

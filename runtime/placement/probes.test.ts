@@ -5,7 +5,7 @@ import { calledFunction } from "./called-function.ts";
 import { busyUs, costOf, type Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { FRESH } from "./function-state.ts";
-import { ONE_CORE_EACH, PlayedCalls, type Calls } from "./played-calls.ts";
+import { PlayedCalls, type Calls } from "./played-calls.ts";
 import { probed } from "./probes.ts";
 import { simulate } from "./simulated-load.ts";
 import { FREE_RULES } from "./situation.ts";
@@ -90,20 +90,9 @@ describe("visits to the side where a function is not", () => {
       for (let second = 0; second < 40; second++) {
         load.run(975, { f: hash("storage", 8, 5_000) }).run(25, { f: visits });
       }
-      const { nowMs, profiles } = load;
       const before = { ...FRESH, state: "storage", share: 1, sinceMs: 0 } as const;
-      const situation = {
-        nowMs,
-        heardMs: nowMs,
-        profiles,
-        shifted: new Set<string>(),
-        constants: DEFAULT_CONSTANTS,
-        capacity: ONE_CORE_EACH,
-        callersGrown: 1,
-        rules: new Map([["f", FREE_RULES]]),
-      };
-      const called = calledFunction("f", FREE_RULES, before, situation)!;
-      return probed(called.before, called, nowMs).to.probeEvery;
+      const called = calledFunction("f", FREE_RULES, before, load.situation())!;
+      return probed(called.before, called, load.nowMs).to.probeEvery;
     };
     const inEarnest = everyWith(5_000);
     // No more than one a second, of 320.
