@@ -873,17 +873,33 @@ describe("what has proved better", () => {
       expect(state.get("hash")!.trials.held).toMatchObject({ untilMs: nowMs + 5_000, refutedShare: 1 });
     });
 
-    test("before its time, since many more callers come or storage runs nothing any more, all is as before and nobody rests", () => {
+    test("before its time, since many more callers come or storage runs nothing any more, all is as before, and nobody rests before a surge", () => {
       const load = visited({ walk: WALK, hash: HASH })
         .run(1_000, { walk: calls("compute", 10, WALK), hash: calls("compute", 4, HASH) })
         .run(75, { walk: calls("storage", 10, WALK), hash: calls("compute", 40, HASH) });
-      const before = { walk: begun(load.nowMs - 75), hash: resting(0) };
+      const proof = {
+        sinceMs: 0,
+        untilMs: 60_000,
+        promisedUs: tookUs("compute", HASH),
+        refutedShare: 1,
+        firmUntilMs: -Infinity,
+      };
+      const before = {
+        walk: begun(load.nowMs - 75),
+        hash: resting(0, { trials: { ...NO_TRIALS, held: proof } }),
+      };
       const after = (capacity: Partial<Capacity>, callersGrown: number) =>
-        next(load, before, capacity, undefined, [], callersGrown).state.get("walk")!;
-      const none = { share: 0, trials: { running: null, endedMs: -Infinity } };
-      expect(after({}, 1)).toMatchObject({ share: 1, trials: { running: { side: "storage" } } });
-      expect(after({}, 1.2)).toMatchObject(none);
-      expect(after({ storageCores: 0 }, 1)).toMatchObject(none);
+        next(load, before, capacity, undefined, [], callersGrown).state;
+      const none = { share: 0, trials: { running: null } };
+      expect(after({}, 1).get("walk")).toMatchObject({ share: 1, trials: { running: { side: "storage" } } });
+      // What calls took in it says nothing of where others are held.
+      const held = { trials: { held: { sinceMs: load.nowMs + 200 } } };
+      const grown = after({}, 1.2);
+      expect(grown.get("walk")).toMatchObject({ ...none, trials: { endedMs: -Infinity } });
+      expect(grown.get("hash")).toMatchObject(held);
+      const closed = after({ storageCores: 0 }, 1);
+      expect(closed.get("walk")).toMatchObject({ ...none, trials: { endedMs: load.nowMs } });
+      expect(closed.get("hash")).toMatchObject(held);
     });
 
     test("nobody is kept from anything if it has shown nothing", () => {

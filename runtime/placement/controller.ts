@@ -114,18 +114,19 @@ export function advance(before: ControllerState, situation: Situation): Step {
     for (const called of all) {
       if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));
     }
-    const isGrown = isSurge && situation.callersGrown >= CALLERS_GROWN_MIN;
     // What is full is left at once, and what may not be stayed at.
-    if (isGrown || !all.every(mayStay)) breakTrial(draft, tried);
-    else judgeTrial(draft, all, tried, situation);
+    if (!all.every(mayStay)) breakTrial(draft, all, tried, nowMs, nowMs);
+    else if (isSurge && situation.callersGrown >= CALLERS_GROWN_MIN) {
+      breakTrial(draft, all, tried, lastTrial.endedMs, nowMs);
+    } else judgeTrial(draft, all, tried, situation);
   } else {
     const known = { lastly: lastMoves(all, situation), isSurge, situation };
     all.forEach((called, index) => decide(draft, called, choices[index]!, known));
     holdAfterMistake(draft, all, nowMs);
     const steadyMs = patienceOf(all, nowMs) * STEADY_MS;
     const moving = all.filter((called) => !isSteady(called, draft.of(called), steadyMs, nowMs));
-    // What comes all at once will have gone, or grown, before a trial is over.
-    if (!isSurge && areSlight(moving, all)) {
+    // What comes all at once will have gone, or grown, before a trial is over; and who has to leave would break it off.
+    if (!isSurge && all.every(mayStay) && areSlight(moving, all)) {
       for (const step of nextTrial(all, use, capacity, situation)) {
         const called = all[step.index]!;
         draft.apply(called, trialBegun(draft.of(called), step, nowMs));
@@ -217,11 +218,27 @@ function decide(
   draft.apply(called, probed(draft.of(called), called, nowMs));
 }
 
-/** As if it had never been: nobody rests after it. */
-function breakTrial(draft: Draft, tried: readonly CalledFunction[]): void {
+/** Before its time, and without a verdict. `endedMs`: since when others rest; of one before it, if nothing is to wait for that. */
+function breakTrial(
+  draft: Draft,
+  all: readonly CalledFunction[],
+  tried: readonly CalledFunction[],
+  endedMs: number,
+  nowMs: number,
+): void {
   for (const called of tried) {
     const { before } = called;
-    draft.apply(called, backFromTrial(before, { ...before.trials, running: null }, null));
+    draft.apply(called, backFromTrial(before, { ...before.trials, running: null, endedMs }, null));
+  }
+  holdOn(draft, all, nowMs);
+}
+
+/** What calls have taken in a trial says nothing of where they are held. */
+function holdOn(draft: Draft, all: readonly CalledFunction[], nowMs: number): void {
+  for (const called of all) {
+    const now = draft.of(called);
+    const trials = heldOn(now.trials, nowMs);
+    if (trials !== now.trials) draft.apply(called, { to: { ...now, trials }, why: null });
   }
 }
 
@@ -238,12 +255,7 @@ function judgeTrial(
     return;
   }
   for (const called of tried) draft.apply(called, trialEnded(called, verdict, nowMs));
-  // What calls have taken in it says nothing of where they are held.
-  for (const called of all) {
-    const now = draft.of(called);
-    const trials = heldOn(now.trials, nowMs);
-    if (trials !== now.trials) draft.apply(called, { to: { ...now, trials }, why: null });
-  }
+  holdOn(draft, all, nowMs);
   const { shown } = tried[0]!.trials.running!;
   const untilMs = draft.of(tried[0]!).trials.held?.untilMs;
   if (verdict.came === "kept" && shown !== null && untilMs !== undefined) {

@@ -70,11 +70,13 @@ const failsAt = ({ profile, costs }: CalledFunction, side: Side): boolean =>
 
 /** One call in so many: seldom enough to be cheap, whatever that leaves untold. */
 function probeEveryOf(
-  { load: { callsPerSecond, costs }, typicalCpuUs, sinceMs }: CalledFunction,
+  { load: { callsPerSecond, costs }, costs: { demand, typical }, typicalCpuUs, sinceMs }: CalledFunction,
   other: Side,
   nowMs: number,
 ): number {
-  const besides = Math.max(0, typicalCpuUs[other] - costs[other].terms.cpu);
+  // A typical one and the mean differ as those of all calls do.
+  const visitCpuUs = (typicalCpuUs[other] * demand.cpuUs) / Math.max(1, typical.cpuUs);
+  const besides = Math.max(0, visitCpuUs - costs[other].terms.cpu);
   const cheapEnough = (busyUs(costs[other]) + besides) / (PROBE_COST_SHARE * busyUs(costs[otherSide(other)]));
   const perSecond = PROBES_PER_SECOND[nowMs - sinceMs < YOUNG_MS ? "young" : "known"];
   const every = Math.ceil(Math.max(cheapEnough, callsPerSecond / perSecond));

@@ -165,6 +165,9 @@ describe("what did better in a trial", () => {
     const few = { a: { ...atCompute, count: 1 } };
     expect(since(475, few).verdict).toBeNull();
     expect(since(500, few).verdict).toMatchObject({ came: "kept" });
+    // Each takes as little as in the trial: callers have gone.
+    const gone = { a: { ...atCompute, count: 1, elapsedUs: 3_000 } };
+    expect(since(500, gone).verdict).toMatchObject({ came: "dropped" });
   });
 
   test("is held against nothing before its calls are back, and is not over while they may still be under way", () => {
@@ -178,12 +181,18 @@ describe("what did better in a trial", () => {
   });
 
   test("is dropped where calls differ so much that chance may have done it", () => {
-    const load = Load.warm();
-    for (let at = 0; at < 20; at++) {
-      const usage = { wallUs: at % 5 === 0 ? 40_000 : 100 };
-      load.run(25, { a: { ...atCompute, usage } });
-    }
-    expect(since(150, back(0.9), load).verdict).toMatchObject({ came: "dropped" });
+    const mixed = (): Load => {
+      const load = Load.warm();
+      for (let at = 0; at < 20; at++) {
+        const usage = { wallUs: at % 5 === 0 ? 40_000 : 100 };
+        load.run(25, { a: { ...atCompute, usage } });
+      }
+      return load;
+    };
+    const load = mixed();
+    // For as long as it may yet be told it is looked at: that costs nothing.
+    expect(since(150, back(0.9), load).verdict).toBeNull();
+    expect(since(500, back(0.8), mixed()).verdict).toMatchObject({ came: "dropped" });
     expect(since(150, back(0.9)).verdict).toMatchObject({ came: "kept" });
   });
 

@@ -147,13 +147,14 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
     strayedPart(profile.byTime.between(change.settledMs, nowMs), share) <= STRAYED_MAX;
   if (!tried.every(isBack)) return isOver ? VOID : null;
   if (isOtherLoad(all, isTried, change, nowMs)) return VOID;
-  const { calls, callsBefore, ratio, slowdown, noise } =
+  const { calls, ratio, slowdown, noise } =
     compared(all, change, nowMs, { beforeMs: shown.toMs - shown.fromMs }) ?? NOTHING;
   if (calls < CALLS_MIN) {
     if (!isOver) return null;
-    // Where many ended in the trial so few are what it is without.
-    const areFew = callsBefore >= CALLS_MIN && slowdown > 1 + LOSS_CLEAR;
-    return { came: areFew ? "kept" : "dropped", ratio: Math.sqrt(shown.ratio / slowdown) };
+    // Where each takes as much longer so few are what it is without; else callers have gone.
+    const longer = Math.min(ratio, slowdown);
+    const isSlow = longer > 1 + Math.max(LOSS_CLEAR, noise);
+    return { came: isSlow ? "kept" : "dropped", ratio: Math.sqrt(shown.ratio / longer) };
   }
   const isBetter = 1 / ratio <= 1 - gainMin;
   // Each takes longer and more end, or none does and fewer: callers have come, or gone.
@@ -161,8 +162,9 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   if (moreOrFewer > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return isOver ? VOID : null;
   // What becomes less or more by and by does so in both; and where calls differ much it takes both to tell.
   const mean = Math.sqrt(shown.ratio / ratio);
-  const isKept = isBetter && mean <= 1 - Math.max(gainMin, noise);
-  return { came: isKept ? "kept" : "dropped", ratio: mean };
+  if (isBetter && mean <= 1 - Math.max(gainMin, noise)) return { came: "kept", ratio: mean };
+  // It may yet be told: what goes on is the plan as it was.
+  return isBetter && !isOver ? null : { came: "dropped", ratio: mean };
 }
 
 const NOTHING: Comparison = { calls: 0, callsBefore: 0, ratio: 1, slowdown: 1, noise: 0 };

@@ -95,8 +95,26 @@ test("what comes back after a pause is taken for as much as before until it is k
   expect(rateAfter(5_000, 1, 500)).toBeCloseTo(1, 1);
   expect(rateAfter(60_000, 1, 25)).toBeCloseTo(0.53, 1);
   expect(rateAfter(5_000, 0.1, 1_000)).toBeLessThan(0.2);
-  // Somebody else has come back, or one of many.
-  expect(rateAfter(5_000, 0.01, 250)).toBeLessThan(0.1);
+  // Somebody else has come back, or one of many: what was before is not told again later either.
+  for (const ms of [250, 500, 975, 1_025, 1_975, 2_025]) expect(rateAfter(5_000, 0.01, ms)).toBeLessThan(0.02);
+});
+
+test("what comes in waves after a pause is as much between two of them", () => {
+  const coming = lonePart(ComingCalls);
+  let nowMs = 0;
+  const wave = (): void => {
+    for (let ms = 0; ms < 100; ms += STRETCH_MS)
+      coming.addStretch("compute", stretchOf(PER_SECOND), (nowMs += STRETCH_MS));
+    nowMs += 100;
+  };
+  for (let at = 0; at < 25; at++) wave();
+  nowMs += 5_000;
+  const between = Array.from({ length: 4 }, () => {
+    wave();
+    return coming.rates(nowMs).all / PER_SECOND;
+  });
+  // But for the first, before it is known.
+  expect(Math.min(...between.slice(1))).toBeGreaterThan(0.3);
 });
 
 test("what comes back by several nodes is as much, though the first window of each says that it was as long as the pause", () => {

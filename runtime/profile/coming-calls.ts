@@ -3,6 +3,7 @@
 import { HalfLife, weightOf } from "#runtime/decay.ts";
 import type { Layout, Values } from "./layout.ts";
 import type { Side } from "./sample.ts";
+import { WINDOW_MS } from "./window-length.ts";
 
 /** Of the rate of calls, which a plan has to follow faster than what a call costs. Chosen; bench `shift`. */
 export const RATE_HALF_LIFE = new HalfLife(250);
@@ -35,8 +36,8 @@ const CALLS_MISSED_MIN = 100;
 
 /** After a pause sixteen callers made 0.26 and 0.72 of what they usually do in the first two tenths of a second, … */
 const BACK_MS = 200;
-/** … and after so long a rate is known by itself. Chosen: four times its half-life. */
-const BACK_KNOWN_MS = 1_000;
+/** … and after so long hardly anything is left of what came before it: eight half-lives of a rate. */
+const BACK_KNOWN_MS = 8 * RATE_HALF_LIFE.ms;
 
 /** A stretch without calls, after one with many. */
 export interface Pause {
@@ -175,6 +176,8 @@ export class ComingCalls {
   readonly #at: number;
   readonly #usual: FadingCalls;
   readonly #surging: FadingCalls;
+  /** Since the last pause, without what came before it. */
+  readonly #back: FadingCalls;
   /** The most calls a second that were usual lately, … */
   readonly #most: FadingMost;
   /** … and before a pause. */
@@ -184,6 +187,7 @@ export class ComingCalls {
     this.#at = layout.take(OWN_SIZE);
     this.#usual = new FadingCalls(layout, RATE_HALF_LIFE);
     this.#surging = new FadingCalls(layout, SURGE_HALF_LIFE);
+    this.#back = new FadingCalls(layout, RATE_HALF_LIFE);
     this.#most = new FadingMost(layout, MOST_HALF_LIFE);
     this.#known = new FadingMost(layout, KNOWN_HALF_LIFE);
   }
@@ -200,7 +204,9 @@ export class ComingCalls {
     values[at + IS_CALLED] = 1;
     values[at + LAST_MS] = nowMs;
     // Nothing came in what of the stretch was the end of a pause.
-    const cameMs = Math.min(stretchMs, nowMs - this.pausedUntilMs(values) + lastedMs);
+    const backForMs = nowMs - this.pausedUntilMs(values);
+    const cameMs = Math.min(stretchMs, backForMs + lastedMs);
+    if (backForMs < BACK_KNOWN_MS) this.#back.addStretch(values, side, calls, fixed, cameMs, nowMs);
     this.#usual.addStretch(values, side, calls, fixed, cameMs, nowMs);
     this.#surging.addStretch(values, side, calls, fixed, cameMs, nowMs);
     const usual = this.#usual.all(values, this.#forMs(values, nowMs), nowMs);
@@ -220,16 +226,19 @@ export class ComingCalls {
       values[at + PAUSE_TO_MS] = nowMs;
       const left = KNOWN_HALF_LIFE.partAfter(backMs - fromMs);
       this.#usual.resume(values, left, backMs);
+      this.#back.resume(values, 0, backMs);
       this.#most.resume(values, left, backMs);
     }
     values[at + SINCE_MS] = untilMs;
   }
 
-  /** As fast as a plan follows them. Where far fewer have come back after a pause than came before it, and have had the time to, as fast as these come. */
+  /** As fast as a plan follows them. Where far fewer have come back after a pause than came before it, and have had the time to, as fast as these have come. */
   rates(values: Values, nowMs: number): Rates {
     const usual = this.#usual.rates(values, this.#forMs(values, nowMs), nowMs);
-    const backMs = nowMs - this.pausedUntilMs(values);
-    return backMs >= BACK_MS && backMs < BACK_KNOWN_MS ? (this.ebb(values, usual, nowMs) ?? usual) : usual;
+    const backForMs = nowMs - this.pausedUntilMs(values);
+    if (backForMs < BACK_MS || backForMs >= BACK_KNOWN_MS) return usual;
+    const back = this.#back.rates(values, backForMs + WINDOW_MS, nowMs);
+    return SURGE_TIMES * back.all < usual.all ? back : usual;
   }
 
   /** When the last call was heard of, whatever became of it; 0: none was. */
