@@ -1,7 +1,7 @@
 // What is left of the throughput when more is asked than can be done?
 //
 // Method. As in `placement`, but nobody waits: calls come at random times, at half of what the best fixed shares do with callers who
-// wait, and at up to three times as many. What a node cannot take it refuses (OVERLOADED); calls that are answered count. Two loads: walks,
+// wait, and at up to three times as many. What a node cannot take it refuses (OVERLOADED); calls that are answered count, a second of all the time. Two loads: walks,
 // which saturate the storage side as AutoLoc's do, and the reference mix of walks and password hashes. Beside them the same with all
 // calls on one side. The calls are made in the node's process, where a refusal costs next to nothing; so the walks also come through the
 // gateway, at once and three times what can be done, from a client in a process of its own. It shares the node's cores, and what it takes there

@@ -7,7 +7,7 @@ import { startPeer } from "../harness/peer-process.ts";
 import { watchCpu } from "../harness/processes.ts";
 import type { Calls, Phase } from "../placement/load.ts";
 import { fixed } from "../placement/measure.ts";
-import { cameOf } from "../placement/rates.ts";
+import { answeredPerSecond, cameOf } from "../placement/rates.ts";
 import type { RuleName } from "../placement/rule-names.ts";
 import type { Part } from "../placement/schedule.ts";
 import type { SplitStack } from "../placement/split-stack.ts";
@@ -86,8 +86,10 @@ const phasesOf = (parts: readonly Part[], perSecond: number, { leadInMs, budgetM
 ];
 
 function measureOf(calls: Calls, parts: readonly Part[], { leadInMs, budgetMs }: Times): Measure {
-  const { perSecond, p50Us, p99Us, storageShare, failed } = cameOf(calls, parts, leadInMs, leadInMs + budgetMs);
-  return { value: perSecond, p50Us, p99Us, details: { storageShare, refused: failed } };
+  const [fromMs, toMs] = [leadInMs, leadInMs + budgetMs];
+  const { p50Us, p99Us, storageShare, failed } = cameOf(calls, parts, fromMs, toMs);
+  const value = answeredPerSecond(calls, parts, fromMs, toMs);
+  return { value, p50Us, p99Us, details: { storageShare, refused: failed } };
 }
 
 const ruleOf = (where: Where, parts: readonly Part[]): RuleName =>

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Calls } from "./load.ts";
-import { cameOf } from "./rates.ts";
+import { answeredPerSecond, cameOf } from "./rates.ts";
 
 const callsOf = (endMs: readonly number[], isOk: (index: number) => boolean = () => true): Calls => ({
   endMs: Float64Array.from(endMs),
@@ -59,4 +59,12 @@ test("calls that differ are counted by their work", () => {
   expect(cameOf({ ...calls, part: Uint8Array.of(0, 1, 0, 1, 0) }, [{ works }, { works: null }], 0, 100).perSecond).toBe(
     112.5,
   );
+});
+
+test("of calls that come whatever becomes of others the rate is of all the time, also where all ended at once", () => {
+  const calls = callsOf([100, 101, 102, 103, 600], (index) => index !== 3);
+  expect(cameOf(calls, EVEN, 0, 500).perSecond).toBe(1_000);
+  expect(answeredPerSecond(calls, EVEN, 0, 500)).toBe(6);
+  expect(answeredPerSecond(calls, [{ works: [0.5, 2, 0.5] }], 100, 600)).toBe(6);
+  expect(answeredPerSecond(calls, EVEN, 200, 500)).toBe(0);
 });

@@ -20,7 +20,7 @@ export interface Came {
  * matter then. Where fewer than two ended, all calls count. Throws where none did.
  */
 export function cameOf(calls: Calls, parts: readonly Pick<Part, "works">[], fromMs: number, toMs: number): Came {
-  const { part, number, endMs, elapsedUs, atStorage, isProbe, ok } = calls;
+  const { endMs, elapsedUs, atStorage, isProbe, ok } = calls;
   const indexes = [...endMs.keys()].filter((index) => endMs[index]! >= fromMs && endMs[index]! < toMs);
   if (indexes.length < 2 && toMs !== Infinity) return cameOf(calls, parts, 0, Infinity);
   const done = indexes.filter((index) => ok[index] === 1);
@@ -28,10 +28,7 @@ export function cameOf(calls: Calls, parts: readonly Pick<Part, "works">[], from
   if (first === undefined || last === undefined) throw new Error(`no call ended well; the first: ${calls.firstError}`);
   const sorted = Float64Array.from(done, (index) => elapsedUs[index]!).toSorted();
   const shareOf = (column: Uint8Array): number => done.reduce((sum, index) => sum + column[index]!, 0) / done.length;
-  const workOf = (index: number): number => {
-    const works = parts[part[index]!]?.works ?? null;
-    return works === null ? 1 : works[number[index]! % works.length]!;
-  };
+  const workOf = worksOf(calls, parts);
   const work = done.slice(1).reduce((sum, index) => sum + workOf(index), 0);
   const seconds = (endMs[last]! - endMs[first]!) / 1e3;
   return {
@@ -43,3 +40,24 @@ export function cameOf(calls: Calls, parts: readonly Pick<Part, "works">[], from
     failed: indexes.length - done.length,
   };
 }
+
+/** Calls that ended well from … to, a second of all that time: of calls that come whatever becomes of others also a time in which none ended counts. */
+export function answeredPerSecond(
+  calls: Calls,
+  parts: readonly Pick<Part, "works">[],
+  fromMs: number,
+  toMs: number,
+): number {
+  const workOf = worksOf(calls, parts);
+  const isAnswered = (endMs: number, index: number): boolean => endMs >= fromMs && endMs < toMs && calls.ok[index] === 1;
+  const work = calls.endMs.reduce((sum, endMs, index) => sum + (isAnswered(endMs, index) ? workOf(index) : 0), 0);
+  return (1e3 * work) / (toMs - fromMs);
+}
+
+/** Of a call, by its place, in those of usual work. */
+const worksOf =
+  ({ part, number }: Calls, parts: readonly Pick<Part, "works">[]) =>
+  (index: number): number => {
+    const works = parts[part[index]!]?.works ?? null;
+    return works === null ? 1 : works[number[index]! % works.length]!;
+  };

@@ -5,7 +5,7 @@ import { RATE_SECONDS, SURGE_SECONDS, type Rates, type Surge } from "#runtime/pr
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
-import { type FunctionState, lastMovedMs, PROFILED_CALLS_MIN, restingState } from "./function-state.ts";
+import { type FunctionState, PROFILED_CALLS_MIN, restingState } from "./function-state.ts";
 import { outlookOf } from "./optimal-shares.ts";
 import { ACTIVE_MS, hasStopped } from "./pauses.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
@@ -81,11 +81,12 @@ export function calledFunction(
   const seen = profile.surge(rates, nowMs);
   const surge = seen !== null && isSurge(seen, before, situation) ? seen : null;
   const ebb = profile.ebb(rates, nowMs);
-  // No move is held against a trial, whosever it was; what comes all at once does not wait for that.
-  const isAfterTrial = surge === null && nowMs - lastTrial.endedMs < STEADY_MS;
+  // No move is held against a trial, whosever it was; what comes all at once does not wait for that, nor do calls that have become others since.
+  const triedMs = Math.max(lastTrial.endedMs, before.trials.endedMs);
+  const isAfterTrial = surge === null && before.sinceMs < triedMs && nowMs - triedMs < STEADY_MS;
   // What comes back goes where it was: how many calls come is not known at once, and there were as many.
   const isBack = surge?.isNew !== true && nowMs - before.resumedMs < REST_MS;
-  const rests = nowMs - lastMovedMs(before) < REST_MS || isAfterTrial || isBack;
+  const rests = nowMs - (before.moved?.atMs ?? -Infinity) < REST_MS || isAfterTrial || isBack;
   const isSettled = before.state !== "pinned" && before.state !== "profiling";
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
   const isStill = !isSettled || rests || isStopped;

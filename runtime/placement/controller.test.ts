@@ -654,6 +654,16 @@ describe("what has proved better", () => {
       expect(after(200)).toBeCloseTo(SPLIT, 1);
     });
 
+    test("but for who is called for something else since it ended, or was broken off for that", () => {
+      const after = (sinceMs: number): number => {
+        const load = full();
+        const trials = { ...NO_TRIALS, endedMs: load.nowMs - 25 };
+        return next(load, { hash: resting(0, { trials, sinceMs: load.nowMs - sinceMs }) }).state.get("hash")!.share;
+      };
+      expect(after(26)).toBe(0);
+      expect(after(25)).toBeCloseTo(SPLIT, 1);
+    });
+
     test("it stays where a move was taken back, until calls take longer than before that move", () => {
       const moved = { atMs: -5_000, by: "model", fromShare: 1, promisedUs: 0, isJudged: true } as const;
       const change = { state: "reverting", backOffMs: 8_000, retryAtMs: 3_000, moved } as const;
