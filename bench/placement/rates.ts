@@ -49,7 +49,8 @@ export function answeredPerSecond(
   toMs: number,
 ): number {
   const workOf = worksOf(calls, parts);
-  const isAnswered = (endMs: number, index: number): boolean => endMs >= fromMs && endMs < toMs && calls.ok[index] === 1;
+  const isAnswered = (endMs: number, index: number): boolean =>
+    endMs >= fromMs && endMs < toMs && calls.ok[index] === 1;
   const work = calls.endMs.reduce((sum, endMs, index) => sum + (isAnswered(endMs, index) ? workOf(index) : 0), 0);
   return (1e3 * work) / (toMs - fromMs);
 }

@@ -53,9 +53,9 @@ const runOf = (world: World, durationMs: number, rules: Partial<Rules> = {}): Ru
 
 const shareOf = ({ state }: Run, name: string): number => state.get(name)?.share ?? Number.NaN;
 
-/** Of what the best shares of each moment would have done, how much was not, from a time on. */
-const regretOf = ({ moments }: Run, fromMs = 0): number => {
-  const counted = moments.filter(({ ms }) => ms >= fromMs);
+/** Of what the best shares of each moment would have done, how much was not, from … until. */
+const regretOf = ({ moments }: Run, fromMs = 0, untilMs = Infinity): number => {
+  const counted = moments.filter(({ ms }) => ms >= fromMs && ms < untilMs);
   const sum = (pick: (moment: (typeof counted)[number]) => number) =>
     counted.reduce((total, moment) => total + pick(moment), 0);
   return 1 - sum(({ done }) => done) / sum(({ doneByBest }) => doneByBest);
@@ -297,6 +297,8 @@ describe("the controller, under a steady load", () => {
 });
 
 describe("the controller, when things change", () => {
+  const isSlight = (regret: number): boolean => regret < 0.1;
+
   test("follows a function whose computing changes tenfold every two seconds, within half a second", () => {
     const light = called("flip", CHAIN, 200);
     const heavy = called("flip", { ...CHAIN, cpuUs: 6_000 }, 200);
@@ -306,6 +308,10 @@ describe("the controller, when things change", () => {
     });
     const run = runOf(world, 20_000);
     expect(regretOf(run, 1_000)).toBeLessThan(0.12);
+    // From half a second after each on until the next.
+    for (let flipMs = 2_000; flipMs < 20_000; flipMs += 2_000) {
+      expect([flipMs, regretOf(run, flipMs + 500, flipMs + 2_000)]).toEqual([flipMs, expect.toSatisfy(isSlight)]);
+    }
     expect(run.state.get("flip")?.reverts).toBeLessThanOrEqual(2);
     expect(run.transitions.filter(({ why }) => why.kind === "shifted").length).toBeGreaterThanOrEqual(7);
   });
@@ -598,6 +604,39 @@ describe("what has proved better", () => {
     expect(state.get("free")!.share).toBe(0);
     const none = next(load, before, { storageMachineCores: Infinity, storageCores: 4 });
     expect(none.state.get("free")!.share).toBe(1);
+  });
+
+  test("a side whose tail breaks the bound of its function is left though calls take less there on the mean, unless the other's does as well", () => {
+    const there = calls("storage", 20, WALK, 1);
+    // One in forty-one is beyond the 99th percentile's bound, and hardly changes the mean.
+    const tail = modelledCalls("storage", 1, WALK, DEFAULT_CONSTANTS, 20);
+    const load = visited({ walk: WALK }).run(1_000, { walk: [calls("compute", 4, WALK, 1), there, there, tail] });
+    const [farUs, tailUs] = [tookUs("compute", WALK, 1), tail.elapsedUs];
+    const roomy = { computeCores: 16, storageCores: 16, storageMachineCores: 16 };
+    const shareUnder = (p99UnderUs: number | null): number => {
+      const rules = new Map([["walk", { ...FREE_RULES, p99UnderUs }]]);
+      return next(load, { walk: resting(1) }, roomy, rules).state.get("walk")!.share;
+    };
+    expect(farUs).toBeLessThan(0.6 * tailUs);
+    expect(shareUnder(null)).toBe(1);
+    expect(shareUnder((farUs + tailUs) / 2)).toBe(0);
+    expect(shareUnder(2 * tailUs)).toBe(1);
+    expect(shareUnder(farUs / 2)).toBe(1);
+  });
+
+  test("a call is pushed back that computes for far longer than those known, or for long where none is, and none of what is pinned", () => {
+    const load = visited({ hash: HASH }).run(500, { hash: calls("compute", 4, HASH, 1) });
+    const backUs = (rules: Partial<Rules>, before: Readonly<Record<string, FunctionState>>): number => {
+      const ruled = new Map([["hash", { ...FREE_RULES, ...rules }]]);
+      return advance(new Map(Object.entries(before)), load.situation({ rules: ruled })).state.get("hash")!.backCpuUs;
+    };
+    expect(next(new PlayedCalls(), { hash: resting(0) }).state.get("hash")!.backCpuUs).toBe(50_000);
+    expect(advance(new Map(), new PlayedCalls().situation({ rules: new Map([["hash", FREE_RULES]]) })).state).toEqual(
+      new Map([["hash", expect.objectContaining({ state: "profiling", backCpuUs: 50_000 })]]),
+    );
+    // All are alike: eight times as much as one computes.
+    expect(backUs({}, { hash: resting(0, { backCpuUs: 1e6 }) })).toBeCloseTo(8 * HASH.cpuUs, -3);
+    expect(backUs({ pinnedShare: 1 }, { hash: resting(1, { backCpuUs: 1e6 }) })).toBe(0);
   });
 
   test("where all callers ask for the one side a function is planned where it does best, for those who do not", () => {

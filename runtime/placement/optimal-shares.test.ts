@@ -63,6 +63,20 @@ describe("optimal shares", () => {
     expect(sharesOf([walk(600), hash(290)], capacity)).toEqual([1, 0]);
   });
 
+  test("of two alike that storage has no room for, the one goes whose callers' time counts less", () => {
+    const capacity = { ...ROOMY, storageCores: 1, storageMachineCores: 2 };
+    const weighted = (...weights: number[]) =>
+      sharesOf(
+        weights.map((weight) => ({ ...walk(450), weight })),
+        capacity,
+      );
+    const [less = 0, more = 0] = weighted(1, 4);
+    expect(more).toBe(1);
+    expect(less).toBeGreaterThan(0);
+    expect(less).toBeLessThan(1);
+    expect(weighted(4, 1)).toEqual([more, less]);
+  });
+
   test("callers that are in flight now may all be, and that many are is no reason to change anything", () => {
     const walking = { ...walk(100), callsPerSecond: 1_000 };
     const { pools } = new PoolUse([walking], ROOMY);

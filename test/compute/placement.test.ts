@@ -26,6 +26,14 @@ const walk = bundleOf("walk", async ({ redis }) => {
 const idle = bundleOf("idle", () => 1);
 const direct = bundleOf("direct", ({ redis }) => redis.get("nothing"));
 const counting = bundleOf("counting", ({ redis }) => redis.incr("counted"));
+/** Its author has it at storage, and it reads, computes for long, and reads again. */
+const digging = bundleOf("digging", async ({ redis }) => {
+  const before = Number(await redis.hget("dug", "a"));
+  let mixed = 0;
+  for (let index = 0; index < 3e8; index++) mixed ^= Math.imul(index, mixed + 31);
+  if (mixed === 0.5) throw new Error("never");
+  return before + Number(await redis.hget("dug", "a"));
+}).replace("export default {", 'export default { side: "storage",');
 
 let redis: RedisServer;
 let nodes: NodeProcess[];
@@ -119,6 +127,9 @@ describe("placement", () => {
     expect(calibrated).toMatchObject({ tookMs: expect.toSatisfy((ms: number) => ms > 0) });
     const { constants } = await overview(nodes[1]!);
     expect(constants).not.toEqual(DEFAULT_CONSTANTS);
+    // A round waits for the way there and back, and beside Redis for none.
+    expect(constants?.compute.roundWaitUs).toBeGreaterThan(0.9 * ROUND_TRIP_US);
+    expect(constants?.storage.roundWaitUs).toBeLessThan(0.5 * ROUND_TRIP_US);
     for (const group of Object.values(constants ?? {}) as object[]) {
       for (const value of Object.values(group) as unknown[]) expect(value).toBeGreaterThanOrEqual(0);
     }
@@ -165,9 +176,14 @@ describe("placement", () => {
 
   it("people pin a function on any node, for all of them, and free it again", async () => {
     const [one, other] = nodes as [NodeProcess, NodeProcess];
-    expect(await ask(other, "/walk", "PUT", { pin: "compute", weight: 2 })).toMatchObject({
+    expect(await ask(other, "/walk", "PUT", { pin: "compute", weight: 2, p99UnderMs: 5 })).toMatchObject({
       status: 200,
-      body: { function: "walk", pin: 0, weight: 2, p99UnderMs: null },
+      body: { function: "walk", pin: 0, weight: 2, p99UnderMs: 5 },
+    });
+    // Who decides has it in µs, as all times.
+    expect(await redis.client().hget("locus:placement:rules", "walk:p99UnderUs")).toBe("5000");
+    expect(await ask(one, "/walk", "PUT", { p99UnderMs: null })).toMatchObject({
+      body: { weight: 2, p99UnderMs: null },
     });
     for (const node of nodes) await callUntil(node, "walk", ["compute", "plan"]);
     expect(await explain(one, "walk")).toMatchObject({ state: "pinned", share: 0, rules: { weight: 2 } });
@@ -224,6 +240,24 @@ describe("placement", () => {
     expect(new Set(answers.map(([, count]) => count)).size).toBe(answers.length);
     expect(await client.get("counted")).toBe(String(answers.length));
     await fetch(`${nodes[0]!.url}/v1/functions/counting`, { method: "DELETE" });
+  });
+
+  it("a call at storage that computes for longer than any is known to is ended there, and its caller has the answer of compute", async () => {
+    const [one] = nodes as [NodeProcess, NodeProcess];
+    await redis.client().hset("dug", { a: 1 });
+    await deploy(one, digging);
+    await vi.waitFor(
+      async () => expect(await explain(one, "digging")).toMatchObject({ share: 1, backCpuUs: 50_000 }),
+      LONG,
+    );
+    const response = await fetch(`${one.url}/v1/functions/digging/invocations`, { method: "POST" });
+    expect([response.status, await response.json()]).toEqual([200, 2]);
+    expect(response.headers.get("x-locus-side")).toBe("compute");
+    expect(response.headers.get("x-locus-reason")).toBe("pushed-back");
+    const text = await (await fetch(`${one.url}/metrics`)).text();
+    expect(text).toContain('locus_calls_pushed_back_total{function="digging"} 1\n');
+    expect(text).toContain('locus_invocations_ended_total{state="pushed-back"} 1\n');
+    expect((await fetch(`${one.url}/v1/functions/digging`, { method: "DELETE" })).status).toBe(204);
   });
 
   it("two people who say something of a function at once both have their say", async () => {
@@ -285,6 +319,13 @@ describe("placement", () => {
     // until another one has it, much more for a machine that is busy.
     expect(await client.pttl("locus:controller:lease")).toBeLessThanOrEqual(1_500);
     const diedMs = await serverMs(client);
+    // Meanwhile nobody decides, and calls go where they went, by either door.
+    const handed = (await readInfo(client)).get("calls_handed");
+    do {
+      expect(await call(heir, "walk")).toEqual(["storage", expect.stringMatching("plan|probe")]);
+      await client.call("LOCUS.CALL", "walk", "0");
+    } while ([null, holder].includes(await client.get("locus:controller:lease")));
+    expect((await readInfo(client)).get("calls_handed")).toBe(handed);
     await vi.waitFor(async () => expect([null, holder]).not.toContain(await client.get("locus:controller:lease")), {
       ...LONG,
       interval: 5,
