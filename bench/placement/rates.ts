@@ -41,18 +41,23 @@ export function cameOf(calls: Calls, parts: readonly Pick<Part, "works">[], from
   };
 }
 
-/** Calls that ended well from … to, a second of all that time: of calls that come whatever becomes of others also a time in which none ended counts. */
+/**
+ * Calls that ended well from … to, a second of all that time: of calls that come whatever becomes of others also a time in which none ended counts. Where none ended
+ * at all, those that did later or before, until the last of them.
+ */
 export function answeredPerSecond(
   calls: Calls,
   parts: readonly Pick<Part, "works">[],
   fromMs: number,
   toMs: number,
 ): number {
+  const { endMs: ends, ok } = calls;
   const workOf = worksOf(calls, parts);
-  const isAnswered = (endMs: number, index: number): boolean =>
-    endMs >= fromMs && endMs < toMs && calls.ok[index] === 1;
-  const work = calls.endMs.reduce((sum, endMs, index) => sum + (isAnswered(endMs, index) ? workOf(index) : 0), 0);
-  return (1e3 * work) / (toMs - fromMs);
+  const answered = [...ends.keys()].filter((index) => ok[index] === 1 && ends[index]! >= fromMs && ends[index]! < toMs);
+  if (answered.length === 0 && toMs !== Infinity) return answeredPerSecond(calls, parts, 0, Infinity);
+  const work = answered.reduce((sum, index) => sum + workOf(index), 0);
+  const untilMs = toMs === Infinity ? (ends.at(-1) ?? 1) : toMs;
+  return (1e3 * work) / (untilMs - fromMs);
 }
 
 /** Of a call, by its place, in those of usual work. */
