@@ -43,7 +43,7 @@ export function cameOf(calls: Calls, parts: readonly Pick<Part, "works">[], from
 
 /**
  * Calls that ended well from … to, a second of all that time: of calls that come whatever becomes of others also a time in which none ended counts. Where none ended
- * at all, those that did later or before, until the last of them.
+ * well in it, all that did, until the last call ended.
  */
 export function answeredPerSecond(
   calls: Calls,
@@ -53,11 +53,13 @@ export function answeredPerSecond(
 ): number {
   const { endMs: ends, ok } = calls;
   const workOf = worksOf(calls, parts);
-  const answered = [...ends.keys()].filter((index) => ok[index] === 1 && ends[index]! >= fromMs && ends[index]! < toMs);
-  if (answered.length === 0 && toMs !== Infinity) return answeredPerSecond(calls, parts, 0, Infinity);
-  const work = answered.reduce((sum, index) => sum + workOf(index), 0);
-  const untilMs = toMs === Infinity ? (ends.at(-1) ?? 1) : toMs;
-  return (1e3 * work) / (untilMs - fromMs);
+  const workWithin = (startMs: number, untilMs: number): number =>
+    ends.reduce((sum, endMs, index) => {
+      const isAnswered = ok[index] === 1 && endMs >= startMs && endMs < untilMs;
+      return isAnswered ? sum + workOf(index) : sum;
+    }, 0);
+  const work = workWithin(fromMs, toMs);
+  return 1e3 * (work > 0 ? work / (toMs - fromMs) : workWithin(0, Infinity) / ends.at(-1)!);
 }
 
 /** Of a call, by its place, in those of usual work. */
