@@ -1,6 +1,7 @@
 // Instances as isolates in a sandbox host, the default: for each instance of a function version one is kept open, as far as the instances'
-// CPUs go, and never more than those. The calls of a version share its isolates, and an instance bounds how many of them run at once.
+// CPUs go and the node's cores have a use for it. The calls of a version share its isolates, and an instance bounds how many of them run at once.
 
+import { clamp } from "#runtime/clamp.ts";
 import { LocusError } from "#runtime/errors.ts";
 import {
   ISOLATES_MAX,
@@ -16,6 +17,11 @@ import { checkCpus, checkMemory, checkSpec, failure, INSTANCES_MAX, notFound, re
 /** Sums of CPUs are exact up to this. */
 const CPUS_EPSILON = 1e-6;
 const MIB = 2 ** 20;
+/**
+ * Calls that an isolate takes at once, from which on another is of no use to the core that it has: while some wait for Redis others compute. A further
+ * thread would only take its turns from the node's own. As many as an isolate takes unless its function says otherwise. Chosen.
+ */
+const CALLS_PER_CORE = 32;
 /** Why an instance ended, and why its calls did. */
 const STOPPED = "it was stopped";
 
@@ -43,12 +49,14 @@ interface Version {
 
 export class IsolateDriver implements Driver {
   readonly #supervisor: Isolates;
+  readonly #cores: number;
   readonly #instances = new Map<string, OpenInstance>();
   readonly #versions = new Map<string, Version>();
 
-  /** The supervisor stays its owner's; of a version's bounds there nobody else decides. */
-  constructor(supervisor: Isolates) {
+  /** The supervisor stays its owner's; of a version's bounds there nobody else decides. `cores`: that its isolates have, all together. */
+  constructor(supervisor: Isolates, cores: number) {
     this.#supervisor = supervisor;
+    this.#cores = cores;
   }
 
   async start(spec: InstanceSpec, signal?: AbortSignal): Promise<StartedInstance> {
@@ -187,7 +195,9 @@ export class IsolateDriver implements Driver {
   /** Rejects with what stands in the way of as many as there are to be. */
   async #keep({ image, instances, cpus }: Version): Promise<void> {
     if (instances.size === 0) return await this.#supervisor.keep(image, NO_BOUNDS);
-    const max = Math.min(Math.max(Math.ceil(cpus - CPUS_EPSILON), 1), ISOLATES_MAX);
+    const useful = Math.max(1, CALLS_PER_CORE / image.description.limits.concurrency) * this.#cores;
+    const most = Math.ceil(Math.min(cpus, useful) - CPUS_EPSILON);
+    const max = clamp(most, 1, ISOLATES_MAX);
     await this.#supervisor.keep(image, { min: Math.min(instances.size, max), max });
   }
 

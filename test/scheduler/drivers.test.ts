@@ -50,7 +50,8 @@ describe("isolates in a sandbox host", () => {
       queueLengthMax: 100,
       onLog: silent,
     });
-    driver = new IsolateDriver(supervisor);
+    // Cores enough for more than there may be.
+    driver = new IsolateDriver(supervisor, 2 * ISOLATES);
   });
   afterAll(async () => {
     await driver.close();
@@ -154,14 +155,18 @@ describe("isolates in a sandbox host", () => {
     const bystander = fresh();
     await driver.start(bystander);
     const told: string[] = [];
-    const own = new IsolateDriver({
-      invoke: (invocation, signal) => supervisor.invoke(invocation, signal),
-      functionState: (image) => supervisor.functionState(image),
-      keep: (image, bounds) => {
-        told.push(`${image.description.version} ${bounds.min}`);
-        return supervisor.keep(image, bounds);
+    const keep: Supervisor["keep"] = (image, bounds) => {
+      told.push(`${image.description.version} ${bounds.min}`);
+      return supervisor.keep(image, bounds);
+    };
+    const own = new IsolateDriver(
+      {
+        invoke: (invocation, signal) => supervisor.invoke(invocation, signal),
+        functionState: (image) => supervisor.functionState(image),
+        keep,
       },
-    });
+      ISOLATES,
+    );
     const [one, other] = [fresh(), fresh({ image: SLEEP })];
     const specs = [one, other].flatMap(({ image }) =>
       Array.from({ length: 64 }, () => specOf({ image, cpus: 1 / 64 })),
@@ -371,7 +376,7 @@ describe("of what a function fails with, and what its operations have come to, p
     const supervisor = await startSupervisor({ dataSource: source, isolatesMax: 4, queueLengthMax: 10, onLog: silent });
     opened.defer(() => supervisor.close(0));
     await supervisor.ready();
-    const isolate = new IsolateDriver(supervisor);
+    const isolate = new IsolateDriver(supervisor, 4);
     const process = new AgentDriver(new ProcessLauncher({ data: source, cgroups: null, onLog: silent }));
     drivers = { isolate, process };
     for (const driver of [isolate, process]) opened.defer(() => driver.close());

@@ -9,6 +9,8 @@ import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
 import type { NodePool, PooledNode } from "#scheduler/grpc/resource-manager-service.ts";
 import { serveNode } from "./shelved-node.ts";
 
+const ISOLATES = 16;
+
 export interface ShelvedNode {
   readonly node: PooledNode;
   readonly driver: IsolateDriver;
@@ -35,14 +37,14 @@ export class NodeShelf implements NodePool {
   ): Promise<NodeShelf> {
     const supervisor = await startSupervisor({
       channel: new MemoryChannel(),
-      isolatesMax: 16,
+      isolatesMax: ISOLATES,
       queueLengthMax: 100,
       onLog: () => {},
     });
     resources.defer(() => supervisor.close(0));
     const nodes = await Promise.all(
       memoryBytesOf.map(async (memoryBytes, index) => {
-        const driver = new IsolateDriver(supervisor);
+        const driver = new IsolateDriver(supervisor, ISOLATES);
         const { endpoint, close } = await serveNode(resources, driver, (name) => images.get(name), memoryBytes);
         const port = Number(endpoint.split(":")[1]);
         const description = {
