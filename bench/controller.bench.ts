@@ -3,12 +3,12 @@
 //
 // Method. Samples of a thousand functions are drawn once, seeded, from one read and 10 µs of computing to hundreds of reads and
 // milliseconds, on cores that are too few for all to be where they are best. They are recorded as a node does it (SampleTally), in
-// windows as long as a node's (`windowMsOf`: 0.12 s here); the windows are then read as text, as those of other nodes come, checked, folded and decided
+// windows as long as a node's (`windowMsOf`: 0.17 s here); the windows are then read as text, as those of other nodes come, checked, folded and decided
 // upon by the controller's loop, and what changes in the plan is made into the text that goes to Redis. CPU time of this process, that of the
 // garbage collector's threads included, over what the load would have lasted. No Redis, no sockets. A controller's own calls reach it as
 // they are: of one node alone, nothing is read.
 //
-// Expectation. A window is 260 KB of text, a ms to read: 1 % of a core. It has 1,200 tallies to fold, of a µs each: 1 %. A step, twice
+// Expectation. A window is 290 KB of text, a ms to read: 0.7 % of a core. It has 1,300 tallies to fold, of a µs each: 0.8 %. A step, twice
 // a second with so many functions, has a thousand costs to reckon and a programme of a thousand shares and six rows to solve, some 7 µs for
 // each function: 1.5 %. A plan is written after most steps, 100 KB with what the module is told: nothing beside these.
 

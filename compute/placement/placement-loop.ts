@@ -33,7 +33,7 @@ import { isPlausible, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
-/** A node that was silent for so long takes no part; one that has calls is heard at least eight times a second. Chosen. */
+/** A node that was silent for so long takes no part; one that has calls is heard at least six times a second. Chosen. */
 const SILENT_MS = 5_000;
 /** Between two steps, for each function that is called: a step takes some 7 µs of each, so steps take 1.5 % of a core … */
 const STEP_MS_PER_FUNCTION = 0.5;

@@ -4,6 +4,7 @@ import { seededRandom } from "#runtime/seeded-random.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
+import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { advance, regretAfter, resumed, type ControllerState } from "./controller.ts";
 import { FRESH, type FunctionState, type Transition } from "./function-state.ts";
 import { FREE_RULES, type Rules } from "./situation.ts";
@@ -11,6 +12,7 @@ import type { CostConstants, Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { modelledCalls, PlayedCalls, type Calls } from "./played-calls.ts";
 import type { Capacity } from "./pool-use.ts";
+import { VISITS_MIN, WARM_MS } from "./probes.ts";
 import { simulate, type Decider, type Run, type TrueFunction, type World } from "./simulated-load.ts";
 import { NO_TRIALS, type Shown, type Trials } from "./trials.ts";
 
@@ -584,6 +586,30 @@ describe("what has proved better", () => {
     expect(first.state.get("walk")!.share).toBe(1);
     const then = next(load.run(1_000, { walk: slow }), Object.fromEntries(first.state), { callers: 0 });
     expect(then.state.get("walk")!.share).toBe(0);
+  });
+
+  test("a side that is better, and has grown cold, is visited again before any share of the calls goes there", () => {
+    const walks = { walk: [calls("storage", 2, WALK, 1), calls("compute", 2, WALK, 1)] };
+    const atCompute = { walk: calls("compute", 4, WALK, 1) };
+    const before = { walk: resting(0) };
+    const warm = next(
+      warmed({ walk: WALK })
+        .run(1_000, walks)
+        .run(WARM_MS - 1_000, atCompute),
+      before,
+    ).state.get("walk")!;
+    expect(warm).toMatchObject({ share: 1, moves: 1 });
+    const load = warmed({ walk: WALK })
+      .run(1_000, walks)
+      .run(WARM_MS + 1_000, atCompute);
+    const cold = next(load, before).state;
+    expect(cold.get("walk")).toMatchObject({ state: "probing", share: 0, moves: 0 });
+    expect(cold.get("walk")!.probeEvery).toBeGreaterThan(0);
+    const visits = { walk: [calls("storage", VISITS_MIN, WALK, 1), calls("compute", 4, WALK, 1)] };
+    expect(next(load.run(WINDOW_MS, visits), Object.fromEntries(cold)).state.get("walk")).toMatchObject({
+      share: 1,
+      moves: 1,
+    });
   });
 
   test("calls whose callers ask for a side are where they ask to be, and others make room for them", () => {

@@ -64,6 +64,14 @@ describe("what is tried next", () => {
     expect(triedAfter(175, few, 200)).toEqual(["a"]);
   });
 
+  test("nothing, where calls take so long that hardly one that began in a trial would be over in it", () => {
+    const isTried = (elapsedUs: number): boolean => {
+      const load = Load.warm().run(600, { a: { ...atCompute, elapsedUs }, b: { ...atStorage, elapsedUs } });
+      return next([load.tried("a", 0), load.tried("b", 1)], load.nowMs).length > 0;
+    };
+    expect([isTried(240_000), isTried(260_000)]).toEqual([true, false]);
+  });
+
   test("something, where calls mostly wait for each other though the model sees room", () => {
     const load = both();
     const waits = load.tried("a", 0, { load: loadOf(400, 100, 300) });

@@ -39,6 +39,11 @@ const CROWD_PER_CORE = 2;
 const CROWD_PART = 0.5;
 /** A function whose work is a smaller part of all can gain little. */
 const WORK_MIN = 0.1;
+/**
+ * Where calls take longer on the mean hardly any that began in a trial would be over in it. Chosen: half of the longest one. With a thousand calls in flight, of three times what can be done, each took
+ * a second, and the queue of the other side was full of those of trials for as long.
+ */
+const TOOK_MS_MAX = TRIAL_MS_MAX / 2;
 /** Between two trials there is more time with each that comes to nothing: most that can be tried has been then. */
 const TRIAL_REST_GROWS = 1.5;
 
@@ -70,9 +75,10 @@ export function nextTrial(
   if (weighty.length === 0 || !isCrowded(all, use, capacity)) return [];
   const { busiest } = outlookOf(use, shares);
   const callsIn = (fromMs: number, toMs: number): number => heardOf(all, fromMs, toMs).calls;
-  // As many as could come in the longest trial.
   const isKnown = callsIn(begunMs, begunMs + PIECE_MS) > 0 && callsIn(heardMs - PIECE_MS, heardMs) > 0;
-  if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
+  const { calls, elapsedUs } = heardOf(all, heardMs - BEFORE_MS, heardMs);
+  // As many as could come in the longest trial.
+  if (!isKnown || calls * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN || elapsedUs > 1e3 * TOOK_MS_MAX * calls) return [];
   let [least, chosen]: [number, readonly TrialStep[]] = [Infinity, []];
   for (const steps of trialsOf(all, weighty, nowMs)) {
     const then = [...shares];

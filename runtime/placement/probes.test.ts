@@ -4,9 +4,10 @@ import { seededRandom } from "#runtime/seeded-random.ts";
 import { calledFunction } from "./called-function.ts";
 import { busyUs, costOf, type Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { NO_PACES } from "./function-costs.ts";
 import { FRESH } from "./function-state.ts";
 import { PlayedCalls, type Calls } from "./played-calls.ts";
-import { probed } from "./probes.ts";
+import { isWarmAt, probed, VISITS_MIN, WARM_MS } from "./probes.ts";
 import { simulate } from "./simulated-load.ts";
 import { FREE_RULES } from "./situation.ts";
 
@@ -51,6 +52,15 @@ function visitsOf(demand: Demand, callsPerSecond: number, { fromMs, toMs } = KNO
 const WALK: Demand = { operations: 60, rounds: 20, bytes: 2_000, cpuUs: 300 };
 const CHAIN: Demand = { operations: 64, rounds: 64, bytes: 2_000, cpuUs: 20 };
 const HASH: Demand = { operations: 1, rounds: 1, bytes: 100, cpuUs: 5_000 };
+
+test("a side is warm while it was visited often enough, and not long ago", () => {
+  const paces = { ...NO_PACES, storage: { slowness: 1, least: 1, calls: VISITS_MIN, atMs: 1_000 } };
+  expect(isWarmAt(paces, "storage", 1_000 + WARM_MS)).toBe(true);
+  expect(isWarmAt(paces, "storage", 1_001 + WARM_MS)).toBe(false);
+  expect(isWarmAt(paces, "compute", 1_000)).toBe(false);
+  const seldom = { ...NO_PACES, storage: { ...paces.storage, calls: VISITS_MIN - 1 } };
+  expect(isWarmAt(seldom, "storage", 1_000)).toBe(false);
+});
 
 describe("visits to the side where a function is not", () => {
   test.each([

@@ -65,13 +65,13 @@ void AWindowLastsLongerTheMoreTalliesItHas() {
       tally.Record("f" + std::to_string(i), "1", Code::kOk, {}, 1'000);
   };
   EXPECT(lasts_ms() == 25);
-  call(250);
-  call(250);
+  call(150);
+  call(150);
   EXPECT(lasts_ms() == 25);
   call(600);
-  EXPECT(lasts_ms() == 60);
+  EXPECT(lasts_ms() == 78);
   call(4'000);
-  EXPECT(lasts_ms() == 125);
+  EXPECT(lasts_ms() == 166);
 }
 
 void WhateverAHostSaysOfItselfIsANumber() {
