@@ -167,7 +167,7 @@ export const NODE_SETTINGS = {
   nodeCpus: optionalSetting(
     "LOCUS_NODE_CPUS",
     "the cores, or the container's quota of them",
-    "cores that this node offers to instances",
+    "cores that this node offers to instances; of a function it keeps as many isolates as these have a use for",
     integerBetween(1, 1_024),
   ),
   driver: choiceSetting(

@@ -30,7 +30,11 @@ export interface InstanceNode {
 /** Of a function that is asked for by its name alone a container has the version that is current when it is made. `owner`: as in DriverNodeOptions. */
 export function openInstanceNode(options: InstanceNodeOptions, owner: string | null): InstanceNode {
   const { functions, supervisor, agents, offer } = options;
-  const driver = agents?.driver ?? new IsolateDriver(supervisor, offer.cpus);
+  const cpuUs = (): number => {
+    const { user, system } = process.cpuUsage();
+    return user + system + supervisor.cpuUs();
+  };
+  const driver = agents?.driver ?? new IsolateDriver(supervisor, { cores: offer.cpus, cpuUs });
   const image = async (named: string): Promise<FunctionImage> => {
     const [name = "", version = null] = named.split("@");
     return functions.image(functions.current(name, version) ?? (await functions.find(name, version)));

@@ -3,18 +3,20 @@
 import { getEventListeners } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import type { FunctionImage, IsolateBounds, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import type { InstanceSpec } from "./driver.ts";
 import { INSTANCES_MAX } from "./instance-bounds.ts";
-import { IsolateDriver } from "./isolate-driver.ts";
+import { IsolateDriver, type NodeCpu } from "./isolate-driver.ts";
 
 const limits = { deadlineMs: 1, cpuMs: 1, memoryMb: 32, operations: 1, concurrency: 4 };
 const description = { name: "f", version: "0", side: null, limits, input: null, output: null };
 const image: FunctionImage = { description, bundle: Buffer.alloc(0) };
 const specOf = (id: string): InstanceSpec => ({ id, image, memoryBytes: 2 ** 20, cpus: 0.01, concurrency: 4 });
 
+/** Of two cores none is ever idle. */
+const BUSY: NodeCpu = { cores: 2, cpuUs: () => 2_000 * performance.now() };
 /** What instances need whose calls are no matter. */
 const uncalled = {
   functionState: () => null,
@@ -22,7 +24,7 @@ const uncalled = {
 };
 
 test("has as many instances as a node can tell of, and refuses one more until one is stopped", async () => {
-  const driver = new IsolateDriver({ ...uncalled, keep: async () => {} }, 2);
+  const driver = new IsolateDriver({ ...uncalled, keep: async () => {} }, BUSY);
   for (let at = 0; at < INSTANCES_MAX; at++) await driver.start(specOf(`i${at}`));
   await expect(driver.start(specOf("more"))).rejects.toMatchObject({ code: "OVERLOADED" });
   expect(await driver.list()).toHaveLength(INSTANCES_MAX);
@@ -33,29 +35,66 @@ test("has as many instances as a node can tell of, and refuses one more until on
 
 test.each([
   // Each takes 32 calls at once: one for each core is all that it has a use for.
-  { concurrency: 32, cores: 2, cpus: 2, kept: 2 },
-  { concurrency: 256, cores: 2, cpus: 2, kept: 2 },
-  { concurrency: 32, cores: 8, cpus: 8, kept: 5 },
+  { concurrency: 32, cores: 2, cpus: 2, kept: 2, max: 2 },
+  { concurrency: 256, cores: 2, cpus: 2, kept: 2, max: 2 },
+  { concurrency: 32, cores: 8, cpus: 8, kept: 5, max: 8 },
   // While calls of one wait, those of others compute.
-  { concurrency: 16, cores: 2, cpus: 2, kept: 4 },
-  { concurrency: 1, cores: 2, cpus: 2, kept: 5 },
-  { concurrency: 1, cores: 2, cpus: 1 / 4, kept: 2 },
+  { concurrency: 16, cores: 2, cpus: 2, kept: 4, max: 4 },
+  { concurrency: 1, cores: 2, cpus: 2, kept: 5, max: 10 },
+  { concurrency: 1, cores: 2, cpus: 1 / 4, kept: 2, max: 2 },
   // A part of a core is one that has room for one.
-  { concurrency: 32, cores: 1 / 2, cpus: 1 / 2, kept: 1 },
+  { concurrency: 32, cores: 1 / 2, cpus: 1 / 2, kept: 1, max: 1 },
 ])(
   "keeps $kept isolates for 5 instances of $cpus CPUs that take $concurrency calls at once, on $cores cores",
-  async ({ concurrency, cores, cpus, kept }) => {
+  async ({ concurrency, cores, cpus, kept, max }) => {
     const told: IsolateBounds[] = [];
     const keep = async (_image: FunctionImage, bounds: IsolateBounds): Promise<void> => void told.push(bounds);
-    const driver = new IsolateDriver({ ...uncalled, keep }, cores);
+    const driver = new IsolateDriver({ ...uncalled, keep }, { ...BUSY, cores });
     const taking = { ...image, description: { ...description, limits: { ...limits, concurrency } } };
     for (let at = 0; at < 5; at++) await driver.start({ ...specOf(`i${at}`), image: taking, cpus, concurrency });
-    expect(told.at(-1)?.min).toBe(kept);
-    expect(told.at(-1)?.max).toBeGreaterThanOrEqual(kept);
+    expect(told.at(-1)).toEqual({ min: kept, max });
     for (let at = 0; at < 5; at++) await driver.stop(`i${at}`);
     expect(told.at(-1)?.min).toBe(0);
   },
 );
+
+describe("with instances for which there is no isolate", () => {
+  beforeEach(() => vi.useFakeTimers());
+  afterEach(() => vi.useRealTimers());
+
+  /** Of one core. Isolates that are kept after so many ms each time. */
+  async function keptAfter(
+    usedOfCore: (kept: number) => number,
+    ...waitsMs: readonly number[]
+  ): Promise<readonly number[]> {
+    let [kept, cpuMs] = [0, 0];
+    const node = { cores: 1, cpuUs: () => 1e3 * cpuMs };
+    const keep = async (_image: FunctionImage, { min }: IsolateBounds): Promise<void> => void (kept = min);
+    const driver = new IsolateDriver({ ...uncalled, keep }, node);
+    const taking = { ...image, description: { ...description, limits: { ...limits, concurrency: 32 } } };
+    for (let at = 0; at < 4; at++) await driver.start({ ...specOf(`i${at}`), image: taking, cpus: 1, concurrency: 32 });
+    const seen: number[] = [];
+    for (const waitMs of waitsMs) {
+      for (let ms = 0; ms < waitMs; ms += 10) {
+        cpuMs += 10 * usedOfCore(kept);
+        await vi.advanceTimersByTimeAsync(10);
+      }
+      seen.push(kept);
+    }
+    await driver.close();
+    expect(vi.getTimerCount()).toBe(0);
+    return seen;
+  }
+
+  test("one more is kept each quarter of a second while the node's cores are idle, until each instance has its own", async () => {
+    expect(await keptAfter(() => 0.5, 200, 100, 250, 250, 1_000)).toEqual([1, 2, 3, 4, 4]);
+  });
+
+  test("none is where they are in use, and no more than bring them there", async () => {
+    expect(await keptAfter(() => 0.8, 2_000)).toEqual([1]);
+    expect(await keptAfter((kept) => 0.3 * kept, 2_000)).toEqual([3]);
+  });
+});
 
 test("keeps nothing of a call that has ended, however long its caller's signal lives", async () => {
   const signals: WeakRef<AbortSignal>[] = [];
@@ -65,7 +104,7 @@ test("keeps nothing of a call that has ended, however long its caller's signal l
     if (signal !== undefined) signals.push(new WeakRef(signal));
     return { ok: true, resultJson: "1", usage: NO_USAGE, logs: [] };
   };
-  const driver = new IsolateDriver({ ...uncalled, keep: async () => {}, invoke }, 2);
+  const driver = new IsolateDriver({ ...uncalled, keep: async () => {}, invoke }, BUSY);
   await driver.start(specOf("i"));
   const caller = new AbortController();
   for (let count = 0; count < 10; count++) {

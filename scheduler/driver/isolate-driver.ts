@@ -18,14 +18,25 @@ import { checkCpus, checkMemory, checkSpec, failure, INSTANCES_MAX, notFound, re
 const CPUS_EPSILON = 1e-6;
 const MIB = 2 ** 20;
 /**
- * Calls that an isolate takes at once, from which on another is of no use to the core that it has: while some wait for Redis others compute. A further
- * thread would only take its turns from the node's own. As many as an isolate takes unless its function says otherwise. Chosen.
+ * Isolates of a version are to take so many calls at once for each core, and there is one for each core at least: while some wait for Redis others compute, and a further thread would only take its turns
+ * from the node's own. As many as one isolate takes unless its function says otherwise. Chosen, not measured.
  */
 const CALLS_PER_CORE = 32;
+/** Where calls mostly wait, for a Redis that is far away or for a timer, these are too few. Of the node's cores so much is in use then at most … */
+const IDLE_SHARE = 0.75;
+/** … for so long, and one isolate more is kept for each version that has instances for it. Both chosen. */
+const LOOK_MS = 250;
 /** Why an instance ended, and why its calls did. */
 const STOPPED = "it was stopped";
 
 type Isolates = Pick<Supervisor, "invoke" | "keep" | "functionState">;
+
+/** Of the node that the isolates are on. */
+export interface NodeCpu {
+  readonly cores: number;
+  /** That it and its sandbox hosts have used since some time, µs. */
+  readonly cpuUs: () => number;
+}
 
 interface OpenInstance {
   spec: InstanceSpec;
@@ -45,18 +56,22 @@ interface Version {
   cpus: number;
   /** CPU time that has been shared out. */
   sharedCpuUs: number;
+  /** Isolates beyond what its node's cores were thought to have a use for: they were idle. */
+  more: number;
 }
 
 export class IsolateDriver implements Driver {
   readonly #supervisor: Isolates;
-  readonly #cores: number;
+  readonly #node: NodeCpu;
   readonly #instances = new Map<string, OpenInstance>();
   readonly #versions = new Map<string, Version>();
+  /** Rings while there are instances without an isolate. */
+  #look: NodeJS.Timeout | undefined;
 
-  /** The supervisor stays its owner's; of a version's bounds there nobody else decides. `cores`: that its isolates have, all together. */
-  constructor(supervisor: Isolates, cores: number) {
+  /** The supervisor stays its owner's; of a version's bounds there nobody else decides. */
+  constructor(supervisor: Isolates, node: NodeCpu) {
     this.#supervisor = supervisor;
-    this.#cores = cores;
+    this.#node = node;
   }
 
   async start(spec: InstanceSpec, signal?: AbortSignal): Promise<StartedInstance> {
@@ -134,18 +149,21 @@ export class IsolateDriver implements Driver {
     const states = new Map(Array.from(this.#versions.values(), (version) => [version, this.#share(version)]));
     return Array.from(this.#instances.values(), ({ spec, version, calls, cpuUs }) => {
       const state = states.get(version) ?? null;
+      // What one has that shares its isolate with others tells what one alone needs.
+      const holders = state === null ? 0 : clamp(state.isolates, 1, version.instances.size);
       return {
         id: spec.id,
         function: spec.image.description.name,
         memoryBytes: spec.memoryBytes,
         cpus: spec.cpus,
         inFlight: calls.size,
-        use: state === null ? null : { memoryBytes: Math.round(state.memoryBytes / version.instances.size), cpuUs },
+        use: state === null ? null : { memoryBytes: Math.round(state.memoryBytes / holders), cpuUs },
       };
     });
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#look);
     const versions = [...this.#versions.values()];
     for (const { instances } of versions) for (const instance of instances) this.#end(instance);
     for (const version of versions) this.#keepLater(version);
@@ -163,7 +181,7 @@ export class IsolateDriver implements Driver {
     // What has been used up to now was not its own.
     if (version === undefined) {
       const sharedCpuUs = this.#supervisor.functionState(spec.image)?.cpuUs ?? 0;
-      version = { image: spec.image, instances: new Set(), cpus: 0, sharedCpuUs };
+      version = { image: spec.image, instances: new Set(), cpus: 0, sharedCpuUs, more: 0 };
       this.#versions.set(key, version);
     } else {
       this.#share(version);
@@ -187,18 +205,51 @@ export class IsolateDriver implements Driver {
     this.#instances.delete(spec.id);
     version.instances.delete(instance);
     version.cpus -= spec.cpus;
+    version.more = Math.min(version.more, version.instances.size);
     if (version.instances.size === 0) this.#versions.delete(keyOf(version.image));
     for (const call of calls) call.abort(STOPPED);
     ended.resolve(STOPPED);
   }
 
   /** Rejects with what stands in the way of as many as there are to be. */
-  async #keep({ image, instances, cpus }: Version): Promise<void> {
+  async #keep(version: Version): Promise<void> {
+    const { image, instances } = version;
     if (instances.size === 0) return await this.#supervisor.keep(image, NO_BOUNDS);
-    const useful = Math.max(1, CALLS_PER_CORE / image.description.limits.concurrency) * this.#cores;
-    const most = Math.ceil(Math.min(cpus, useful) - CPUS_EPSILON);
-    const max = clamp(most, 1, ISOLATES_MAX);
+    const max = this.#maxOf(version);
+    if (this.#isShort(version)) this.#lookSoon();
     await this.#supervisor.keep(image, { min: Math.min(instances.size, max), max });
+  }
+
+  /** As far as its instances' CPUs go, and the node's cores have a use for more. */
+  #maxOf({ image, cpus, more }: Version): number {
+    const useful = Math.max(1, CALLS_PER_CORE / image.description.limits.concurrency) * this.#node.cores;
+    return clamp(Math.ceil(Math.min(cpus, useful + more) - CPUS_EPSILON), 1, ISOLATES_MAX);
+  }
+
+  #lookSoon(): void {
+    if (this.#look !== undefined) return;
+    const [sinceMs, beforeUs] = [performance.now(), this.#node.cpuUs()];
+    const look = (): void => {
+      this.#look = undefined;
+      const used = (this.#node.cpuUs() - beforeUs) / 1e3 / (performance.now() - sinceMs);
+      if (used < IDLE_SHARE * this.#node.cores) this.#keepMore();
+      else if ([...this.#versions.values()].some((version) => this.#isShort(version))) this.#lookSoon();
+    };
+    this.#look = setTimeout(look, LOOK_MS).unref();
+  }
+
+  /** They stay until there are fewer instances. */
+  #keepMore(): void {
+    for (const version of this.#versions.values()) {
+      if (!this.#isShort(version)) continue;
+      version.more++;
+      this.#keepLater(version);
+    }
+  }
+
+  /** More isolates could be kept for its instances if there were a use for them. */
+  #isShort(version: Version): boolean {
+    return this.#maxOf(version) < Math.min(version.instances.size, version.cpus, ISOLATES_MAX);
   }
 
   /** Nobody waits for it: calls find out what is missing. */

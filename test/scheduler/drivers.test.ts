@@ -24,7 +24,7 @@ import type { FunctionImage, FunctionState, Supervisor } from "#runtime/sandbox/
 import { AgentDriver } from "#scheduler/driver/agent-driver.ts";
 import { CgroupFolder } from "#scheduler/driver/cgroup.ts";
 import type { Driver, InstanceSpec } from "#scheduler/driver/driver.ts";
-import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
+import { IsolateDriver, type NodeCpu } from "#scheduler/driver/isolate-driver.ts";
 import { ProcessLauncher } from "#scheduler/driver/process-launcher.ts";
 import { CERTIFIED_NAME, makeCertificate, tlsObstacle } from "../certificate.ts";
 import { freePort } from "../free-port.ts";
@@ -34,6 +34,8 @@ import { callOf, codeOf, imageOf, imageOfBundle } from "./driver-fixture.ts";
 
 const MIB = 2 ** 20;
 const ISOLATES = 16;
+/** For as many isolates as there may be, and more. */
+const PLENTY: NodeCpu = { cores: 2 * ISOLATES, cpuUs: () => 0 };
 const SLEEP = imageOf(
   ({ args }: { readonly args: number }) => new Promise((resolve) => setTimeout(() => resolve(args), args)),
 );
@@ -50,8 +52,7 @@ describe("isolates in a sandbox host", () => {
       queueLengthMax: 100,
       onLog: silent,
     });
-    // Cores enough for more than there may be.
-    driver = new IsolateDriver(supervisor, 2 * ISOLATES);
+    driver = new IsolateDriver(supervisor, PLENTY);
   });
   afterAll(async () => {
     await driver.close();
@@ -165,7 +166,7 @@ describe("isolates in a sandbox host", () => {
         functionState: (image) => supervisor.functionState(image),
         keep,
       },
-      ISOLATES,
+      PLENTY,
     );
     const [one, other] = [fresh(), fresh({ image: SLEEP })];
     const specs = [one, other].flatMap(({ image }) =>
@@ -376,7 +377,7 @@ describe("of what a function fails with, and what its operations have come to, p
     const supervisor = await startSupervisor({ dataSource: source, isolatesMax: 4, queueLengthMax: 10, onLog: silent });
     opened.defer(() => supervisor.close(0));
     await supervisor.ready();
-    const isolate = new IsolateDriver(supervisor, 4);
+    const isolate = new IsolateDriver(supervisor, PLENTY);
     const process = new AgentDriver(new ProcessLauncher({ data: source, cgroups: null, onLog: silent }));
     drivers = { isolate, process };
     for (const driver of [isolate, process]) opened.defer(() => driver.close());
