@@ -64,12 +64,16 @@ describe("what is tried next", () => {
     expect(triedAfter(175, few, 200)).toEqual(["a"]);
   });
 
-  test("nothing, where calls take so long that hardly one that began in a trial would be over in it", () => {
-    const isTried = (elapsedUs: number): boolean => {
-      const load = Load.warm().run(600, { a: { ...atCompute, elapsedUs }, b: { ...atStorage, elapsedUs } });
-      return next([load.tried("a", 0), load.tried("b", 1)], load.nowMs).length > 0;
+  test("nothing, where calls wait so long that what ends in a trial was in a queue before it", () => {
+    const isTried = (change: Partial<Calls>, aloneUs = 2_000): boolean => {
+      const load = Load.warm().run(600, { a: { ...atCompute, ...change }, b: { ...atStorage, ...change } });
+      const taking = { load: loadOf(400, aloneUs) };
+      return next([load.tried("a", 0, taking), load.tried("b", 1, taking)], load.nowMs).length > 0;
     };
-    expect([isTried(240_000), isTried(260_000)]).toEqual([true, false]);
+    expect([isTried({ elapsedUs: 250_000 }), isTried({ elapsedUs: 254_000 })]).toEqual([true, false]);
+    // That take as long alone, or of which as many fail at once.
+    expect(isTried({ elapsedUs: 500_000 }, 300_000)).toBe(true);
+    expect(isTried({ elapsedUs: 200_000, failing: 40 })).toBe(true);
   });
 
   test("something, where calls mostly wait for each other though the model sees room", () => {

@@ -40,10 +40,10 @@ const CROWD_PART = 0.5;
 /** A function whose work is a smaller part of all can gain little. */
 const WORK_MIN = 0.1;
 /**
- * Where calls take longer on the mean hardly any that began in a trial would be over in it. Chosen: half of the longest one. With a thousand calls in flight, of three times what can be done, each took
- * a second, and the queue of the other side was full of those of trials for as long.
+ * Where calls take so much longer on the mean than alone, what ends in a trial is mostly what was in a queue before it. Chosen: half of the longest one. With a thousand calls in flight, of three times what
+ * can be done, each took 0.6 s, and the queue of the other side was full of those of trials for as long.
  */
-const TOOK_MS_MAX = TRIAL_MS_MAX / 2;
+const QUEUED_MS_MAX = TRIAL_MS_MAX / 2;
 /** Between two trials there is more time with each that comes to nothing: most that can be tried has been then. */
 const TRIAL_REST_GROWS = 1.5;
 
@@ -76,9 +76,9 @@ export function nextTrial(
   const { busiest } = outlookOf(use, shares);
   const callsIn = (fromMs: number, toMs: number): number => heardOf(all, fromMs, toMs).calls;
   const isKnown = callsIn(begunMs, begunMs + PIECE_MS) > 0 && callsIn(heardMs - PIECE_MS, heardMs) > 0;
-  const { calls, elapsedUs } = heardOf(all, heardMs - BEFORE_MS, heardMs);
   // As many as could come in the longest trial.
-  if (!isKnown || calls * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN || elapsedUs > 1e3 * TOOK_MS_MAX * calls) return [];
+  if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
+  if (queuedMs(all, heardMs) > QUEUED_MS_MAX) return [];
   let [least, chosen]: [number, readonly TrialStep[]] = [Infinity, []];
   for (const steps of trialsOf(all, weighty, nowMs)) {
     const then = [...shares];
@@ -92,6 +92,19 @@ export function nextTrial(
   }
   const isVain = chosen.length > 0 && hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs));
   return isVain ? [] : chosen;
+}
+
+/** On the mean of those that were heard of lately, beyond what the model has a call take that is alone; what failed is no call here. */
+function queuedMs(all: readonly Tried[], heardMs: number): number {
+  let [calls, beyondUs] = [0, 0];
+  for (const { profile, load, share } of all) {
+    const heard = profile.byTime.between(heardMs - BEFORE_MS, heardMs);
+    const part = heard.calls / Math.max(1, heard.calls + heard.untold);
+    const aloneUs = share * load.costs.storage.aloneUs + (1 - share) * load.costs.compute.aloneUs;
+    calls += heard.calls;
+    beyondUs += part * heard.elapsedUs - heard.calls * aloneUs;
+  }
+  return beyondUs / 1e3 / Math.max(1, calls);
 }
 
 /**
