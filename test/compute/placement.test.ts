@@ -23,6 +23,13 @@ const ROUND_TRIP_US = 2_000;
 const walk = bundleOf("walk", async ({ redis }) => {
   for (let step = 0; step < 64; step++) await redis.get("nothing");
 });
+/** The same, and so many turns of computing before its last look. */
+const digging = bundleOf<number>("digging", async ({ redis, args }) => {
+  for (let step = 0; step < 64; step++) await redis.get("nothing");
+  let mixed = 1;
+  for (let turn = 0; turn < args; turn++) mixed = (mixed * 31 + turn) % 1_000_003;
+  return [mixed, await redis.get("dug")];
+});
 const idle = bundleOf("idle", () => 1);
 const direct = bundleOf("direct", ({ redis }) => redis.get("nothing"));
 const counting = bundleOf("counting", ({ redis }) => redis.incr("counted"));
@@ -64,11 +71,21 @@ const ask = async (node: NodeProcess, path: string, method = "GET", body?: unkno
 };
 const overview = async (node: NodeProcess) => (await ask(node, "")).body as PlacementOverview;
 const explain = async (node: NodeProcess, name: string) => (await ask(node, `/${name}`)).body as PlacementSummary;
-/** Nobody asks for a side. Where it ran, and why there. */
+/** Nobody asks for a side. Where it ran, and why there, and what came of it. */
+const answer = async (
+  { url }: NodeProcess,
+  name: string,
+  args: unknown = null,
+): Promise<readonly [side: string | null, reason: string | null, result: unknown]> => {
+  const body = JSON.stringify(args);
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(`${url}/v1/functions/${name}/invocations`, { method: "POST", body, headers });
+  expect(response.status).toBe(200);
+  return [response.headers.get("x-locus-side"), response.headers.get("x-locus-reason"), await response.json()];
+};
 const call = async (node: NodeProcess, name: string): Promise<readonly [string | null, string | null]> => {
-  const { status, headers } = await fetch(`${node.url}/v1/functions/${name}/invocations`, { method: "POST" });
-  expect(status).toBe(200);
-  return [headers.get("x-locus-side"), headers.get("x-locus-reason")];
+  const [side, reason] = await answer(node, name);
+  return [side, reason];
 };
 /** The one that decides. For a moment none may, where a machine stands still for longer than its lease. */
 const decider = (): Promise<NodeProcess> =>
@@ -229,6 +246,23 @@ describe("placement", () => {
     expect(new Set(answers.map(([, count]) => count)).size).toBe(answers.length);
     expect(await client.get("counted")).toBe(String(answers.length));
     await fetch(`${nodes[0]!.url}/v1/functions/counting`, { method: "DELETE" });
+  });
+
+  it("a call at storage that computes far longer than others is ended there, and its caller has the answer of compute", async () => {
+    const [, node] = nodes as [NodeProcess, NodeProcess];
+    await redis.client().set("dug", "deep");
+    await deploy(node, digging);
+    // One that is a visit, or comes while something is tried, is not where the plan has it: it is one of many then, which say what is usual.
+    await vi.waitFor(async () => {
+      for (let usual = 0; usual < 100; usual++) await call(node, "digging");
+      await callUntil(node, "digging", ["storage", "plan"]);
+      const expected = ["compute", "pushed-back", [expect.any(Number), "deep"]];
+      expect(await answer(node, "digging", 1e8)).toEqual(expected);
+    }, LONG);
+    const text = await (await fetch(`${node.url}/metrics`)).text();
+    expect(text).toMatch(/^locus_calls_pushed_back_total\{function="digging"\} [1-9]/m);
+    expect(text).toMatch(/^locus_invocations_ended_total\{state="pushed-back"\} [1-9]/m);
+    await fetch(`${node.url}/v1/functions/digging`, { method: "DELETE" });
   });
 
   it("two people who say something of a function at once both have their say", async () => {
