@@ -64,9 +64,10 @@ await runBenchmark<Effort>({
       alone: { leadInMs: 5, againMs: 5, budgetMs: 20 },
       mixed: { leadInMs: 5, againMs: 5, budgetMs: 20 },
       tryMs: 10,
-      gridUs: [0],
+      // Another network and open loads, as with --full.
+      gridUs: [0, 1_000],
       predictedUs: [0, 1_000],
-      isOpenToo: false,
+      isOpenToo: true,
     },
     standard: {
       // The sweeps before have warmed up what stays warm.

@@ -48,19 +48,20 @@ const RATIOS = {
     "systemGain",
   ],
   overload: ["walksOverloadKept", "mixOverloadKept", "overloadKept", "overloadKeptHttp"],
-  placement: [
-    ...[...FUNCTIONS, ...CHAINS].map((name) => `${name}AutoVsBestStatic`),
-    ...MIXES.flatMap((name) => [`${name}AutoVsOracle`, `${name}AutoVsBestPeerRule`]),
-    "autoVsBestStatic",
-    "mixAutoVsBestStatic",
-    "mixAutoVsComputeOnly",
-    "mixAutoVsStorageOnly",
-    "autoVsOracle",
-    "autoVsBestPeerRule",
-    "autoVsBestPeerRuleMedian",
-    "predictionErrorMedian",
-    "predictionErrorMedianAt1ms",
-  ],
+  placement: ["", "At1ms"].flatMap((network) =>
+    [
+      ...[...FUNCTIONS, ...CHAINS].map((name) => `${name}AutoVsBestStatic`),
+      ...MIXES.flatMap((name) => [`${name}AutoVsOracle`, `${name}AutoVsBestPeerRule`]),
+      "autoVsBestStatic",
+      "mixAutoVsBestStatic",
+      "mixAutoVsComputeOnly",
+      "mixAutoVsStorageOnly",
+      "autoVsOracle",
+      "autoVsBestPeerRule",
+      "autoVsBestPeerRuleMedian",
+      "predictionErrorMedian",
+    ].map((name) => name + network),
+  ),
   shift: [
     "secondsToAdapt",
     "secondsToAdaptWorst",
@@ -98,7 +99,10 @@ const DETAILS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
 const SHARE = /Share$/;
 const SHARE_MAX = 2;
 /** Medians of other ratios, of each of which they have one value. */
-const BETWEEN: Readonly<Record<string, number>> = { autoVsBestPeerRuleMedian: MIXES.length };
+const BETWEEN: Readonly<Record<string, number>> = {
+  autoVsBestPeerRuleMedian: MIXES.length,
+  autoVsBestPeerRuleMedianAt1ms: MIXES.length,
+};
 /** Whose figures may be nothing, or less. */
 const CAN_BE_NOTHING = /^(seconds|failed|lost|doubled|regret)/;
 

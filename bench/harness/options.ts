@@ -19,8 +19,8 @@ export interface BenchmarkOptions {
 
 export const OPTIONS_HELP = `  --smoke      seconds instead of minutes; the figures mean nothing
   --full       longer runs, for figures to publish
-  --extra MIN  so many minutes more for those of which it is undecided whether a ratio reaches its bound (placement: 4,
-               40 with --full; the others: 0)
+  --extra MIN  so many minutes more for those of which it is undecided whether a ratio reaches its bound (placement
+               and overload: 4, 40 with --full; the others: 0)
   --json FILE  also writes the result as JSON, and pictures of it beside it
   --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one that
                holds data sets of the 2023 contest's format, a folder each
