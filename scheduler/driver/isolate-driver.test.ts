@@ -96,6 +96,16 @@ describe("with instances for which there is no isolate", () => {
   });
 });
 
+test("looks for idle cores no more where its instances' CPUs, whose sum is not exact, are what bounds the isolates", async () => {
+  vi.useFakeTimers();
+  const driver = new IsolateDriver({ ...uncalled, keep: async () => {} }, { cores: 1, cpuUs: () => 0 });
+  const taking = { ...image, description: { ...description, limits: { ...limits, concurrency: 32 } } };
+  for (let at = 0; at < 4; at++) await driver.start({ ...specOf(`i${at}`), image: taking, cpus: 0.25 + 1e-8 });
+  expect(vi.getTimerCount()).toBe(0);
+  await driver.close();
+  vi.useRealTimers();
+});
+
 test("keeps nothing of a call that has ended, however long its caller's signal lives", async () => {
   const signals: WeakRef<AbortSignal>[] = [];
   const invoke: Supervisor["invoke"] = async (_call, signal) => {

@@ -221,7 +221,8 @@ export class IsolateDriver implements Driver {
   }
 
   /** As far as its instances' CPUs go, and the node's cores have a use for more. */
-  #maxOf({ image, cpus, more }: Version): number {
+  #maxOf(version: Version, more = version.more): number {
+    const { image, cpus } = version;
     const useful = Math.max(1, CALLS_PER_CORE / image.description.limits.concurrency) * this.#node.cores;
     return clamp(Math.ceil(Math.min(cpus, useful + more) - CPUS_EPSILON), 1, ISOLATES_MAX);
   }
@@ -249,7 +250,8 @@ export class IsolateDriver implements Driver {
 
   /** More isolates could be kept for its instances if there were a use for them. */
   #isShort(version: Version): boolean {
-    return this.#maxOf(version) < Math.min(version.instances.size, version.cpus, ISOLATES_MAX);
+    const max = this.#maxOf(version);
+    return max < version.instances.size && max < this.#maxOf(version, Infinity);
   }
 
   /** Nobody waits for it: calls find out what is missing. */
