@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Result } from "#bench/harness/result.ts";
+import { NETWORK_RATIOS } from "#bench/placement/ratio-names-fixture.ts";
 import { runCommand } from "./command.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
@@ -52,14 +53,7 @@ const RATIOS = {
     [
       ...[...FUNCTIONS, ...CHAINS].map((name) => `${name}AutoVsBestStatic`),
       ...MIXES.flatMap((name) => [`${name}AutoVsOracle`, `${name}AutoVsBestPeerRule`]),
-      "autoVsBestStatic",
-      "mixAutoVsBestStatic",
-      "mixAutoVsComputeOnly",
-      "mixAutoVsStorageOnly",
-      "autoVsOracle",
-      "autoVsBestPeerRule",
-      "autoVsBestPeerRuleMedian",
-      "predictionErrorMedian",
+      ...NETWORK_RATIOS,
     ].map((name) => name + network),
   ),
   shift: [

@@ -1,22 +1,12 @@
 import { expect, test } from "vitest";
 import { among } from "../harness/contest.ts";
+import { NETWORK_RATIOS } from "./ratio-names-fixture.ts";
 import { placementRatios } from "./ratios.ts";
-
-const NAMES = [
-  "autoVsBestStatic",
-  "mixAutoVsBestStatic",
-  "mixAutoVsComputeOnly",
-  "mixAutoVsStorageOnly",
-  "autoVsOracle",
-  "autoVsBestPeerRule",
-  "autoVsBestPeerRuleMedian",
-  "predictionErrorMedian",
-];
 
 test("of another network a ratio's name says which, and it is of that network's rows", () => {
   const ratios = placementRatios([200], [200]);
   expect(Object.keys(ratios).filter((name) => !name.endsWith("At200us"))).toEqual([]);
-  expect(Object.keys(ratios)).toEqual(expect.arrayContaining(NAMES.map((name) => `${name}At200us`)));
+  expect(Object.keys(ratios)).toEqual(expect.arrayContaining(NETWORK_RATIOS.map((name) => `${name}At200us`)));
   const asked = Object.values(ratios).flatMap((ratio) => {
     const rows: string[] = [];
     const oneOf = (names: readonly string[]): string => {
@@ -35,6 +25,6 @@ test("of another network a ratio's name says which, and it is of that network's 
 
 test("of loopback it says nothing, and of a millisecond that it is one", () => {
   expect(Object.keys(placementRatios([0], [0, 1_000]))).toEqual(
-    expect.arrayContaining([...NAMES, "predictionErrorMedianAt1ms"]),
+    expect.arrayContaining([...NETWORK_RATIOS, "predictionErrorMedianAt1ms"]),
   );
 });
