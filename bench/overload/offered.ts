@@ -5,7 +5,7 @@ import { linePlotSvg } from "#runtime/plot.ts";
 import type { Measure, Peer, Row } from "../harness/contest.ts";
 import { startPeer } from "../harness/peer-process.ts";
 import { watchCpu } from "../harness/processes.ts";
-import type { Calls, Phase } from "../placement/load.ts";
+import { assertOnlyRefused, type Calls, type Phase } from "../placement/load.ts";
 import { fixed } from "../placement/measure.ts";
 import { answeredPerSecond, cameOf } from "../placement/rates.ts";
 import type { RuleName } from "../placement/rule-names.ts";
@@ -49,9 +49,15 @@ export const offeredPeers = (
       name: offeredRow(name, where, offered),
       unit: "calls/s",
       run: async () => {
-        const phases = phasesOf(parts, offered * capacity, times);
-        const request = { kind: "load", phases, rule: ruleOf(where, parts), memory: `${name}, ${where}` } as const;
-        return measureOf(await stack.load.ask<Calls>(request), parts, times);
+        const phase = phaseOf(parts, offered * capacity, times);
+        const request = {
+          kind: "load",
+          phases: [phase],
+          rule: ruleOf(where, parts),
+          memory: `${name}, ${where}`,
+        } as const;
+        const calls = await stack.load.ask<Calls>(request);
+        return measureOf(calls, phase, times);
       },
     })),
   );
@@ -71,9 +77,9 @@ export async function httpPeers(
     run: async () => {
       const { load, computeHost } = stack.processes();
       const groups = { node: load, computeHost, client: [client.pid] };
-      const phases = phasesOf(parts, offered * capacity, times);
-      const { answer, cpuUs } = await watchCpu(groups, () => client.ask<Calls>({ url, phases }));
-      const { details, ...measure } = measureOf(answer, parts, times);
+      const phase = phaseOf(parts, offered * capacity, times);
+      const { answer, cpuUs } = await watchCpu(groups, () => client.ask<Calls>({ url, phases: [phase] }));
+      const { details, ...measure } = measureOf(answer, phase, times);
       const asked = answer.endMs.length;
       const each = { nodeCpuUsPerCall: cpuUs.node / asked, clientCpuUsPerCall: cpuUs.client / asked };
       return { ...measure, details: { ...details, ...each } };
@@ -81,11 +87,14 @@ export async function httpPeers(
   }));
 }
 
-const phasesOf = (parts: readonly Part[], perSecond: number, { leadInMs, budgetMs }: Times): readonly Phase[] => [
-  { ms: leadInMs + budgetMs, parts, arrivals: { perSecond } },
-];
+const phaseOf = (parts: readonly Part[], perSecond: number, { leadInMs, budgetMs }: Times): Phase => ({
+  ms: leadInMs + budgetMs,
+  parts,
+  arrivals: { perSecond },
+});
 
-function measureOf(calls: Calls, parts: readonly Part[], { leadInMs, budgetMs }: Times): Measure {
+function measureOf(calls: Calls, { parts, arrivals }: Phase, { leadInMs, budgetMs }: Times): Measure {
+  assertOnlyRefused("what is offered", calls, arrivals);
   const [fromMs, toMs] = [leadInMs, leadInMs + budgetMs];
   const { p50Us, p99Us, storageShare, failed } = cameOf(calls, parts, fromMs, toMs);
   const value = answeredPerSecond(calls, parts, fromMs, toMs);

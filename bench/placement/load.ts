@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call, Reply } from "#compute/node/invoker.ts";
+import type { ErrorCode } from "#runtime/errors.ts";
 import type { GuestError } from "#runtime/sandbox/supervisor.ts";
 import { sharesRule, type Rule } from "./rule.ts";
 import type { Shares } from "./best-shares.ts";
@@ -42,8 +43,15 @@ export interface Calls {
   readonly isProbe: Uint8Array;
   /** 1 where it went well. */
   readonly ok: Uint8Array;
-  /** Of the first call that did not. */
-  readonly firstError: string | null;
+  /** Of those that did not, by code, the first. */
+  readonly firstErrors: Readonly<Partial<Record<ErrorCode, string>>>;
+}
+
+/** Throws where calls failed otherwise than because a node was full, as it may be where nobody waits for answers. */
+export function assertOnlyRefused(what: string, { firstErrors }: Calls, arrivals: Phase["arrivals"]): void {
+  const { OVERLOADED: refusal, ...failures } = firstErrors;
+  const [failure = "callers" in arrivals ? refusal : undefined] = Object.values(failures);
+  if (failure !== undefined) throw new Error(`${what}: a call failed: ${failure}`);
 }
 
 /** How often an open load looks whether calls are due. */
@@ -58,7 +66,7 @@ class Recorder {
   readonly #atStorage: number[] = [];
   readonly #isProbe: number[] = [];
   readonly #ok: number[] = [];
-  #firstError: string | null = null;
+  readonly #firstErrors: Partial<Record<ErrorCode, string>> = {};
 
   add({ part, number }: Scheduled, reply: Answer, elapsedUs: number, nowMs: number): void {
     this.#endMs.push(nowMs - this.#startedMs);
@@ -68,7 +76,7 @@ class Recorder {
     this.#atStorage.push(reply.side === "storage" ? 1 : 0);
     this.#isProbe.push(reply.reason === "probe" || reply.reason === "trial" ? 1 : 0);
     this.#ok.push(reply.ok ? 1 : 0);
-    if (!reply.ok) this.#firstError ??= `${reply.error.code}: ${reply.error.message}`;
+    if (!reply.ok) this.#firstErrors[reply.error.code] ??= `${reply.error.code}: ${reply.error.message}`;
   }
 
   calls(): Calls {
@@ -80,7 +88,7 @@ class Recorder {
       atStorage: Uint8Array.from(this.#atStorage),
       isProbe: Uint8Array.from(this.#isProbe),
       ok: Uint8Array.from(this.#ok),
-      firstError: this.#firstError,
+      firstErrors: this.#firstErrors,
     };
   }
 }

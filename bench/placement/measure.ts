@@ -1,7 +1,7 @@
 // One measurement on a split stack: a load under a rule, and what came of it.
 
 import { bestShares, type Shares } from "./best-shares.ts";
-import type { Calls, Phase } from "./load.ts";
+import { assertOnlyRefused, type Calls, type Phase } from "./load.ts";
 import { cameOf, type Came } from "./rates.ts";
 import type { RuleName } from "./rule-names.ts";
 import type { Part } from "./schedule.ts";
@@ -21,14 +21,14 @@ export interface Measurement {
   readonly early?: { readonly earlyFromMs: number; readonly earlyUntilMs: number } | null;
 }
 
-/** Rejects where a call fails: what is measured then is something else. */
+/** Rejects where a call fails, other than because nobody waits until the node has room: what is measured then is something else. */
 export async function measure(
   { load }: SplitStack,
   { parts, arrivals, rule, memory, leadInMs, budgetMs, early = null }: Measurement,
 ): Promise<Came & { readonly calls: number; readonly earlyPerSecond: number | null }> {
   const phases = [{ ms: leadInMs + budgetMs, parts, arrivals }];
   const calls = await load.ask<Calls>({ kind: "load", phases, rule, memory });
-  if (calls.firstError !== null) throw new Error(`${memory}: a call failed: ${calls.firstError}`);
+  assertOnlyRefused(memory, calls, arrivals);
   const came = (fromMs: number, toMs: number): Came => cameOf(calls, parts, fromMs, toMs);
   const earlyPerSecond = early === null ? null : came(early.earlyFromMs, early.earlyUntilMs).perSecond;
   return { ...came(leadInMs, leadInMs + budgetMs), calls: calls.endMs.length, earlyPerSecond };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Calls } from "./load.ts";
+import { assertOnlyRefused, type Calls } from "./load.ts";
 import { answeredPerSecond, cameOf } from "./rates.ts";
 
 const callsOf = (endMs: readonly number[], isOk: (index: number) => boolean = () => true): Calls => ({
@@ -10,7 +10,7 @@ const callsOf = (endMs: readonly number[], isOk: (index: number) => boolean = ()
   atStorage: Uint8Array.from(endMs, (_, index) => index % 2),
   isProbe: Uint8Array.from(endMs, (_, index) => (index === 2 ? 1 : 0)),
   ok: Uint8Array.from(endMs, (_, index) => (isOk(index) ? 1 : 0)),
-  firstError: null,
+  firstErrors: {},
 });
 
 const EVEN = [{ works: null }];
@@ -44,6 +44,28 @@ test("calls that failed are counted as such, and not as done", () => {
       100,
     ),
   ).toThrow("no call ended well");
+});
+
+test("where calls in the window were only refused, those outside it count", () => {
+  expect(
+    cameOf(
+      callsOf([5, 20, 30, 90], (index) => index % 3 === 0),
+      EVEN,
+      10,
+      50,
+    ),
+  ).toMatchObject({ failed: 2, p50Us: 100 });
+});
+
+test("only a full node may refuse calls, and only those that nobody waits for", () => {
+  const calls = (errors: Calls["firstErrors"]): Calls => ({ ...callsOf([]), firstErrors: errors });
+  const full = { OVERLOADED: "OVERLOADED: 1024 calls are in this node already" };
+  const open = { perSecond: 1 };
+  expect(() => assertOnlyRefused("a", calls(full), open)).not.toThrow();
+  expect(() => assertOnlyRefused("a", calls(full), { callers: 1 })).toThrow("a: a call failed: OVERLOADED: 1024");
+  expect(() => assertOnlyRefused("a", calls({ ...full, FUNCTION_NOT_FOUND: "FUNCTION_NOT_FOUND: f" }), open)).toThrow(
+    "NOT_FOUND: f",
+  );
 });
 
 test("where calls are longer than the window all of them count", () => {

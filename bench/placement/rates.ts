@@ -17,15 +17,17 @@ export interface Came {
 
 /**
  * Of the calls that ended from … to, counted from the first end to the last: a few long calls that straddle the borders do not
- * matter then. Where fewer than two ended, all calls count. Throws where none did.
+ * matter then. Where fewer than two ended well, all calls count. Throws where none did.
  */
 export function cameOf(calls: Calls, parts: readonly Pick<Part, "works">[], fromMs: number, toMs: number): Came {
   const { endMs, elapsedUs, atStorage, isProbe, ok } = calls;
   const indexes = [...endMs.keys()].filter((index) => endMs[index]! >= fromMs && endMs[index]! < toMs);
-  if (indexes.length < 2 && toMs !== Infinity) return cameOf(calls, parts, 0, Infinity);
   const done = indexes.filter((index) => ok[index] === 1);
+  if (done.length < 2 && toMs !== Infinity) return cameOf(calls, parts, 0, Infinity);
   const [first, last] = [done[0], done.at(-1)];
-  if (first === undefined || last === undefined) throw new Error(`no call ended well; the first: ${calls.firstError}`);
+  if (first === undefined || last === undefined) {
+    throw new Error(`no call ended well: ${Object.values(calls.firstErrors).join("; ")}`);
+  }
   const sorted = Float64Array.from(done, (index) => elapsedUs[index]!).toSorted();
   const shareOf = (column: Uint8Array): number => done.reduce((sum, index) => sum + column[index]!, 0) / done.length;
   const workOf = worksOf(calls, parts);
