@@ -186,8 +186,8 @@ test.each([
   [200, 100],
   [600, 300],
   // Played every 25 ms: one that comes a quarter of a window's length too soon is the one at that time.
-  [1_000, 475],
-  [2_000, 475],
+  [1_000, 500],
+  [2_000, 500],
 ])("with %i functions steps are %i ms apart", (functions, apartMs) => {
   const { steps, runFor } = loopOf(functions);
   runFor(1_000, () => 100);

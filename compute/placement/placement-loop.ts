@@ -182,7 +182,7 @@ export class PlacementLoop {
   reviewSoon(windowMs = WINDOW_MS): void {
     const waitMs = this.#steppedMs + this.#intervalMs() - this.#options.nowMs();
     // A window of the only node comes a little before or after the time.
-    if (waitMs < windowMs / 4) return this.#review();
+    if (waitMs < Math.min(windowMs / 4, WINDOW_MS)) return this.#review();
     clearTimeout(this.#due);
     this.#due = setTimeout(() => this.#review(), waitMs).unref();
   }

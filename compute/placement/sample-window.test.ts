@@ -22,7 +22,7 @@ function tallied(functions: number): readonly number[] {
   for (let at = 0; at < functions; at++) call(`f${at}`);
   vi.advanceTimersByTime(40);
   call("late");
-  vi.advanceTimersByTime(166);
+  vi.advanceTimersByTime(250);
   return came.map(({ tallies }) => tallies.length);
 }
 
