@@ -28,6 +28,7 @@ export type LoadProcessRequest =
       readonly kind: "predict";
       readonly function: string;
       readonly calls: readonly SuiteCall[];
+      readonly warmUpMs: number;
       readonly budgetMs: number;
       readonly callsMin: number;
     }

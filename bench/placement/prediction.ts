@@ -25,31 +25,31 @@ interface Predicted {
 
 interface PredictionOptions {
   readonly constants: CostConstants;
+  /** On each side before what is measured: what is placed is code that V8 has compiled. */
+  readonly warmUpMs: number;
   /** Of each side of each function. */
   readonly budgetMs: number;
   readonly callsMin: number;
 }
 
 const SIDES = ["compute", "storage"] as const;
-/** The sides take turns, so that a disturbance meets both. */
+/** The sides take turns, so that a disturbance meets both. The first warms up. */
 const TURNS = 4;
 
 export async function predict(
   invoker: Invoker,
   { function: name, calls }: Predicted,
-  { constants, budgetMs, callsMin }: PredictionOptions,
+  { constants, warmUpMs, budgetMs, callsMin }: PredictionOptions,
 ): Promise<readonly Prediction[]> {
   const profiles: Record<Side, FunctionProfile | null> = { compute: null, storage: null };
   const tallies = { compute: new SampleTally(), storage: new SampleTally() };
-  const made = { compute: 0, storage: 0 };
+  const asked = { compute: 0, storage: 0 };
   for (let turn = 0; turn <= TURNS; turn++) {
     for (const side of SIDES) {
-      const untilMs = performance.now() + budgetMs / TURNS;
+      const untilMs = performance.now() + (turn === 0 ? warmUpMs : budgetMs / TURNS);
       for (let call = 0; call < callsMin / TURNS || performance.now() < untilMs; call++) {
-        const { usage, elapsedUs } = await callOnce(invoker, name, calls[made[side] % calls.length]!, side);
-        // The first turn warms up.
+        const { usage, elapsedUs } = await callOnce(invoker, name, calls[asked[side]++ % calls.length]!, side);
         if (turn === 0 || usage === null) continue;
-        made[side] += 1;
         tallies[side].record({ ...usage, function: name, version: "1", side, outcome: "ok" }, elapsedUs);
       }
     }

@@ -17,14 +17,16 @@ function measuredAt(constants: CostConstants): Calibration {
     const costOfRun = (run: Moved): Cost => costOf(of, { ...run, cpuUs: 0 }, constants);
     const alone = (run: Moved): RunAlone => {
       const { latencyUs, terms } = costOfRun(run);
-      return { ...run, serviceUs: latencyUs - terms.call };
+      // Besides what each operation computes.
+      const cpuUs = 5 + 0.6 * run.operations + compute.resumeUs * run.rounds;
+      return { ...run, serviceUs: latencyUs - terms.call, cpuUs };
     };
     const inCrowd = (run: Moved): RunInCrowd => {
       const { computeUs, storageUs, redisUs } = costOfRun(run);
       const lockUs = of === "storage" ? lockUsOf(storage, run) : 0;
       return { ...run, sideUs: of === "storage" ? storageUs : computeUs, redisUs, nodeUs, lockUs };
     };
-    const nothing = { serviceUs: constants[of].enterUs, outsideUs: constants[of].callWaitUs };
+    const nothing = { serviceUs: constants[of].enterUs, cpuUs: 5, outsideUs: constants[of].callWaitUs };
     return {
       alone: { chain: alone(CHAIN), batch: alone(BATCH), nothing },
       crowd: {
@@ -74,7 +76,7 @@ test("constants come out of a calibration as they went into it", () => {
 test("a measurement that was disturbed beyond belief leaves constants that can be reckoned with", () => {
   const us = fc.oneof(fc.constant(0), fc.double({ min: -1e6, max: 1e9, noNaN: true }));
   const alone = ({ operations, rounds }: Moved) =>
-    fc.record({ operations: fc.constant(operations), rounds: fc.constant(rounds), serviceUs: us });
+    fc.record({ operations: fc.constant(operations), rounds: fc.constant(rounds), serviceUs: us, cpuUs: us });
   const inCrowd = ({ operations, rounds, bytes }: Moved) =>
     fc.record({
       operations: fc.constant(operations),
@@ -89,7 +91,7 @@ test("a measurement that was disturbed beyond belief leaves constants that can b
     alone: fc.record({
       chain: alone(CHAIN),
       batch: alone(BATCH),
-      nothing: fc.record({ serviceUs: us, outsideUs: us }),
+      nothing: fc.record({ serviceUs: us, cpuUs: us, outsideUs: us }),
     }),
     crowd: fc.record({
       chain: inCrowd(CHAIN),

@@ -15,6 +15,8 @@ interface Run {
 export interface RunAlone extends Run {
   /** In the sandbox, without waiting for an isolate and without the function's own computing, µs. */
   readonly serviceUs: number;
+  /** That computing, µs. */
+  readonly cpuUs: number;
 }
 
 /** CPU time of a call that ran in a crowd of the same, the function's own computing aside, µs. */
@@ -39,7 +41,7 @@ export interface SideCalibration {
     /** Many operations in few rounds. */
     readonly batch: RunAlone;
     /** It does nothing: what its caller waited in the sandbox, and beside it. */
-    readonly nothing: { readonly serviceUs: number; readonly outsideUs: number };
+    readonly nothing: Pick<RunAlone, "serviceUs" | "cpuUs"> & { readonly outsideUs: number };
   };
   readonly crowd: {
     readonly chain: RunInCrowd;
@@ -70,6 +72,7 @@ export function constantsOf({ compute, storage, bytes, computingUs }: Calibratio
       ...waitsOf(compute),
       ...worksOf("compute", compute),
       bytesPerUs: near(usual.compute.bytesPerUs, bytes.us <= 0 ? Infinity : bytes.moved / bytes.us),
+      resumeUs: near(usual.compute.resumeUs, resumeUsOf(compute)),
     },
     storage: {
       ...waitsOf(storage),
@@ -91,6 +94,11 @@ function waitsOf({ alone: { chain, batch, nothing } }: SideCalibration) {
     operationWaitUs: finite(operationUs),
     roundWaitUs: finite(roundUs),
   };
+}
+
+/** Each operation computes, whatever is waited for; each round besides. */
+function resumeUsOf({ alone: { chain, batch, nothing } }: SideCalibration): number {
+  return solved(chain, batch, ({ cpuUs }) => cpuUs - nothing.cpuUs).roundUs;
 }
 
 function worksOf(side: Side, { crowd }: SideCalibration) {

@@ -71,6 +71,8 @@ export interface CostConstants {
   readonly compute: SideConstants & {
     /** Of the network. */
     readonly bytesPerUs: number;
+    /** Of the function's own turns, for each round that it waits for: going on with its promises. Of what is found at storage it waits for none. */
+    readonly resumeUs: number;
   };
   readonly storage: SideConstants & {
     /** CPU time on a storage core ÷ the same on a compute core. */

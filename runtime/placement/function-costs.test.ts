@@ -196,10 +196,30 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
     }
     // Nothing is found at compute.
     const [found, sent] = [costWith(1), costWith(0)].map(({ sides: { compute } }) => compute.cost);
-    expect(found!.latencyUs).toBeCloseTo(sent!.latencyUs);
+    expect(differenceOf(found!.latencyUs, sent!.latencyUs)).toBeLessThan(0.001);
     expect(found!.redisUs).toBeCloseTo(sent!.redisUs);
     // And what the model says is held against what such calls took.
     expect(predictionErrorOf(costWith(1).sides.storage)).toBeLessThan(0.01);
+  });
+
+  test("is on a side that was never visited without going on after rounds that are found, or with it", () => {
+    const { resumeUs } = CONSTANTS.compute;
+    const usual = { ...CONSTANTS, storage: { ...CONSTANTS.storage, cpuRatio: 1.25, found: 0.9 } };
+    const sidesWith = (side: Side, world: World) =>
+      functionCosts(profileAfter({ [side]: EVEN.compute }, world).estimates(NOW_MS), usual, NOW_MS)!.sides;
+    const foundUs = 0.9 * LEAF.rounds * resumeUs;
+    const cpuUsOf = ({ cost }: FunctionCosts["sides"][Side]): number => cost.terms.cpu;
+    const atCompute = sidesWith("compute", {});
+    expect(cpuUsOf(atCompute.storage)).toBeCloseTo(1.25 * (cpuUsOf(atCompute.compute) - foundUs), 0);
+    const atStorage = sidesWith("storage", { found: 0.9 });
+    expect(cpuUsOf(atStorage.compute)).toBeCloseTo(cpuUsOf(atStorage.storage) / 1.25 + foundUs, 0);
+    // Nothing may be found.
+    const { compute, storage } = sidesWith("compute", { reads: 0 });
+    expect(cpuUsOf(storage) / cpuUsOf(compute)).toBeCloseTo(1.25);
+    // Going on with its promises is not all that it computes.
+    const chain = { ...usual, compute: { ...usual.compute, resumeUs: 1_000 } };
+    const known = functionCosts(profileAfter({ compute: EVEN.compute }, {}).estimates(NOW_MS), chain, NOW_MS)!.sides;
+    expect(cpuUsOf(known.storage) / cpuUsOf(known.compute)).toBeCloseTo(0.125);
   });
 
   test("is so for as long as calls there tell of it, and then as usual again", () => {

@@ -24,6 +24,7 @@ import {
   type Cost,
   type CostConstants,
   type Demand,
+  type Moved,
   type Sent,
 } from "./cost-model.ts";
 
@@ -31,6 +32,8 @@ import {
 const PRIOR_CALLS = 2;
 /** What was known of a side goes halfway back to the model's in this time. Chosen: probes come more often. */
 const PACE_HALF_LIFE_MS = 30_000;
+/** Of the CPU time at compute so much is the function's own computing at least. Chosen: of a chain that computes nothing it is a fifth. */
+const COMPUTED_MIN = 0.1;
 /** A side that computes so many times faster is believed no further. */
 const RATIO_MAX = 100;
 /** So few calls in earnest say nothing against those that were not. */
@@ -117,12 +120,15 @@ export function functionCosts(
   remembered: Paces = NO_PACES,
 ): FunctionCosts | null {
   if (estimates.compute === null && estimates.storage === null) return null;
-  const cpu = cpuPaceOf(estimates, constants.storage.cpuRatio, remembered.cpu);
-  const cpuRatio = cpuRatioNow(cpu, constants.storage.cpuRatio, nowMs);
-  const { cpuUs, logCpu } = pooledCpu(estimates, cpuRatio);
-  const demand = pooledDemand(estimates, cpuUs);
+  const moved = pooledMoved(estimates);
   const found = foundPaceOf(estimates.storage?.foundReads ?? null, constants.storage.found, remembered.found);
-  const sent = sentFrom(demand, estimates, foundNow(found, constants.storage.found, nowMs));
+  const sentMoved = sentFrom(moved, estimates, foundNow(found, constants.storage.found, nowMs));
+  const usualRatio = usualCpuRatio(estimates, moved, sentMoved, constants);
+  const cpu = cpuPaceOf(estimates, usualRatio, remembered.cpu);
+  const cpuRatio = cpuRatioNow(cpu, usualRatio, nowMs);
+  const { cpuUs, logCpu } = pooledCpu(estimates, cpuRatio);
+  const demand = { ...moved, cpuUs };
+  const sent = { ...sentMoved, cpuUs };
   const known = { demand, sent, spread: spreadOf(estimates), cpuRatio, constants, nowMs };
   const compute = sideCosts("compute", estimates.compute, remembered.compute, known);
   const storage = sideCosts("storage", estimates.storage, remembered.storage, known);
@@ -169,6 +175,21 @@ function foundNow(pace: FoundPace | null, usual: number, nowMs: number): Omit<Fo
     operations: usual + left * (pace.operations - usual),
     rounds: usual + left * (pace.rounds - usual),
   };
+}
+
+/** CPU time at storage ÷ at compute, where nothing has shown it: of the cores, and without going on after the rounds that are found there. */
+function usualCpuRatio(
+  estimates: Estimates,
+  { rounds }: Moved,
+  sent: Sent,
+  { compute: { resumeUs }, storage: { cpuRatio } }: CostConstants,
+): number {
+  const foundUs = (rounds - sent.rounds) * resumeUs;
+  if (foundUs <= 0) return cpuRatio;
+  const most = mostOf(estimates)!;
+  const { cpuUs } = most.inEarnest.calls >= IN_EARNEST_CALLS_MIN ? most.inEarnest : most;
+  if (most === estimates.compute) return cpuRatio * Math.max(COMPUTED_MIN, 1 - foundUs / (1 + cpuUs));
+  return cpuRatio / (1 + (foundUs * cpuRatio) / (1 + cpuUs));
 }
 
 /** Learns from calls that are new. */
@@ -225,23 +246,22 @@ const cpuRatioNow = (pace: CpuPace | null, usual: number, nowMs: number): number
 const faded = (ratio: number, usual: number, atMs: number, nowMs: number): number =>
   usual * (ratio / usual) ** decayOf(nowMs - atMs, PACE_HALF_LIFE_MS);
 
-/** What does not depend on the side is known from both, each by its calls; CPU time is told apart. */
-function pooledDemand({ compute, storage }: Estimates, cpuUs: number): Demand {
+/** What does not depend on the side is known from both, each by its calls. */
+function pooledMoved({ compute, storage }: Estimates): Moved {
   const part = partOf(compute, storage);
   return {
     operations: pooled(part, compute?.operations, storage?.operations),
     rounds: pooled(part, compute?.rounds, storage?.rounds),
     bytes: pooled(part, compute?.bytes, storage?.bytes),
-    cpuUs,
   };
 }
 
 /** Of a call, what goes to Redis from storage. `found`: of what may be found, the parts that are. */
-function sentFrom(demand: Demand, { compute, storage }: Estimates, found: Omit<FoundPace, "atMs">): Demand & Sent {
+function sentFrom(moved: Moved, { compute, storage }: Estimates, found: Omit<FoundPace, "atMs">): Sent {
   const part = partOf(compute, storage);
   const operations = found.operations * pooled(part, compute?.findableOperations, storage?.findableOperations);
   const rounds = found.rounds * pooled(part, compute?.findableRounds, storage?.findableRounds);
-  return { ...withoutFound(demand, { operations, rounds }), cpuUs: demand.cpuUs };
+  return withoutFound(moved, { operations, rounds });
 }
 
 /** `part`: of the calls, those there. */
