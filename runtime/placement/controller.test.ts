@@ -648,6 +648,23 @@ describe("what has proved better", () => {
     expect(shareUnder(farUs / 2)).toBe(1);
   });
 
+  test("a side without calls is taken to have as long a tail as the other, and is no way out of a bound", () => {
+    const usual = calls("compute", 20, HASH, 1);
+    const tail = modelledCalls("compute", 1, HASH, DEFAULT_CONSTANTS, 20);
+    // A few calls have shown that it is warm there, and not how long the longest take.
+    const load = warmed({ hash: HASH }).run(75, { hash: calls("storage", 2, HASH, 1) });
+    load.run(1_000, { hash: [usual, usual, tail] });
+    const roomy = { computeCores: 256, storageCores: 256, storageMachineCores: 256 };
+    const stateUnder = (p99UnderUs: number) => {
+      const rules = new Map([["hash", { ...FREE_RULES, p99UnderUs }]]);
+      return next(load, { hash: resting(0) }, roomy, rules).state.get("hash")!;
+    };
+    const meanUs = tookUs("storage", HASH, 1);
+    expect(meanUs).toBeLessThan(0.2 * tail.elapsedUs);
+    expect(stateUnder((meanUs + tail.elapsedUs) / 2)).toMatchObject({ state: "compute", share: 0 });
+    expect(stateUnder(0.9 * meanUs)).toMatchObject({ state: "compute", share: 0 });
+  });
+
   test("a call is pushed back that computes for far longer than those known, or for long where none is, and none of what is pinned", () => {
     const load = visited({ hash: HASH }).run(500, { hash: calls("compute", 4, HASH, 1) });
     const stateOf = (before: Readonly<Record<string, FunctionState>>, rules: Partial<Rules> = {}, calling = load) =>
