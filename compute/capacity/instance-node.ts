@@ -5,6 +5,7 @@ import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import type { Driver } from "#scheduler/driver/driver.ts";
 import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
 import { DriverNode } from "#scheduler/service/driver-node.ts";
+import { idleUs } from "../placement/machine.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
 import type { MachineOffer } from "./machine-offer.ts";
 import type { NodeAgents } from "./node-agents.ts";
@@ -34,7 +35,7 @@ export function openInstanceNode(options: InstanceNodeOptions, owner: string | n
     const { user, system } = process.cpuUsage();
     return user + system + supervisor.cpuUs();
   };
-  const driver = agents?.driver ?? new IsolateDriver(supervisor, { cores: offer.cpus, cpuUs });
+  const driver = agents?.driver ?? new IsolateDriver(supervisor, { cores: offer.cpus, cpuUs, idleUs });
   const image = async (named: string): Promise<FunctionImage> => {
     const [name = "", version = null] = named.split("@");
     return functions.image(functions.current(name, version) ?? (await functions.find(name, version)));

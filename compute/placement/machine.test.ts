@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cpusOf, machineNow } from "./machine.ts";
+import { cpusOf, machineNow, idleUs, idleUsIn } from "./machine.ts";
 
 test("a machine is read anew once a second: whoever runs a process may give it other cores meanwhile", () => {
   let [nowMs, readings] = [0, 0];
@@ -43,4 +43,16 @@ test("cores are listed as the kernel writes them, and no more of them than there
   expect(cpusOf("")).toEqual([]);
   expect(cpusOf("what it is")).toEqual([]);
   expect(cpusOf("0-99999999")).toHaveLength(4_096);
+});
+
+test("cores were idle for as long as the kernel says of those that a process may use", () => {
+  const stat = `cpu  9 9 9 999 99 0 0 0 0 0
+cpu0 1 2 3 100 20 0 0 0 0 0
+cpu1 4 5 6 1000 7 0 0 0 0 0
+cpu10 4 5 6 5 0 0 0 0 0 0
+intr 80025822 0 0`;
+  expect(idleUsIn(stat, [0])).toBe(1_200_000);
+  expect(idleUsIn(stat, [0, 1, 2])).toBe(11_270_000);
+  expect(idleUsIn(stat, [10])).toBe(50_000);
+  expect(idleUs()).toBeGreaterThan(0);
 });

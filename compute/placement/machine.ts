@@ -7,12 +7,18 @@ import type { Machine } from "./messages.ts";
 /** The same for every process of one boot of one machine, in containers too. */
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const STATUS = "/proc/self/status";
+const STAT = "/proc/stat";
+/** As the kernel counts the time of cores, µs. */
+const TICK_US = 10_000;
 
 const thisMachine = (): Machine => ({
   id: readFileSync(BOOT_ID, "utf8").trim(),
-  cpus: cpusOf(/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(STATUS, "utf8"))?.[1] ?? ""),
+  cpus: allowedCpus(),
   cores: availableCores(),
 });
+
+const allowedCpus = (): number[] =>
+  cpusOf(/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(STATUS, "utf8"))?.[1] ?? "");
 
 /** Who runs this process may give it other cores meanwhile. */
 const ANEW_MS = 1_000;
@@ -42,3 +48,21 @@ export function cpusOf(list: string): number[] {
 }
 
 const CPUS_MAX = 4_096;
+
+/** For so long the cores that this process may use have had nothing to do since the machine started, all together, µs; in steps of 10 ms. NaN: nobody can tell. */
+export function idleUs(): number {
+  try {
+    return idleUsIn(readFileSync(STAT, "utf8"), allowedCpus());
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** `stat`: as the kernel tells it, each core's time by what it did: idle, or waiting for a disk, are the fourth and the fifth. */
+export function idleUsIn(stat: string, cpus: readonly number[]): number {
+  let ticks = 0;
+  for (const [, cpu, idle, waiting] of stat.matchAll(/^cpu(\d+) \d+ \d+ \d+ (\d+) (\d+)/gm)) {
+    if (cpus.includes(Number(cpu))) ticks += Number(idle) + Number(waiting);
+  }
+  return ticks * TICK_US;
+}

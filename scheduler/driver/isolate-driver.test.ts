@@ -4,6 +4,7 @@ import { getEventListeners } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { LocusError } from "#runtime/errors.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import type { FunctionImage, IsolateBounds, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import type { InstanceSpec } from "./driver.ts";
@@ -16,7 +17,7 @@ const image: FunctionImage = { description, bundle: Buffer.alloc(0) };
 const specOf = (id: string): InstanceSpec => ({ id, image, memoryBytes: 2 ** 20, cpus: 0.01, concurrency: 4 });
 
 /** Of two cores none is ever idle. */
-const BUSY: NodeCpu = { cores: 2, cpuUs: () => 2_000 * performance.now() };
+const BUSY: NodeCpu = { cores: 2, cpuUs: () => 2_000 * performance.now(), idleUs: () => 0 };
 /** What instances need whose calls are no matter. */
 const uncalled = {
   functionState: () => null,
@@ -58,49 +59,113 @@ test.each([
   },
 );
 
-describe("with instances for which there is no isolate", () => {
+describe("with more calls than its isolates take", () => {
   beforeEach(() => vi.useFakeTimers());
   afterEach(() => vi.useRealTimers());
 
-  /** Of one core. Isolates that are kept after so many ms each time. */
-  async function keptAfter(
-    usedOfCore: (kept: number) => number,
+  const taking = { ...image, description: { ...description, limits: { ...limits, concurrency: 32 } } };
+  const shared = (id: string): InstanceSpec => ({ ...specOf(id), image: taking, cpus: 1, concurrency: 32 });
+
+  interface Playing {
+    /** What the isolates use of the one core, and others. */
+    readonly used?: (kept: number, ms: number) => number;
+    readonly others?: number;
+    /** In flight all the time, as many in each of four instances. */
+    readonly calls?: number;
+    readonly isolatesMax?: number;
+    /** Each time that is asked for isolates. */
+    readonly told?: number[];
+  }
+
+  /** Isolates that are kept after so many ms each time, and the driver as it is then. */
+  async function played(
+    { used = () => 0.5, others = 0, calls = 128, isolatesMax = Infinity, told = [] }: Playing,
     ...waitsMs: readonly number[]
-  ): Promise<readonly number[]> {
-    let [kept, cpuMs] = [0, 0];
-    const node = { cores: 1, cpuUs: () => 1e3 * cpuMs };
-    const keep = async (_image: FunctionImage, { min }: IsolateBounds): Promise<void> => void (kept = min);
-    const driver = new IsolateDriver({ ...uncalled, keep }, node);
-    const taking = { ...image, description: { ...description, limits: { ...limits, concurrency: 32 } } };
-    for (let at = 0; at < 4; at++) await driver.start({ ...specOf(`i${at}`), image: taking, cpus: 1, concurrency: 32 });
+  ): Promise<{ readonly seen: readonly number[]; readonly driver: IsolateDriver }> {
+    let [kept, cpuMs, idleMs, nowMs] = [0, 0, 0, 0];
+    const node = { cores: 1, cpuUs: () => 1e3 * cpuMs, idleUs: () => 1e3 * idleMs };
+    const keep = async (_image: FunctionImage, { min }: IsolateBounds): Promise<void> => {
+      if (min > isolatesMax) throw new LocusError("OVERLOADED", `there is no room for ${min}`);
+      told.push((kept = min));
+    };
+    const driver = new IsolateDriver({ ...uncalled, keep, invoke: () => new Promise(() => {}) }, node);
+    for (let at = 0; at < 4; at++) {
+      await driver.start(shared(`i${at}`));
+      for (let call = 0; call < calls / 4; call++) {
+        void driver.invoke(`i${at}`, { keys: [], argsJson: "null", deadlineMs: 1, logs: false });
+      }
+    }
     const seen: number[] = [];
     for (const waitMs of waitsMs) {
       for (let ms = 0; ms < waitMs; ms += 10) {
-        cpuMs += 10 * usedOfCore(kept);
+        const busy = used(kept, (nowMs += 10));
+        cpuMs += 10 * busy;
+        idleMs += 10 * Math.max(0, 1 - busy - others);
         await vi.advanceTimersByTimeAsync(10);
       }
       seen.push(kept);
     }
+    return { seen, driver };
+  }
+  const keptAfter = async (playing: Playing, ...waitsMs: readonly number[]): Promise<readonly number[]> => {
+    const { seen, driver } = await played(playing, ...waitsMs);
     await driver.close();
     expect(vi.getTimerCount()).toBe(0);
     return seen;
-  }
+  };
 
-  test("one more is kept each quarter of a second while the node's cores are idle, until each instance has its own", async () => {
-    expect(await keptAfter(() => 0.5, 200, 100, 250, 250, 1_000)).toEqual([1, 2, 3, 4, 4]);
+  test("one more is kept each quarter of a second while a quarter of the cores is free, until each instance has its own", async () => {
+    expect(await keptAfter({}, 200, 100, 250, 250, 1_000)).toEqual([1, 2, 3, 4, 4]);
   });
 
-  test("none is where they are in use, and no more than bring them there", async () => {
-    expect(await keptAfter(() => 0.8, 2_000)).toEqual([1]);
-    expect(await keptAfter((kept) => 0.3 * kept, 2_000)).toEqual([3]);
+  test("none is where the cores are in use, by whomever, and no more than bring them there", async () => {
+    expect(await keptAfter({ used: () => 0.8 }, 2_000)).toEqual([1]);
+    expect(await keptAfter({ others: 0.4 }, 2_000)).toEqual([1]);
+    expect(await keptAfter({ used: (kept) => 0.3 * kept }, 2_000)).toEqual([3]);
+  });
+
+  test("none is where those that there are have room for all calls, and nobody looks", async () => {
+    expect(await keptAfter({ calls: 32 }, 2_000)).toEqual([1]);
+    const { driver } = await played({ calls: 0 }, 10);
+    expect(vi.getTimerCount()).toBe(0);
+    await driver.close();
+  });
+
+  test("they are fewer again where the cores come to be in use", async () => {
+    const used = (_kept: number, ms: number): number => (ms <= 1_000 ? 0.5 : 1);
+    expect(await keptAfter({ used }, 1_000, 260, 250, 1_000)).toEqual([4, 3, 2, 1]);
+  });
+
+  test("what there is no room for hinders no start", async () => {
+    const { seen, driver } = await played({ isolatesMax: 2 }, 2_000);
+    expect(seen).toEqual([2]);
+    await driver.start(shared("i4"));
+    await driver.close();
+  });
+
+  test("of what was beyond what cores have a use for nothing is left where instances were fewer", async () => {
+    const told: number[] = [];
+    const { driver } = await played({ told }, 1_000);
+    expect(told.at(-1)).toBe(4);
+    for (const id of ["i0", "i1", "i2"]) await driver.stop(id);
+    expect(told.at(-1)).toBe(1);
+    await driver.start(shared("i4"));
+    expect(told.at(-1)).toBe(1);
+    await driver.close();
   });
 });
 
-test("looks for idle cores no more where its instances' CPUs, whose sum is not exact, are what bounds the isolates", async () => {
+test("looks for free cores no more where its instances' CPUs, whose sum is not exact, are what bounds the isolates", async () => {
   vi.useFakeTimers();
-  const driver = new IsolateDriver({ ...uncalled, keep: async () => {} }, { cores: 1, cpuUs: () => 0 });
-  const taking = { ...image, description: { ...description, limits: { ...limits, concurrency: 32 } } };
-  for (let at = 0; at < 4; at++) await driver.start({ ...specOf(`i${at}`), image: taking, cpus: 0.25 + 1e-8 });
+  const node = { cores: 1, cpuUs: () => 0, idleUs: () => 1e3 * performance.now() };
+  const driver = new IsolateDriver({ ...uncalled, keep: async () => {}, invoke: () => new Promise(() => {}) }, node);
+  const taking = { ...image, description: { ...description, limits: { ...limits, concurrency: 1 } } };
+  for (let at = 0; at < 4; at++) {
+    await driver.start({ ...specOf(`i${at}`), image: taking, cpus: 0.25 + 1e-8 });
+    for (let call = 0; call < 4; call++) {
+      void driver.invoke(`i${at}`, { keys: [], argsJson: "null", deadlineMs: 1, logs: false });
+    }
+  }
   expect(vi.getTimerCount()).toBe(0);
   await driver.close();
   vi.useRealTimers();

@@ -22,10 +22,11 @@ const MIB = 2 ** 20;
  * from the node's own. As many as one isolate takes unless its function says otherwise. Chosen, not measured.
  */
 const CALLS_PER_CORE = 32;
-/** Where calls mostly wait, for a Redis that is far away or for a timer, these are too few. Of the node's cores so much is in use then at most … */
-const IDLE_SHARE = 0.75;
-/** … for so long, and one isolate more is kept for each version that has instances for it. Both chosen. */
+/** Where calls mostly wait, for a Redis that is far away or for a timer, these are too few. Of the node's cores so much is free then at least … */
+const FREE_SHARE = 0.25;
+/** … for so long, and one isolate more is kept for each version some of whose calls wait for one. Where less than this is free, one less: each would have a part of a core. All chosen. */
 const LOOK_MS = 250;
+const FULL_SHARE = 0.05;
 /** Why an instance ended, and why its calls did. */
 const STOPPED = "it was stopped";
 
@@ -36,6 +37,8 @@ export interface NodeCpu {
   readonly cores: number;
   /** That it and its sandbox hosts have used since some time, µs. */
   readonly cpuUs: () => number;
+  /** For so long the cores that it may use had nothing to do since some time, whoever else uses them, µs; all together. */
+  readonly idleUs: () => number;
 }
 
 interface OpenInstance {
@@ -54,9 +57,10 @@ interface Version {
   readonly instances: Set<OpenInstance>;
   /** All of theirs together. */
   cpus: number;
+  inFlight: number;
   /** CPU time that has been shared out. */
   sharedCpuUs: number;
-  /** Isolates beyond what its node's cores were thought to have a use for: they were idle. */
+  /** Isolates beyond what its node's cores were thought to have a use for: calls waited, and cores were free. */
   more: number;
 }
 
@@ -65,7 +69,7 @@ export class IsolateDriver implements Driver {
   readonly #node: NodeCpu;
   readonly #instances = new Map<string, OpenInstance>();
   readonly #versions = new Map<string, Version>();
-  /** Rings while there are instances without an isolate. */
+  /** Rings while calls wait for isolates, or there are more of these than cores were thought to have a use for. */
   #look: NodeJS.Timeout | undefined;
 
   /** The supervisor stays its owner's; of a version's bounds there nobody else decides. */
@@ -87,7 +91,7 @@ export class IsolateDriver implements Driver {
     const onAbort = (): void => abort.reject(abandoned(spec.id));
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      await Promise.race([this.#keep(instance.version), abort.promise]);
+      await Promise.race([this.#ready(instance.version), abort.promise]);
     } catch (cause) {
       if (this.#instances.get(spec.id) === instance) this.#remove(instance);
       throw startError(spec.id, cause);
@@ -107,6 +111,8 @@ export class IsolateDriver implements Driver {
     if (calls.size >= spec.concurrency) return failure("OVERLOADED", `instance ${id} runs ${calls.size} calls already`);
     const stop = new AbortController();
     calls.add(stop);
+    instance.version.inFlight++;
+    if (this.#isWanting(instance.version)) this.#lookSoon();
     // Not AbortSignal.any, which lives as long as the caller's where somebody listens to it, as the supervisor does for good.
     const cancel = (): void => stop.abort();
     signal?.addEventListener("abort", cancel, { once: true });
@@ -119,6 +125,7 @@ export class IsolateDriver implements Driver {
     } finally {
       signal?.removeEventListener("abort", cancel);
       calls.delete(stop);
+      instance.version.inFlight--;
       instance.callsEnded++;
     }
   }
@@ -181,7 +188,7 @@ export class IsolateDriver implements Driver {
     // What has been used up to now was not its own.
     if (version === undefined) {
       const sharedCpuUs = this.#supervisor.functionState(spec.image)?.cpuUs ?? 0;
-      version = { image: spec.image, instances: new Set(), cpus: 0, sharedCpuUs, more: 0 };
+      version = { image: spec.image, instances: new Set(), cpus: 0, inFlight: 0, sharedCpuUs, more: 0 };
       this.#versions.set(key, version);
     } else {
       this.#share(version);
@@ -205,10 +212,17 @@ export class IsolateDriver implements Driver {
     this.#instances.delete(spec.id);
     version.instances.delete(instance);
     version.cpus -= spec.cpus;
-    version.more = Math.min(version.more, version.instances.size);
+    version.more = clamp(version.instances.size - this.#maxOf(version, 0), 0, version.more);
     if (version.instances.size === 0) this.#versions.delete(keyOf(version.image));
     for (const call of calls) call.abort(STOPPED);
     ended.resolve(STOPPED);
+  }
+
+  /** What only shares those that there are waits for none, nor fails with one that is opened because cores were free. */
+  async #ready(version: Version): Promise<void> {
+    const isKept = this.#keep(version);
+    if (version.more > 0 && version.instances.size > this.#maxOf(version, 0)) isKept.catch(() => {});
+    else await isKept;
   }
 
   /** Rejects with what stands in the way of as many as there are to be. */
@@ -216,7 +230,7 @@ export class IsolateDriver implements Driver {
     const { image, instances } = version;
     if (instances.size === 0) return await this.#supervisor.keep(image, NO_BOUNDS);
     const max = this.#maxOf(version);
-    if (this.#isShort(version)) this.#lookSoon();
+    if (version.more > 0 || this.#isWanting(version)) this.#lookSoon();
     await this.#supervisor.keep(image, { min: Math.min(instances.size, max), max });
   }
 
@@ -229,29 +243,38 @@ export class IsolateDriver implements Driver {
 
   #lookSoon(): void {
     if (this.#look !== undefined) return;
-    const [sinceMs, beforeUs] = [performance.now(), this.#node.cpuUs()];
+    const { cores, cpuUs, idleUs } = this.#node;
+    const [sinceMs, usedBeforeUs, idleBeforeUs] = [performance.now(), cpuUs(), idleUs()];
     const look = (): void => {
       this.#look = undefined;
-      const used = (this.#node.cpuUs() - beforeUs) / 1e3 / (performance.now() - sinceMs);
-      if (used < IDLE_SHARE * this.#node.cores) this.#keepMore();
-      else if ([...this.#versions.values()].some((version) => this.#isShort(version))) this.#lookSoon();
+      const coresOf = (us: number): number => us / 1e3 / (performance.now() - sinceMs);
+      const used = coresOf(cpuUs() - usedBeforeUs);
+      // Hosts that have died take their times with them: nobody knows what is free then.
+      const free = used < 0 ? Number.NaN : Math.min(cores - used, coresOf(idleUs() - idleBeforeUs)) / cores;
+      for (const version of this.#versions.values()) this.#follow(version, free);
     };
     this.#look = setTimeout(look, LOOK_MS).unref();
   }
 
-  /** They stay until there are fewer instances. */
-  #keepMore(): void {
-    for (const version of this.#versions.values()) {
-      if (!this.#isShort(version)) continue;
+  /** `free`: of the node's cores, lately. NaN: nobody knows. */
+  #follow(version: Version, free: number): void {
+    if (free >= FREE_SHARE && this.#isWanting(version)) {
       version.more++;
+      // Where there is no room for it nothing is to wait for it.
+      this.#keep(version).catch(() => (version.more = Math.max(0, version.more - 1)));
+    } else if (free < FULL_SHARE && version.more > 0) {
+      version.more--;
       this.#keepLater(version);
-    }
+    } else if (version.more > 0 || this.#isWanting(version)) this.#lookSoon();
   }
 
-  /** More isolates could be kept for its instances if there were a use for them. */
-  #isShort(version: Version): boolean {
+  /** There are calls for which its isolates have no room, and its instances could have more of these. */
+  #isWanting(version: Version): boolean {
+    const { image, inFlight, instances } = version;
+    const { concurrency } = image.description.limits;
+    if (inFlight <= concurrency) return false;
     const max = this.#maxOf(version);
-    return max < version.instances.size && max < this.#maxOf(version, Infinity);
+    return inFlight > max * concurrency && max < instances.size && max < this.#maxOf(version, Infinity);
   }
 
   /** Nobody waits for it: calls find out what is missing. */

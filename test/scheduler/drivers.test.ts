@@ -35,7 +35,7 @@ import { callOf, codeOf, imageOf, imageOfBundle } from "./driver-fixture.ts";
 const MIB = 2 ** 20;
 const ISOLATES = 16;
 /** For as many isolates as there may be, and more. */
-const PLENTY: NodeCpu = { cores: 2 * ISOLATES, cpuUs: () => 0 };
+const PLENTY: NodeCpu = { cores: 2 * ISOLATES, cpuUs: () => 0, idleUs: () => 0 };
 const SLEEP = imageOf(
   ({ args }: { readonly args: number }) => new Promise((resolve) => setTimeout(() => resolve(args), args)),
 );

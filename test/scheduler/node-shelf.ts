@@ -44,7 +44,7 @@ export class NodeShelf implements NodePool {
     resources.defer(() => supervisor.close(0));
     const nodes = await Promise.all(
       memoryBytesOf.map(async (memoryBytes, index) => {
-        const driver = new IsolateDriver(supervisor, { cores: ISOLATES, cpuUs: () => 0 });
+        const driver = new IsolateDriver(supervisor, { cores: ISOLATES, cpuUs: () => 0, idleUs: () => 0 });
         const { endpoint, close } = await serveNode(resources, driver, (name) => images.get(name), memoryBytes);
         const port = Number(endpoint.split(":")[1]);
         const description = {
