@@ -16,7 +16,7 @@ import { splitLayout } from "./harness/cores.ts";
 import { startPlacedStack } from "./harness/placed-stack.ts";
 import { autolocPeers, autolocPlot, FUNCTIONS, gainOf, IN_FLIGHT, MIX } from "./autoloc/rows.ts";
 import { checkAgreement, peerOf, startCallers } from "./khop/callers.ts";
-import { autolocFile, loadSocialGraph } from "./khop/social-graph.ts";
+import { loadSocialGraph, pagerankFile } from "./khop/social-graph.ts";
 import { GROUP_LENGTH } from "#compute/cli/batch.ts";
 import { startSplitStack } from "./placement/split-stack.ts";
 import { withWorks } from "./placement/call-works.ts";
@@ -78,7 +78,7 @@ await runBenchmark<Effort>({
     await stack.deploy(deployed);
     const workloads = await withWorks(stack, deployed);
     const { source, nodes, edges } = graph;
-    const pagerank = autolocFile(dataDirectory, "pagerank") === undefined ? "generated" : "AutoLoc's pagerank.json";
+    const pagerank = pagerankFile(dataDirectory) === null ? "generated" : "AutoLoc's pagerank.json";
     return {
       config: { graph: source, nodes, edges, pagerank, depth: DEPTH },
       peers: [...callers.map((caller) => peerOf(caller, placed)), ...autolocPeers(stack, workloads, effort)],

@@ -11,10 +11,14 @@ const GENERATED: GraphSource = { kind: "power-law", nodes: 4_000, seed: 1 };
 const SUFFIXES = ["json", "json.gz"];
 
 /** Of that name in the folder, packed or not. */
-export const autolocFile = (dataDirectory: string | null, name: "social" | "pagerank"): string | undefined =>
+const autolocFile = (dataDirectory: string | null, name: "social" | "pagerank"): string | undefined =>
   dataDirectory === null
     ? undefined
     : SUFFIXES.map((suffix) => join(dataDirectory, `${name}.${suffix}`)).find((path) => existsSync(path));
+
+/** null: the edges that `pagerank` reads are generated, as they are wherever the graph is. */
+export const pagerankFile = (dataDirectory: string | null): string | null =>
+  autolocFile(dataDirectory, "social") === undefined ? null : (autolocFile(dataDirectory, "pagerank") ?? null);
 
 export function loadSocialGraph(
   redisPort: number,
@@ -22,8 +26,8 @@ export function loadSocialGraph(
   say: (text: string) => void,
 ): Promise<GraphInfo> {
   const file = autolocFile(dataDirectory, "social");
-  const pagerankFile = autolocFile(dataDirectory, "pagerank") ?? null;
-  const source: GraphSource = file === undefined ? GENERATED : { kind: "autoloc", file, pagerankFile };
+  const source: GraphSource =
+    file === undefined ? GENERATED : { kind: "autoloc", file, pagerankFile: pagerankFile(dataDirectory) };
   const address = { host: "127.0.0.1", port: redisPort, path: null, tls: false, database: 0 };
   return loadGraph(
     { source, address, user: { username: null, password: null }, force: false, signal: interruption() },

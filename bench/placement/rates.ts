@@ -61,7 +61,7 @@ export function answeredPerSecond(
       return isAnswered ? sum + workOf(index) : sum;
     }, 0);
   const work = workWithin(fromMs, toMs);
-  return 1e3 * (work > 0 ? work / (toMs - fromMs) : workWithin(0, Infinity) / ends.at(-1)!);
+  return 1e3 * (work > 0 ? work / (toMs - fromMs) : workWithin(0, Infinity) / (ends.at(-1) ?? 1));
 }
 
 /** Of a call, by its place, in those of usual work. */

@@ -45,6 +45,21 @@ test("a change of the plan that is known is all that it takes", async () => {
   expect(store.readings).toBe(1);
 });
 
+test("whoever listens is told that a share is another, and of nothing else", async () => {
+  let moved = 0;
+  const followed = new FollowedPlan(
+    async () => NO_PLAN,
+    () => (moved += 1),
+  );
+  followed.follow(planOf(5, { f: 0, g: 0 }));
+  expect(moved).toBe(1);
+  followed.apply({ ...change(6, 5, {}), placements: { f: { ...at(0), probeEvery: 8 } } });
+  followed.apply(change(7, 6, {}, ["g"]));
+  expect([followed.plan.version, moved]).toEqual([7, 1]);
+  followed.apply(change(8, 7, { f: 1 }));
+  expect(moved).toBe(2);
+});
+
 test("a change that was missed makes it read all again", async () => {
   const { store, followed } = storeOf(planOf(5, { f: 0 }));
   followed.refresh();

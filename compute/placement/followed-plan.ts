@@ -9,13 +9,16 @@ import { PlanFollower } from "./plan-follower.ts";
 export class FollowedPlan {
   readonly #follower = new PlanFollower();
   readonly #read: () => Promise<Plan>;
+  readonly #onMoved: () => void;
   #plan: Plan = NO_PLAN;
   #isReading = false;
   /** A change was missed since the reading began. */
   #isStale = false;
 
-  constructor(read: () => Promise<Plan>) {
+  /** `onMoved`: a function's share is another from the next call on. */
+  constructor(read: () => Promise<Plan>, onMoved: () => void = () => {}) {
     this.#read = read;
+    this.#onMoved = onMoved;
   }
 
   get plan(): Plan {
@@ -38,8 +41,10 @@ export class FollowedPlan {
 
   /** From the next call on. */
   follow(plan: Plan): void {
+    const before = this.#plan.placements;
     this.#plan = plan;
     this.#follower.follow(plan.placements);
+    for (const [name, { share }] of plan.placements) if (before.get(name)?.share !== share) return this.#onMoved();
   }
 
   /** Reads it as it is now. While Redis is away the last plan holds. */

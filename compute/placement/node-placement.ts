@@ -95,7 +95,10 @@ export class NodePlacement {
       onChange: () => this.#control?.loop.reviewSoon(),
       log,
     });
-    this.#followed = new FollowedPlan(() => this.#link.readPlan());
+    this.#followed = new FollowedPlan(
+      () => this.#link.readPlan(),
+      () => this.#windows.endEarly(),
+    );
     this.#watch = new RedisWatch({
       redis: this.#link.commands,
       reckoned: () => this.#control?.loop.takeReckoned() ?? null,

@@ -51,6 +51,7 @@ const loopOf = (functions: number) => {
     cpuUsOf: (name: string) => number,
     nodeCores = 0.5,
     hostCores: number | null = null,
+    inFlight = 1,
   ): void => {
     const tally = new SampleTally();
     let last: Step | null = loop.step;
@@ -63,7 +64,7 @@ const loopOf = (functions: number) => {
           tally.record({ ...sample, cpuUs, wallUs: cpuUs + 10 }, cpuUs + 20);
         }
       }
-      const told = { stretchMs: WINDOW_MS, inFlight: 1, nodeCores, hostCores, ...tally.take() };
+      const told = { stretchMs: WINDOW_MS, inFlight, nodeCores, hostCores, ...tally.take() };
       loop.take({ node: "n", machine: MACHINE, ...told });
       if (loop.step !== last) steps.push(nowMs);
       last = loop.step;
@@ -185,13 +186,15 @@ const gapsOf = (steps: readonly number[]): number[] => steps.slice(1).map((ms, a
 test.each([
   [200, 100],
   [600, 300],
-  // Played every 25 ms: one that comes a quarter of a window's length too soon is the one at that time.
   [1_000, 500],
   [2_000, 500],
 ])("with %i functions steps are %i ms apart", (functions, apartMs) => {
   const { steps, runFor } = loopOf(functions);
+  // Where callers have just come there are more than usual.
+  runFor(2_000, () => 100);
+  const known = steps.length;
   runFor(1_000, () => 100);
-  expect(new Set(gapsOf(steps))).toEqual(new Set([apartMs]));
+  expect(new Set(gapsOf(steps.slice(known - 1)))).toEqual(new Set([apartMs]));
 });
 
 test("what nodes work for a call is learnt from their windows, and learnt anew when they work it no more", () => {
@@ -436,6 +439,21 @@ test("a function that is not what it was does not wait for the others", () => {
   expect(steps.slice(before)).toContain(shifted?.atMs);
   const at = steps.indexOf(shifted!.atMs);
   expect(steps[at]! - steps[at - 1]!).toBeLessThan(475);
+});
+
+test("nor do more callers than usual, once", () => {
+  const { steps, runFor } = loopOf(2_000);
+  const runWith = (inFlight: number, ms: number): void => runFor(ms, () => 100, 0.5, null, inFlight);
+  const gapsWith = (inFlight: number): readonly number[] => {
+    const known = steps.length;
+    runWith(inFlight, 1_000);
+    return gapsOf(steps.slice(known - 1));
+  };
+  runWith(100, 3_000);
+  expect(new Set(gapsWith(100))).toEqual(new Set([500]));
+  const [first, ...others] = gapsWith(1_000);
+  expect(first).toBeLessThan(500);
+  expect(others.filter((gap) => gap < 500).length).toBeLessThanOrEqual(1);
 });
 
 test("where one after the other is not what it was, every other step waits for them all", () => {

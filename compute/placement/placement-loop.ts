@@ -2,6 +2,7 @@
 // `runtime/placement/controller.ts`, from what is gathered here.
 
 import { clamp } from "#runtime/clamp.ts";
+import { CALLERS_GROWN_MIN } from "#runtime/placement/called-function.ts";
 import { callersAfter, callersGrown, inFlightAt, type Callers } from "#runtime/placement/callers.ts";
 import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
 import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
@@ -33,7 +34,7 @@ import { isPlausible, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
-/** A node that was silent for so long takes no part; one that has calls is heard at least six times a second. Chosen. */
+/** A node that was silent for so long takes no part; one that has calls is heard at least four times a second, but for what it stands still. Chosen. */
 const SILENT_MS = 5_000;
 /** Between two steps, for each function that is called: a step takes some 7 µs of each, so steps take 1.5 % of a core … */
 const STEP_MS_PER_FUNCTION = 0.5;
@@ -169,7 +170,7 @@ export class PlacementLoop {
   /** Calls that reached storage without a node. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
     this.#count(DIRECT, null, { inFlight, windowMs: windowMsOf(tallies.length) });
-    this.#fold(tallies.filter(isPlausible), stretchMs, Number.NaN);
+    this.#fold(tallies.filter(isPlausible), stretchOf(stretchMs), Number.NaN);
   }
 
   #fold(tallies: readonly Tally[], stretchMs: number, hostsWorkedUs: number | null): void {
@@ -191,10 +192,15 @@ export class PlacementLoop {
     clearTimeout(this.#due);
   }
 
-  /** A function that is not what it was does not wait for the others. One that comes next does: among many there is always one. */
   #intervalMs(): number {
-    if (this.#shifted.size > 0 && !this.#wasHurried) return WINDOW_MS;
+    if (this.#isUrgent()) return WINDOW_MS;
     return clamp(STEP_MS_PER_FUNCTION * (this.#step?.called ?? 0), WINDOW_MS, STEP_MS_MAX);
+  }
+
+  /** A function that is not what it was does not wait for the others, nor do more callers than usual. What comes next does: among many there is always one. */
+  #isUrgent(): boolean {
+    if (this.#wasHurried) return false;
+    return this.#shifted.size > 0 || callersGrown(this.#nodes.values(), this.#options.nowMs()) >= CALLERS_GROWN_MIN;
   }
 
   #review(): void {
@@ -216,7 +222,7 @@ export class PlacementLoop {
       callersGrown: callersGrown(this.#nodes.values(), nowMs),
       rules: rules(),
     };
-    this.#wasHurried = this.#shifted.size > 0 && !this.#wasHurried;
+    this.#wasHurried = this.#isUrgent();
     this.#shifted.clear();
     const before = this.#state;
     this.#step = advance(before, situation);

@@ -6,8 +6,7 @@ import { SampleWindows } from "./sample-window.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Of calls of so many functions at once, and of another one 40 ms later: in the windows that they come in, one after the other. */
-function tallied(functions: number): readonly number[] {
+function played() {
   const came: SampleWindow[] = [];
   const windows = new SampleWindows({
     node: "n",
@@ -19,6 +18,12 @@ function tallied(functions: number): readonly number[] {
   const call = (name: string): void => {
     windows.ran({ ...NO_USAGE, function: name, version: "1", side: "compute", outcome: "ok" }, 10, [], "id", 0);
   };
+  return { came, windows, call };
+}
+
+/** Of calls of so many functions at once, and of another one 40 ms later: in the windows that they come in, one after the other. */
+function tallied(functions: number): readonly number[] {
+  const { came, call } = played();
   for (let at = 0; at < functions; at++) call(`f${at}`);
   vi.advanceTimersByTime(40);
   call("late");
@@ -29,6 +34,41 @@ function tallied(functions: number): readonly number[] {
 test("a window of few functions is over sooner than one of many", () => {
   expect(tallied(100)).toEqual([100, 1]);
   expect(tallied(600)).toEqual([601]);
+});
+
+test("a window ends where the plan moves something, unless it has only begun", () => {
+  const { came, windows, call } = played();
+  windows.endEarly();
+  for (let at = 0; at < 600; at++) call(`f${at}`);
+  vi.advanceTimersByTime(24);
+  windows.endEarly();
+  expect(came).toEqual([]);
+  vi.advanceTimersByTime(16);
+  windows.endEarly();
+  call("late");
+  vi.advanceTimersByTime(25);
+  expect(came.map(({ tallies, stretchMs }) => [tallies.length, stretchMs])).toEqual([
+    [600, 40],
+    [1, 25],
+  ]);
+  vi.advanceTimersByTime(1_000);
+  windows.endEarly();
+  expect(came).toHaveLength(2);
+});
+
+test("a call that was pushed back counts for what it did on the side that it left", () => {
+  const { came, windows } = played();
+  const sample = {
+    ...NO_USAGE,
+    function: "f",
+    version: "1",
+    side: "storage",
+    outcome: "PUSHED_BACK",
+    cpuUs: 5_000,
+  } as const;
+  windows.pushedBack(sample, 6_000);
+  vi.advanceTimersByTime(25);
+  expect(came.flatMap(({ tallies }) => tallies)).toMatchObject([{ function: "f", side: "storage" }]);
 });
 
 test("a window says how many cores the hosts have kept busy meanwhile, and nothing of what was before a rest", () => {

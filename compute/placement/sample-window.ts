@@ -21,6 +21,8 @@ export class SampleWindows implements CallObserver {
   readonly #tally = new SampleTally();
   #timer: NodeJS.Timeout | undefined;
   #sinceMs = performance.now();
+  /** When the first call of this window ended. */
+  #begunMs = 0;
   /** At `#sinceMs`: of this process, and of its hosts. */
   #cpuBeforeUs = 0;
   #hostsBeforeUs: number | null = 0;
@@ -40,6 +42,13 @@ export class SampleWindows implements CallObserver {
 
   refused(): void {}
 
+  /** What comes from now on is under another plan, and is not to be told with what was before; as far as that can be told apart. */
+  endEarly(): void {
+    if (this.#timer === undefined || performance.now() - this.#begunMs < WINDOW_MS) return;
+    clearTimeout(this.#timer);
+    this.#send();
+  }
+
   close(): void {
     clearTimeout(this.#timer);
   }
@@ -47,7 +56,9 @@ export class SampleWindows implements CallObserver {
   #record(sample: Sample, elapsedUs: number): void {
     this.#tally.record(sample, elapsedUs);
     // An idle node has no timer, and costs nothing.
-    if (this.#timer === undefined) this.#endAt(WINDOW_MS, 0);
+    if (this.#timer !== undefined) return;
+    this.#begunMs = performance.now();
+    this.#endAt(WINDOW_MS, 0);
   }
 
   /** Of its beginning; or later, if it has more tallies by then than such a one. */

@@ -35,9 +35,9 @@ test("all kinds of work are done once at least, and all together end in time whe
 });
 
 test("what takes longer than its part takes it from those after it: so a calibration over a slow network ends in time", async () => {
-  // Twenty-two kinds of runs, as `calibrate.ts` has; chains of 32 reads at 2 ms each, and those that ask little.
+  // Twenty-seven kinds of runs, as `calibrate.ts` has; chains of 32 reads at 2 ms each, and those that ask little.
   const long = Array.from({ length: 3 }, () => 70);
-  const short = Array.from({ length: 19 }, () => 5);
+  const short = Array.from({ length: 24 }, () => 5);
   const { times, ms } = await sharedBy([...long, ...short]);
   expect(times.slice(0, long.length)).toEqual([1, 1, 1]);
   expect(Math.min(...times.slice(long.length))).toBeGreaterThan(1);

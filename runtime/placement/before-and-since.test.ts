@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { changed, compared, isMistake } from "./before-and-since.ts";
+import { beforeMsOf, changed, compared, isMistake } from "./before-and-since.ts";
 import type { Calls } from "./played-calls.ts";
 import { Load, atCompute, atStorage, walks } from "./played-load.ts";
 
@@ -8,7 +8,7 @@ describe("calls that are walks, of one node or of a thousand", () => {
   const then = (load: Load, calls: Calls) => {
     const [atMs, a] = [load.nowMs, load.tried("a", 1)];
     load.run(200, { a: calls });
-    const move = { atMs, settledMs: atMs + 50 };
+    const move = { atMs, settledMs: atMs + 50, beforeMs: 150 };
     return { ...compared([a], move, load.nowMs)!, isMistake: isMistake([a], move, load.nowMs) };
   };
 
@@ -42,9 +42,10 @@ describe("calls that are walks, of one node or of a thousand", () => {
 
 describe("a move", () => {
   /** `a` went to storage at 500 ms. */
-  const mistaken = (load: Load) => {
+  const mistaken = (load: Load, lastChangedMs = 0) => {
     const a = load.tried("a", 1);
-    return isMistake([a], changed([{ profile: a.profile, side: "storage" }], 500), load.nowMs);
+    const beforeMs = beforeMsOf(500, lastChangedMs);
+    return isMistake([a], changed([{ profile: a.profile, side: "storage" }], 500, { beforeMs }), load.nowMs);
   };
   /** Calls of `a` take 4 ms at compute and so many times as long at storage, where it goes at 500 ms; so many times as many end. */
   const isWorse = (times: number, ended: number, { ms = 150, count = 40 } = {}) => {
@@ -82,6 +83,21 @@ describe("a move", () => {
     expect(isWorseAfter(0)).toBe(true);
     expect(isWorseAfter(25)).toBe(true);
     expect(isWorseAfter(75)).toBe(false);
+  });
+
+  test("is held against what there was since the one before it, of which no calls are under way any more", () => {
+    const isWorseAfter = (movedMs: number) => {
+      const slow = { ...atCompute, count: 20, elapsedUs: 8_000 };
+      const load = Load.warm()
+        .run(movedMs, { a: slow })
+        .run(500 - movedMs, { a: atStorage });
+      load.run(150, { a: { ...atStorage, count: 30, elapsedUs: 5_100 } });
+      return [mistaken(load, movedMs), mistaken(load)];
+    };
+    expect(isWorseAfter(375)).toEqual([true, false]);
+    expect(isWorseAfter(425)).toEqual([true, false]);
+    expect(isWorseAfter(300)).toEqual([true, true]);
+    expect([0, 300, 375, 425, 500].map((ms) => beforeMsOf(500, ms))).toEqual([150, 150, 75, 75, 75]);
   });
 
   test("was none either where few calls end, as few as just before it", () => {

@@ -44,7 +44,13 @@ export interface Comparison {
 export interface Changed {
   readonly atMs: number;
   readonly settledMs: number;
+  /** What there was before is known from so long. */
+  readonly beforeMs: number;
 }
+
+/** Of a change at that time, if the one before it was then: not from while calls of that were still under way. */
+export const beforeMsOf = (atMs: number, lastChangedMs: number): number =>
+  clamp(atMs - lastChangedMs - SETTLE_MS, PIECE_MS, BEFORE_MS);
 
 /**
  * Calls from before it have ended, and those of whoever has gained a side with it have run there often enough to be compiled: a trial on a side that was
@@ -53,20 +59,20 @@ export interface Changed {
 export function changed(
   gaining: readonly { readonly profile: FunctionProfile; readonly side: Side }[],
   atMs: number,
-  measureMs = MEASURE_MS,
+  { measureMs = MEASURE_MS, beforeMs = BEFORE_MS } = {},
 ): Changed {
   const firstMs = atMs + SETTLE_MS;
   const lastMs = Math.max(firstMs, atMs + TRIAL_MS_MAX - measureMs);
   const warmMs = gaining.map(({ profile, side }) => profile.warmMs(side) ?? lastMs);
-  return { atMs, settledMs: clamp(Math.max(firstMs, ...warmMs), firstMs, lastMs) };
+  return { atMs, settledMs: clamp(Math.max(firstMs, ...warmMs), firstMs, lastMs), beforeMs };
 }
 
 /** null: there was nothing before. `isByWork`: calls count by their work, where it is known. */
 export function compared(
   all: readonly Tried[],
-  { atMs, settledMs }: Changed,
+  { atMs, settledMs, beforeMs }: Changed,
   nowMs: number,
-  { beforeMs = BEFORE_MS, isByWork = true } = {},
+  isByWork = true,
 ): Comparison | null {
   const heardMs = nowMs - settledMs;
   let [tookUs, takesUs, slower, squares, calls] = [0, 0, 0, 0, 0];
@@ -171,7 +177,7 @@ export function isMistake(all: readonly Tried[], move: Changed, nowMs: number): 
 }
 
 function isWorse(all: readonly Tried[], move: Changed, nowMs: number, isByWork: boolean): boolean | null {
-  const comparison = compared(all, move, nowMs, { isByWork });
+  const comparison = compared(all, move, nowMs, isByWork);
   if (comparison === null) return false;
   const { calls, callsBefore, ratio, slowdown, noise } = comparison;
   if (calls < CALLS_MIN) {
@@ -180,7 +186,7 @@ function isWorse(all: readonly Tried[], move: Changed, nowMs: number, isByWork: 
     if (callsBefore < CALLS_MIN || slowdown <= 1 + LOSS_CLEAR) return false;
   } else if (Math.min(ratio, slowdown) <= 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise)) return false;
   // What was so before is not its doing: a side that has just become slow is what it is made for.
-  const lately = compared(all, move, nowMs, { beforeMs: BEFORE_MS / 2, isByWork });
+  const lately = compared(all, { ...move, beforeMs: PIECE_MS }, nowMs, isByWork);
   if (lately === null) return true;
   return (calls < CALLS_MIN ? lately.slowdown : Math.min(lately.ratio, lately.slowdown)) > 1 + LOSS_CLEAR;
 }

@@ -241,16 +241,23 @@ describe("the controller, under a steady load", () => {
     expect(pinned.state.get("hash")).toMatchObject({ state: "pinned", share: 0.5, moves: 0, probeEvery: 0 });
   });
 
-  test("leaves a side whose tail breaks its function's bound", () => {
-    const world = worldOf([called("walk", WALK, 100)]);
-    expect(shareOf(runOf(world, 2_000, { p99UnderUs: 5_000 }), "walk")).toBe(1);
-    const slow = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio: 1.3 } };
-    const hash = worldOf([called("hash", HASH, 20)], { constantsAt: () => slow });
-    const decider = { ...deciderOf(hash.functionsAt(0), { preferred: "storage", p99UnderUs: 8_000 }), constants: slow };
-    expect(shareOf(simulate(hash, decider, 2_000, seededRandom(1)), "hash")).toBe(0);
+  test("gives the side where there is too little room to whose callers' time counts more", () => {
+    const functions = [called("one", WALK, 500), called("other", WALK, 500)];
+    const world = worldOf(functions, { capacityAt: () => ({ ...TWO_MACHINES, computeCores: 8 }) });
+    const sharesWith = (one: number, other: number): readonly number[] => {
+      const weights = new Map([
+        ["one", { ...FREE_RULES, weight: one }],
+        ["other", { ...FREE_RULES, weight: other }],
+      ]);
+      const run = simulate(world, { rules: weights, constants: DEFAULT_CONSTANTS }, 3_000, seededRandom(1));
+      return [shareOf(run, "one"), shareOf(run, "other")];
+    };
+    const [[heavy, light], [lighter, heavier]] = [sharesWith(4, 1), sharesWith(1, 4)] as [number[], number[]];
+    expect(heavy! - light!).toBeGreaterThan(0.3);
+    expect(heavier! - lighter!).toBeGreaterThan(0.3);
   });
 
-  test("does not flap, and comes close to the best shares, whatever the functions, the load and the error of the model", () => {
+  describe("does not flap, and comes close to the best shares, whatever the functions, the load and the error of the model", () => {
     const demand = fc.record({
       operations: fc.integer({ min: 0, max: 300 }),
       rounds: fc.integer({ min: 0, max: 30 }),
@@ -259,42 +266,74 @@ describe("the controller, under a steady load", () => {
     });
     const functions = fc.array(fc.tuple(demand, fc.integer({ min: 40, max: 300 })), { minLength: 1, maxLength: 4 });
     const factor = fc.double({ min: 0.7, max: 1.4, noNaN: true });
-    const regrets = { rare: [0], none: [0] };
-    fc.assert(
-      fc.property(
-        functions,
-        fc.record({ compute: factor, storage: factor }),
-        fc.constantFrom(null, 4, 64),
-        fc.constantFrom(0, 0, 50),
-        fc.integer(),
-        (drawn, factors, callers, hubEvery, seed) => {
-          const list = drawn.map(([one, rate], index) =>
-            called(`f${index}`, { ...one, operations: Math.max(one.operations, one.rounds) }, rate),
-          );
-          const world = worldOf(list, {
-            constantsAt: () => scaledConstants(DEFAULT_CONSTANTS, factors),
-            callers,
-            hubEvery,
-          });
-          const run = simulate(world, deciderOf(list), 8_000, seededRandom(seed));
-          // However rare and dear its hubs are, a function is what it was.
-          expect(run.transitions.filter(({ why }) => why.kind === "shifted")).toEqual([]);
-          for (const { flaps, moves } of run.state.values()) {
-            // Back-offs of one and two seconds leave room for no more in eight; without them, and without rests, there are four. What rare hubs bring takes one more.
-            expect(flaps).toBeLessThanOrEqual(hubEvery > 0 ? 4 : 3);
-            expect(moves).toBeLessThanOrEqual(12);
-          }
-          const regret = regretOf(run, 3_000);
-          regrets[hubEvery > 0 ? "rare" : "none"].push(regret);
-          expect(regret).toBeLessThan(hubEvery > 0 ? 0.5 : 0.12);
-        },
-      ),
-      { numRuns: 30, seed: 1, endOnFailure: true },
+    const meanOf = (all: readonly number[]): number => all.reduce((sum, one) => sum + one, 0) / all.length;
+
+    /** The regrets of that many worlds, without hubs and with rare ones. */
+    function regretsOn(
+      capacity: typeof TWO_MACHINES,
+      numRuns: number,
+      most: { readonly flaps: number; readonly regret: number },
+    ): Record<"none" | "rare", number> {
+      const regrets = { rare: [0], none: [0] };
+      fc.assert(
+        fc.property(
+          functions,
+          fc.record({ compute: factor, storage: factor }),
+          fc.constantFrom(null, 4, 64),
+          fc.constantFrom(0, 0, 50),
+          fc.integer(),
+          (drawn, factors, callers, hubEvery, seed) => {
+            const list = drawn.map(([one, rate], index) =>
+              called(`f${index}`, { ...one, operations: Math.max(one.operations, one.rounds) }, rate),
+            );
+            const world = worldOf(list, {
+              constantsAt: () => scaledConstants(DEFAULT_CONSTANTS, factors),
+              capacityAt: () => capacity,
+              callers,
+              hubEvery,
+            });
+            const run = simulate(world, deciderOf(list), 8_000, seededRandom(seed));
+            // However rare and dear its hubs are, a function is what it was.
+            expect(run.transitions.filter(({ why }) => why.kind === "shifted")).toEqual([]);
+            for (const { flaps, moves } of run.state.values()) {
+              // What rare hubs bring takes one more.
+              expect(flaps).toBeLessThanOrEqual(most.flaps + (hubEvery > 0 ? 1 : 0));
+              expect(moves).toBeLessThanOrEqual(12);
+            }
+            const regret = regretOf(run, 3_000);
+            regrets[hubEvery > 0 ? "rare" : "none"].push(regret);
+            expect(regret).toBeLessThan(hubEvery > 0 ? 0.5 : most.regret);
+          },
+        ),
+        { numRuns, seed: 1, endOnFailure: true },
+      );
+      // Which of rare and dear hubs come when is chance, and so is the worst of all; not what they come to together.
+      return { none: meanOf(regrets.none), rare: meanOf(regrets.rare) };
+    }
+
+    test("on a machine for either side", () => {
+      // Back-offs of one and two seconds leave room for no more in eight; without them, and without rests, there are four.
+      const { none, rare } = regretsOn(TWO_MACHINES, 30, { flaps: 3, regret: 0.12 });
+      expect(none).toBeLessThan(0.04);
+      expect(rare).toBeLessThan(0.1);
+    });
+
+    test.each([
+      // One core for either side, on a machine of two.
+      { ...TWO_MACHINES, computeCores: 1, storageMachineCores: 1, sharedCores: 2 },
+      // All of it on two cores that nobody divides.
+      { ...TWO_MACHINES, sharedCores: 2 },
+      // Two nodes, and four cores beside Redis. A move to a split within 150 ms of the first call is held against nothing, and pools that are slower than the model has them look as if they had room.
+      { ...TWO_MACHINES, computeCores: 8, nodes: 2, storageCores: 4, storageMachineCores: 5 },
+    ])(
+      "on $nodes nodes with $computeCores cores, $storageCores beside Redis, and $sharedCores that they share",
+      (capacity) => {
+        // A split that the model wants again and again is tried, and taken back, at once and after one, two and four seconds.
+        const { none, rare } = regretsOn(capacity, 20, { flaps: 7, regret: 0.4 });
+        expect(none).toBeLessThan(0.06);
+        expect(rare).toBeLessThan(0.15);
+      },
     );
-    // Which of rare and dear hubs come when is chance, and so is the worst of thirty; not what they come to together.
-    const meanOf = (all: readonly number[]): number => all.reduce((sum, regret) => sum + regret, 0) / all.length;
-    expect(meanOf(regrets.none)).toBeLessThan(0.04);
-    expect(meanOf(regrets.rare)).toBeLessThan(0.1);
   });
 });
 

@@ -268,8 +268,8 @@ function holdAfterMistake(draft: Draft, all: readonly CalledFunction[], nowMs: n
   for (const called of all) {
     const { state, moved: move, retryAtMs } = draft.of(called);
     if (state !== "reverting" || move?.atMs !== nowMs) continue;
-    const movedMs = called.before.moved!.atMs;
-    const shown = { fromMs: movedMs - BEFORE_MS, toMs: movedMs };
+    const { atMs: movedMs, beforeMs = BEFORE_MS } = called.before.moved!;
+    const shown = { fromMs: movedMs - beforeMs, toMs: movedMs };
     return holdAll(draft, all, shown, { untilMs: retryAtMs, isFirm: true }, nowMs);
   }
 }

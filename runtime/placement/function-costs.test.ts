@@ -219,7 +219,7 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
     // Going on with its promises is not all that it computes.
     const chain = { ...usual, compute: { ...usual.compute, resumeUs: 1_000 } };
     const known = functionCosts(profileAfter({ compute: EVEN.compute }, {}).estimates(NOW_MS), chain, NOW_MS)!.sides;
-    expect(cpuUsOf(known.storage) / cpuUsOf(known.compute)).toBeCloseTo(0.125);
+    expect(cpuUsOf(known.storage) / cpuUsOf(known.compute)).toBeCloseTo(0.25);
   });
 
   test("is so for as long as calls there tell of it, and then as usual again", () => {

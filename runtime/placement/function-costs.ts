@@ -33,7 +33,7 @@ const PRIOR_CALLS = 2;
 /** What was known of a side goes halfway back to the model's in this time. Chosen: probes come more often. */
 const PACE_HALF_LIFE_MS = 30_000;
 /** Of the CPU time at compute so much is the function's own computing at least. Chosen: of a chain that computes nothing it is a fifth. */
-const COMPUTED_MIN = 0.1;
+const COMPUTED_MIN = 0.2;
 /** A side that computes so many times faster is believed no further. */
 const RATIO_MAX = 100;
 /** So few calls in earnest say nothing against those that were not. */

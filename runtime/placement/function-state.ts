@@ -79,6 +79,8 @@ export interface FunctionState extends Placement {
     readonly promisedUs: number;
     /** Whether what came of it was held against what there was before. */
     readonly isJudged: boolean;
+    /** … which is known from so long, where that is less than usual: something else had changed shortly before. */
+    readonly beforeMs?: number;
   } | null;
   /** After a revert: how long it stays, and until when. */
   readonly backOffMs: number;

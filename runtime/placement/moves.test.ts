@@ -131,6 +131,10 @@ describe("a move that the model wants undone", () => {
   test("later is a move like others: the load has changed", () => {
     expect(undone(300)).toMatchObject({ to: { state: "compute", share: 0, reverts: 0 }, why: { kind: "overload" } });
   });
+
+  test("is a flap within ten seconds, and none after that", () => {
+    expect([300, 9_900, 10_100].map((agoMs) => undone(agoMs, { flaps: 2 }).to.flaps)).toEqual([3, 3, 2]);
+  });
 });
 
 test("before a surge keeps away for a second, and twice as long each time that another follows soon", () => {

@@ -5,7 +5,16 @@ import { FLAP_MS, REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState } from "./function-state.ts";
 import { gainingSide } from "./probes.ts";
 import type { Situation } from "./situation.ts";
-import { BEFORE_MS, changed, isMistake, isOtherLoad, meanBytes, meanUs, tookSince } from "./before-and-since.ts";
+import {
+  BEFORE_MS,
+  beforeMsOf,
+  changed,
+  isMistake,
+  isOtherLoad,
+  meanBytes,
+  meanUs,
+  tookSince,
+} from "./before-and-since.ts";
 import { heldAgain } from "./held-function.ts";
 import { areSlight, firstWeighty } from "./tried-function.ts";
 import { latencyAt, type Choice } from "./worthwhile-shares.ts";
@@ -69,7 +78,7 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
     const moved = { atMs: nowMs, by: "revert", fromShare: before.share, promisedUs, isJudged: true } as const;
     const there = { share, moved, backTo: back < 1 ? last.fromShare : null };
     // Queues included, as what it is held against.
-    const took = tookBefore(candidate, last.atMs) ?? { tookUs: promisedUs, tookBytes: 0 };
+    const took = tookBefore(candidate, last) ?? { tookUs: promisedUs, tookBytes: 0 };
     return { to: { ...to, ...there, ...took }, why };
   }
   // The rest of the way back, and no new move: what is not to be made again is what was taken back. Not where bounds demand it.
@@ -86,6 +95,7 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
       fromShare: isRest ? last.fromShare : before.share,
       promisedUs,
       isJudged: isRest || gain === null,
+      beforeMs: beforeMsOf(nowMs, Math.max(lastMovedMs(before), before.sinceMs)),
     },
     // Where it waited for the end of a back-off, that was for what holds no more.
     ...(isRest ? {} : { retryAtMs: 0, backTo: null }),
@@ -150,9 +160,13 @@ export function lastMoves(all: readonly CalledFunction[], { heardMs }: Pick<Situ
   const untold = { atMs, areMistake: null, ratio: null };
   const movedThen = open.filter(hasMoved);
   if (movedThen.length === 0) return untold;
-  const move = changed(movedThen.map(gained), atMs);
+  const beforeMs = movedThen.reduce(
+    (least, { before }) => Math.min(least, before.moved!.beforeMs ?? BEFORE_MS),
+    BEFORE_MS,
+  );
+  const move = changed(movedThen.map(gained), atMs, { beforeMs });
   if (heardMs - move.settledMs < JUDGED_BY_MS) return untold;
-  const areOthers = all.filter(({ sinceMs }) => sinceMs > atMs - BEFORE_MS);
+  const areOthers = all.filter(({ sinceMs }) => sinceMs > atMs - beforeMs);
   const isAlone = areSlight(areOthers, all) && !areOthers.some(hasMoved);
   const areMistake = isAlone && !isOtherLoad(all, hasMoved, move, heardMs) && isMistake(all, move, heardMs);
   return { atMs, areMistake, ratio: areMistake === true ? tookSince(all, move, heardMs) : null };
@@ -174,7 +188,7 @@ export function judgedMove(
   if (!areMistake) return { to: { ...before, moved: { ...last, isJudged: true } }, why: null };
   const { calls, elapsedUs } = profile.byTime.between(last.atMs, nowMs);
   const { to, why } = takenBack(before, last, { cameUs: elapsedUs / Math.max(1, calls), ratio }, nowMs);
-  const took = tookBefore(called, last.atMs);
+  const took = tookBefore(called, last);
   if (took === null) return { to, why };
   const { tookUs: promisedUs, tookBytes: promisedBytes } = took;
   const proof = { share: to.share, refutedShare: before.share, promisedUs, promisedBytes };
@@ -182,8 +196,11 @@ export function judgedMove(
 }
 
 /** A call, before a move; null: none ended then, or it was long ago. */
-function tookBefore({ profile }: CalledFunction, movedMs: number): Pick<FunctionState, "tookUs" | "tookBytes"> | null {
-  const heard = profile.byTime.between(movedMs - BEFORE_MS, movedMs);
+function tookBefore(
+  { profile }: CalledFunction,
+  { atMs, beforeMs = BEFORE_MS }: NonNullable<FunctionState["moved"]>,
+): Pick<FunctionState, "tookUs" | "tookBytes"> | null {
+  const heard = profile.byTime.between(atMs - beforeMs, atMs);
   const tookUs = meanUs(heard);
   return tookUs === null ? null : { tookUs, tookBytes: meanBytes(heard) };
 }

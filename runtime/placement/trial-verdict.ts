@@ -99,12 +99,11 @@ function whileTried(
   const patience = patienceOf(tried, nowMs);
   const measureMs = patience * MEASURE_MS;
   const gaining = tried.map(({ profile, trials: { running } }) => ({ profile, side: running!.side }));
-  const change = changed(gaining, startedMs, measureMs);
+  const change = changed(gaining, startedMs, { measureMs, beforeMs: patience * BEFORE_MS });
   const cold = { ...change, settledMs: startedMs + SETTLE_MS };
   if (nowMs - cold.settledMs < measureMs / 2) return null;
   if (isOtherLoad(all, isTried, cold, nowMs)) return VOID;
-  const beforeMs = patience * BEFORE_MS;
-  const compare = (from: Changed) => compared(all, from, nowMs, { beforeMs }) ?? NOTHING;
+  const compare = (from: Changed) => compared(all, from, nowMs) ?? NOTHING;
   const strayed = Math.max(...tried.map((one) => strayedPart(heardIn(one, nowMs), one.share)));
   const isClearly = ({ calls, ratio, noise }: Comparison, loss: number): boolean =>
     calls >= CALLS_MIN && ratio > 1 + Math.max(patience * loss, GAIN_NOISES * noise) && strayed < STRAYED_MOSTLY;
@@ -137,7 +136,8 @@ function whileTried(
 
 /** All is as before again: held against what has come since. */
 function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown, nowMs: number): Verdict | null {
-  const change = { atMs: shown.toMs, settledMs: shown.toMs + SETTLE_MS };
+  const beforeMs = shown.toMs - shown.fromMs;
+  const change = { atMs: shown.toMs, settledMs: shown.toMs + SETTLE_MS, beforeMs };
   const patience = patienceOf(tried, nowMs);
   const gainMin = patience * GAIN_MIN;
   const isOver = nowMs - shown.toMs >= TRIAL_MS_MAX;
@@ -147,8 +147,7 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
     strayedPart(profile.byTime.between(change.settledMs, nowMs), share) <= STRAYED_MAX;
   if (!tried.every(isBack)) return isOver ? VOID : null;
   if (isOtherLoad(all, isTried, change, nowMs)) return VOID;
-  const { calls, ratio, slowdown, noise } =
-    compared(all, change, nowMs, { beforeMs: shown.toMs - shown.fromMs }) ?? NOTHING;
+  const { calls, ratio, slowdown, noise } = compared(all, change, nowMs) ?? NOTHING;
   if (calls < CALLS_MIN) {
     if (!isOver) return null;
     // Where each takes as much longer so few are what it is without; else callers have gone.

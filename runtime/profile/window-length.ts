@@ -6,7 +6,7 @@ import { clamp } from "#runtime/clamp.ts";
 /** A change of the load is a few of these old when it is known. Chosen; bench `controller` tells what a thousand functions cost. */
 export const WINDOW_MS = 25;
 /** What comes in a window came in this time at most: nobody waits for the first window of a node that was idle. */
-export const STRETCH_MS_MAX = 300;
+export const STRETCH_MS_MAX = 350;
 /** Reading and folding a tally takes a few µs, whatever its calls: with so much time for each, a node's take a percent of a core or two … */
 const WINDOW_MS_PER_TALLY = 0.2;
 /** … but nobody's calls are kept back for longer: half of what is between two steps where so many functions are called. */
