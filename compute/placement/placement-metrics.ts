@@ -12,7 +12,7 @@ import type { PlacementLoop } from "./placement-loop.ts";
 interface MeasuredPlacement {
   readonly placements: ReadonlyMap<string, Placement>;
   /** null: this node does not control. */
-  readonly loop: PlacementLoop | null;
+  readonly loop: Pick<PlacementLoop, "state" | "profiles" | "step"> | null;
   readonly constants: CostConstants;
   readonly nowMs: number;
 }

@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { advance, regretAfter } from "#runtime/placement/controller.ts";
+import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { FRESH, type FunctionState } from "#runtime/placement/function-state.ts";
+import { modelledCalls, PlayedCalls } from "#runtime/placement/played-calls.ts";
+import { FREE_RULES } from "#runtime/placement/situation.ts";
+import { placementText } from "./placement-metrics.ts";
+
+const WALK = { operations: 400, rounds: 20, bytes: 50_000, cpuUs: 700 };
+
+/** What stands behind a name with these labels. */
+const valueIn = (text: string, series: string): number =>
+  Number(
+    text
+      .split("\n")
+      .find((line) => line.startsWith(`${series} `))
+      ?.slice(series.length + 1),
+  );
+
+test("a node that controls tells of each function what became of it, and how busy the plan keeps each part", () => {
+  const visit = modelledCalls("storage", 1, WALK, DEFAULT_CONSTANTS);
+  const slow = { ...visit, usage: { ...visit.usage, wallUs: 2 * visit.usage.wallUs! } };
+  const load = new PlayedCalls().run(1_000, { walk: [modelledCalls("compute", 8, WALK, DEFAULT_CONSTANTS), slow] });
+  // It has just moved, and rests where calls take longer.
+  const before: FunctionState = {
+    ...FRESH,
+    state: "compute",
+    share: 0,
+    sinceMs: 0,
+    moves: 7,
+    reverts: 3,
+    flaps: 5,
+    trialsBegun: 11,
+    moved: { atMs: 950, by: "model", fromShare: 1, promisedUs: 1, isJudged: true },
+  };
+  const situation = load.situation({ rules: new Map([["walk", FREE_RULES]]) });
+  const step = advance(new Map([["walk", before]]), situation);
+  const placements = new Map([["walk", { ...before, share: 0.25 }]]);
+  const known = { placements, constants: DEFAULT_CONSTANTS, nowMs: load.nowMs };
+  const text = placementText({ ...known, loop: { state: step.state, profiles: load.profiles, step } });
+  const of = (what: string, labels = '{function="walk"}'): number => valueIn(text, `locus_placement_${what}${labels}`);
+  expect([of("moves_total"), of("reverts_total"), of("flaps_total"), of("trials_total")]).toEqual([7, 3, 5, 11]);
+  expect(of("share")).toBe(0.25);
+  expect(of("controls", "")).toBe(1);
+  const error = (side: string): number => of("prediction_error", `{function="walk",side="${side}"}`);
+  expect(error("compute")).toBeCloseTo(0, 1);
+  expect(error("storage")).toBeCloseTo(0.5, 1);
+  const { utilisation } = step.outlook;
+  for (const [pool, value] of Object.entries(utilisation)) {
+    expect(of("utilisation", `{pool="${pool}"}`)).toBeCloseTo(value);
+  }
+  expect(utilisation.compute).toBeGreaterThan(0.1);
+  expect(utilisation.storage).toBeLessThan(utilisation.compute);
+  expect(of("regret", "")).toBeCloseTo(regretAfter(step));
+  expect(regretAfter(step)).toBeGreaterThan(0.05);
+  const follower = placementText({ ...known, loop: null });
+  expect(valueIn(follower, "locus_placement_controls")).toBe(0);
+  expect(follower).not.toContain("moves_total");
+});
