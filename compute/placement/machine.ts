@@ -64,5 +64,6 @@ export function idleUsIn(stat: string, cpus: readonly number[]): number {
   for (const [, cpu, idle, waiting] of stat.matchAll(/^cpu(\d+) \d+ \d+ \d+ (\d+) (\d+)/gm)) {
     if (cpus.includes(Number(cpu))) ticks += Number(idle) + Number(waiting);
   }
-  return ticks * TICK_US;
+  // In some containers cores have other numbers there, or nothing is counted.
+  return ticks === 0 ? Number.NaN : ticks * TICK_US;
 }

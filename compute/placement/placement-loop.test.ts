@@ -432,7 +432,7 @@ test("whatever is written into windows, by whom ever, plans can be followed", ()
 
 test("a function that is not what it was does not wait for the others", () => {
   const { loop, steps, runFor } = loopOf(2_000);
-  runFor(2_000, () => 100);
+  runFor(2_200, () => 100);
   const before = steps.length;
   runFor(200, (name) => (name === "f7" ? 5_000 : 100));
   const shifted = loop.transitionsOf("f7").find(({ why }) => why.kind === "shifted");

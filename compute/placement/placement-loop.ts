@@ -90,8 +90,10 @@ export class PlacementLoop {
   #state: ControllerState;
   #step: Step | null = null;
   #steppedMs = -Infinity;
-  /** Whether the last step came for what had shifted. */
+  /** Whether the last step came before its time. */
   #wasHurried = false;
+  /** Calls in flight, to those that have been usual. */
+  #grown = { atMs: -Infinity, times: 1 };
   #decidedMs: number | null = null;
   /** What calls make nodes work, and the constants that it was usual by; null: nothing has been heard yet. */
   #work: { readonly of: CostConstants; readonly work: NodeWork; readonly heardMs: number } | null = null;
@@ -193,14 +195,24 @@ export class PlacementLoop {
   }
 
   #intervalMs(): number {
-    if (this.#isUrgent()) return WINDOW_MS;
+    const usualMs = this.#usualMs();
+    return usualMs > WINDOW_MS && this.#isUrgent() ? WINDOW_MS : usualMs;
+  }
+
+  #usualMs(): number {
     return clamp(STEP_MS_PER_FUNCTION * (this.#step?.called ?? 0), WINDOW_MS, STEP_MS_MAX);
   }
 
   /** A function that is not what it was does not wait for the others, nor do more callers than usual. What comes next does: among many there is always one. */
   #isUrgent(): boolean {
     if (this.#wasHurried) return false;
-    return this.#shifted.size > 0 || callersGrown(this.#nodes.values(), this.#options.nowMs()) >= CALLERS_GROWN_MIN;
+    if (this.#shifted.size > 0) return true;
+    const nowMs = this.#options.nowMs();
+    // Of many nodes a window comes every moment.
+    if (nowMs - this.#grown.atMs >= WINDOW_MS) {
+      this.#grown = { atMs: nowMs, times: callersGrown(this.#nodes.values(), nowMs) };
+    }
+    return this.#grown.times >= CALLERS_GROWN_MIN;
   }
 
   #review(): void {
@@ -208,6 +220,7 @@ export class PlacementLoop {
     this.#due = undefined;
     const { nowMs: clock, rules, surroundings, onPlacements, onTransition } = this.#options;
     const nowMs = clock();
+    this.#wasHurried = nowMs - this.#steppedMs < this.#usualMs() - WINDOW_MS;
     this.#steppedMs = nowMs;
     const around = surroundings();
     const work = this.#workBy(around.constants);
@@ -222,7 +235,6 @@ export class PlacementLoop {
       callersGrown: callersGrown(this.#nodes.values(), nowMs),
       rules: rules(),
     };
-    this.#wasHurried = this.#isUrgent();
     this.#shifted.clear();
     const before = this.#state;
     this.#step = advance(before, situation);

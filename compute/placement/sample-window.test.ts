@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
+import { termOf } from "#runtime/profile/tally.ts";
 import type { SampleWindow } from "./messages.ts";
 import { SampleWindows } from "./sample-window.ts";
 
@@ -36,24 +37,27 @@ test("a window of few functions is over sooner than one of many", () => {
   expect(tallied(600)).toEqual([601]);
 });
 
-test("a window ends where the plan moves something, unless it has only begun", () => {
+test("a window ends where the plan moves something, after as long as the shortest at the earliest", () => {
   const { came, windows, call } = played();
   windows.endEarly();
   for (let at = 0; at < 600; at++) call(`f${at}`);
-  vi.advanceTimersByTime(24);
+  vi.advanceTimersByTime(40);
   windows.endEarly();
-  expect(came).toEqual([]);
-  vi.advanceTimersByTime(16);
+  for (let at = 0; at < 500; at++) call(`f${at}`);
+  vi.advanceTimersByTime(10);
   windows.endEarly();
+  expect(came).toHaveLength(1);
+  vi.advanceTimersByTime(15);
   call("late");
   vi.advanceTimersByTime(25);
   expect(came.map(({ tallies, stretchMs }) => [tallies.length, stretchMs])).toEqual([
     [600, 40],
+    [500, 25],
     [1, 25],
   ]);
   vi.advanceTimersByTime(1_000);
   windows.endEarly();
-  expect(came).toHaveLength(2);
+  expect(came).toHaveLength(3);
 });
 
 test("a call that was pushed back counts for what it did on the side that it left", () => {
@@ -63,12 +67,14 @@ test("a call that was pushed back counts for what it did on the side that it lef
     function: "f",
     version: "1",
     side: "storage",
-    outcome: "PUSHED_BACK",
+    outcome: "ok",
     cpuUs: 5_000,
   } as const;
   windows.pushedBack(sample, 6_000);
   vi.advanceTimersByTime(25);
-  expect(came.flatMap(({ tallies }) => tallies)).toMatchObject([{ function: "f", side: "storage" }]);
+  const [tally] = came.flatMap(({ tallies }) => tallies);
+  expect(tally).toMatchObject({ function: "f", side: "storage" });
+  expect([termOf(tally!.sums, "calls"), termOf(tally!.sums, "cpuUs")]).toEqual([1, 5_000]);
 });
 
 test("a window says how many cores the hosts have kept busy meanwhile, and nothing of what was before a rest", () => {

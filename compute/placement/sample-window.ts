@@ -42,11 +42,13 @@ export class SampleWindows implements CallObserver {
 
   refused(): void {}
 
-  /** What comes from now on is under another plan, and is not to be told with what was before; as far as that can be told apart. */
+  /** What comes from now on is under another plan, and is not to be told with what was before, but for what a shortest window takes. */
   endEarly(): void {
-    if (this.#timer === undefined || performance.now() - this.#begunMs < WINDOW_MS) return;
+    if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
-    this.#send();
+    const leftMs = this.#begunMs + WINDOW_MS - performance.now();
+    if (leftMs <= 0) this.#send();
+    else this.#timer = setTimeout(() => this.#send(), leftMs).unref();
   }
 
   close(): void {

@@ -48,9 +48,9 @@ export interface Changed {
   readonly beforeMs: number;
 }
 
-/** Of a change at that time, if the one before it was then: not from while calls of that were still under way. */
+/** Of a change at that time, if the one before it was then: not from while calls of that were still under way, as far as there is anything else. In whole slots of what is heard. */
 export const beforeMsOf = (atMs: number, lastChangedMs: number): number =>
-  clamp(atMs - lastChangedMs - SETTLE_MS, PIECE_MS, BEFORE_MS);
+  clamp(SLOT_MS * Math.floor((atMs - lastChangedMs - SETTLE_MS) / SLOT_MS), PIECE_MS, BEFORE_MS);
 
 /**
  * Calls from before it have ended, and those of whoever has gained a side with it have run there often enough to be compiled: a trial on a side that was

@@ -32,7 +32,7 @@ import type { Placement } from "./plan.ts";
 import { callsOf, PoolUse, type Capacity, type Load } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
-import { BEFORE_MS, STEADY_MS } from "./before-and-since.ts";
+import { STEADY_MS } from "./before-and-since.ts";
 import { heldAlong, heldOn, isProved } from "./held-function.ts";
 import { nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialsAfter, verdictOf, type Better, type Verdict } from "./trial-verdict.ts";
@@ -122,7 +122,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   } else {
     const known = { lastly: lastMoves(all, situation), isSurge, situation };
     all.forEach((called, index) => decide(draft, called, choices[index]!, known));
-    holdAfterMistake(draft, all, nowMs);
+    holdAfterMistake(draft, all, known.lastly, nowMs);
     const steadyMs = patienceOf(all, nowMs) * STEADY_MS;
     const moving = all.filter((called) => !isSteady(called, draft.of(called), steadyMs, nowMs));
     // What comes all at once will have gone, or grown, before a trial is over; and who has to leave would break it off.
@@ -264,11 +264,11 @@ function judgeTrial(
 }
 
 /** What was there before a move that had to be taken back has proved better: the model will want the next move, and be as wrong. */
-function holdAfterMistake(draft: Draft, all: readonly CalledFunction[], nowMs: number): void {
+function holdAfterMistake(draft: Draft, all: readonly CalledFunction[], { beforeMs }: LastMoves, nowMs: number): void {
   for (const called of all) {
     const { state, moved: move, retryAtMs } = draft.of(called);
     if (state !== "reverting" || move?.atMs !== nowMs) continue;
-    const { atMs: movedMs, beforeMs = BEFORE_MS } = called.before.moved!;
+    const { atMs: movedMs } = called.before.moved!;
     const shown = { fromMs: movedMs - beforeMs, toMs: movedMs };
     return holdAll(draft, all, shown, { untilMs: retryAtMs, isFirm: true }, nowMs);
   }

@@ -79,7 +79,7 @@ export interface FunctionState extends Placement {
     readonly promisedUs: number;
     /** Whether what came of it was held against what there was before. */
     readonly isJudged: boolean;
-    /** … which is known from so long, where that is less than usual: something else had changed shortly before. */
+    /** … which is known from so long: less than usual where something of its own had changed shortly before. Absent: as usual. */
     readonly beforeMs?: number;
   } | null;
   /** After a revert: how long it stays, and until when. */

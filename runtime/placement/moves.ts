@@ -95,7 +95,7 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
       fromShare: isRest ? last.fromShare : before.share,
       promisedUs,
       isJudged: isRest || gain === null,
-      beforeMs: beforeMsOf(nowMs, Math.max(lastMovedMs(before), before.sinceMs)),
+      beforeMs: beforeMsOf(nowMs, lastChangedMs(before)),
     },
     // Where it waited for the end of a back-off, that was for what holds no more.
     ...(isRest ? {} : { retryAtMs: 0, backTo: null }),
@@ -142,6 +142,8 @@ export interface LastMoves {
   readonly areMistake: boolean | null;
   /** What all calls took, to what they took before; null: nothing tells. */
   readonly ratio: number | null;
+  /** What there was before is known from so long. */
+  readonly beforeMs: number;
 }
 
 /** When anything moved last, but for what has moved since and does little of the work. */
@@ -150,6 +152,12 @@ const lastWeightyMs = (all: readonly CalledFunction[]): number => {
   return lastMovedMs(firstWeighty(latestFirst)!.before);
 };
 
+/** Others have moved since: nobody can tell, and it stays. */
+const NOTHING_TOLD = { areMistake: false, ratio: null, beforeMs: BEFORE_MS } as const;
+
+/** Its share, its calls, or whether there are any. */
+const lastChangedMs = (state: FunctionState): number => Math.max(lastMovedMs(state), state.sinceMs, state.resumedMs);
+
 const gained = ({ profile, share, before: { moved: move } }: CalledFunction) =>
   ({ profile, side: gainingSide({ share: move!.fromShare }, share) }) as const;
 
@@ -157,19 +165,32 @@ export function lastMoves(all: readonly CalledFunction[], { heardMs }: Pick<Situ
   const open = all.filter(({ before: { moved: move } }) => move?.isJudged === false);
   const atMs = open.length === 0 ? -Infinity : lastWeightyMs(all);
   const hasMoved = ({ before: { moved: move } }: CalledFunction): boolean => move?.atMs === atMs;
-  const untold = { atMs, areMistake: null, ratio: null };
+  const untold = { atMs, areMistake: null, ratio: null, beforeMs: BEFORE_MS };
   const movedThen = open.filter(hasMoved);
   if (movedThen.length === 0) return untold;
   const beforeMs = movedThen.reduce(
     (least, { before }) => Math.min(least, before.moved!.beforeMs ?? BEFORE_MS),
-    BEFORE_MS,
+    beforeOthersMs(all, hasMoved, atMs),
   );
   const move = changed(movedThen.map(gained), atMs, { beforeMs });
   if (heardMs - move.settledMs < JUDGED_BY_MS) return untold;
-  const areOthers = all.filter(({ sinceMs }) => sinceMs > atMs - beforeMs);
+  const areOthers = all.filter(({ sinceMs }) => sinceMs > atMs - BEFORE_MS);
   const isAlone = areSlight(areOthers, all) && !areOthers.some(hasMoved);
   const areMistake = isAlone && !isOtherLoad(all, hasMoved, move, heardMs) && isMistake(all, move, heardMs);
-  return { atMs, areMistake, ratio: areMistake === true ? tookSince(all, move, heardMs) : null };
+  return { atMs, areMistake, ratio: areMistake === true ? tookSince(all, move, heardMs) : null, beforeMs };
+}
+
+/** As `beforeMsOf`, by what had changed of those that did not move then. */
+function beforeOthersMs(
+  all: readonly CalledFunction[],
+  hasMoved: (called: CalledFunction) => boolean,
+  atMs: number,
+): number {
+  const changedMs = ({ before }: CalledFunction): number => lastChangedMs(before);
+  const lately = all.filter((called) => {
+    return !hasMoved(called) && changedMs(called) < atMs && beforeMsOf(atMs, changedMs(called)) < BEFORE_MS;
+  });
+  return areSlight(lately, all) ? BEFORE_MS : beforeMsOf(atMs, Math.max(...lately.map(changedMs)));
 }
 
 /**
@@ -183,12 +204,12 @@ export function judgedMove(
   const { before, profile } = called;
   const last = before.moved;
   if (last === null || last.isJudged || heardMs - last.atMs < REST_MS) return null;
-  const { areMistake, ratio } = last.atMs === lastly.atMs ? lastly : { areMistake: false, ratio: null };
+  const { areMistake, ratio, beforeMs } = last.atMs === lastly.atMs ? lastly : NOTHING_TOLD;
   if (areMistake === null) return null;
   if (!areMistake) return { to: { ...before, moved: { ...last, isJudged: true } }, why: null };
   const { calls, elapsedUs } = profile.byTime.between(last.atMs, nowMs);
   const { to, why } = takenBack(before, last, { cameUs: elapsedUs / Math.max(1, calls), ratio }, nowMs);
-  const took = tookBefore(called, last);
+  const took = tookBefore(called, { ...last, beforeMs });
   if (took === null) return { to, why };
   const { tookUs: promisedUs, tookBytes: promisedBytes } = took;
   const proof = { share: to.share, refutedShare: before.share, promisedUs, promisedBytes };

@@ -6,7 +6,7 @@ import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
-import type { FunctionImage, IsolateBounds, Supervisor } from "#runtime/sandbox/supervisor.ts";
+import type { FunctionImage, IsolateBounds, Outcome, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import type { InstanceSpec } from "./driver.ts";
 import { INSTANCES_MAX } from "./instance-bounds.ts";
 import { IsolateDriver, type NodeCpu } from "./isolate-driver.ts";
@@ -72,40 +72,53 @@ describe("with more calls than its isolates take", () => {
     readonly others?: number;
     /** In flight all the time, as many in each of four instances. */
     readonly calls?: number;
+    /** More are refused, and asked for nevertheless until somebody asks for fewer. */
     readonly isolatesMax?: number;
+    /** More take for ever to open. */
+    readonly opensMax?: number;
     /** Each time that is asked for isolates. */
     readonly told?: number[];
   }
 
   /** Isolates that are kept after so many ms each time, and the driver as it is then. */
   async function played(
-    { used = () => 0.5, others = 0, calls = 128, isolatesMax = Infinity, told = [] }: Playing,
+    { used = () => 0.5, others = 0, calls = 128, isolatesMax = Infinity, opensMax = Infinity, told = [] }: Playing,
     ...waitsMs: readonly number[]
-  ): Promise<{ readonly seen: readonly number[]; readonly driver: IsolateDriver }> {
+  ): Promise<{
+    readonly seen: readonly number[];
+    readonly driver: IsolateDriver;
+    readonly pass: (ms: number) => Promise<number>;
+    /** All calls. */
+    readonly end: () => void;
+  }> {
     let [kept, cpuMs, idleMs, nowMs] = [0, 0, 0, 0];
     const node = { cores: 1, cpuUs: () => 1e3 * cpuMs, idleUs: () => 1e3 * idleMs };
     const keep = async (_image: FunctionImage, { min }: IsolateBounds): Promise<void> => {
-      if (min > isolatesMax) throw new LocusError("OVERLOADED", `there is no room for ${min}`);
       told.push((kept = min));
+      if (min > isolatesMax) throw new LocusError("OVERLOADED", `there is no room for ${min}`);
+      if (min > opensMax) await new Promise(() => {});
     };
-    const driver = new IsolateDriver({ ...uncalled, keep, invoke: () => new Promise(() => {}) }, node);
+    const ending = Promise.withResolvers<Outcome>();
+    const driver = new IsolateDriver({ ...uncalled, keep, invoke: () => ending.promise }, node);
     for (let at = 0; at < 4; at++) {
       await driver.start(shared(`i${at}`));
       for (let call = 0; call < calls / 4; call++) {
         void driver.invoke(`i${at}`, { keys: [], argsJson: "null", deadlineMs: 1, logs: false });
       }
     }
-    const seen: number[] = [];
-    for (const waitMs of waitsMs) {
+    const pass = async (waitMs: number): Promise<number> => {
       for (let ms = 0; ms < waitMs; ms += 10) {
         const busy = used(kept, (nowMs += 10));
         cpuMs += 10 * busy;
         idleMs += 10 * Math.max(0, 1 - busy - others);
         await vi.advanceTimersByTimeAsync(10);
       }
-      seen.push(kept);
-    }
-    return { seen, driver };
+      return kept;
+    };
+    const seen: number[] = [];
+    for (const waitMs of waitsMs) seen.push(await pass(waitMs));
+    const outcome: Outcome = { ok: true, resultJson: "1", usage: NO_USAGE, logs: [] };
+    return { seen, driver, pass, end: () => ending.resolve(outcome) };
   }
   const keptAfter = async (playing: Playing, ...waitsMs: readonly number[]): Promise<readonly number[]> => {
     const { seen, driver } = await played(playing, ...waitsMs);
@@ -124,6 +137,14 @@ describe("with more calls than its isolates take", () => {
     expect(await keptAfter({ used: (kept) => 0.3 * kept }, 2_000)).toEqual([3]);
   });
 
+  test("one that fills the cores is closed again, and opened more and more seldom", async () => {
+    const told: number[] = [];
+    const { driver } = await played({ used: (kept) => Math.min(1, 0.35 * kept), told }, 20_000);
+    // After 1, 2, 4 and 8 s.
+    expect(told.filter((kept, at) => kept === 3 && told[at - 1] === 2).length).toBeLessThanOrEqual(5);
+    await driver.close();
+  });
+
   test("none is where those that there are have room for all calls, and nobody looks", async () => {
     expect(await keptAfter({ calls: 32 }, 2_000)).toEqual([1]);
     const { driver } = await played({ calls: 0 }, 10);
@@ -136,8 +157,23 @@ describe("with more calls than its isolates take", () => {
     expect(await keptAfter({ used }, 1_000, 260, 250, 1_000)).toEqual([4, 3, 2, 1]);
   });
 
-  test("what there is no room for hinders no start", async () => {
+  test("and where calls have room with fewer, one each second, until there is nothing to look for", async () => {
+    const { driver, end, pass } = await played({}, 1_000);
+    end();
+    expect([await pass(990), await pass(1_000), await pass(1_000), await pass(1_000)]).toEqual([4, 3, 2, 1]);
+    expect(vi.getTimerCount()).toBe(0);
+    await driver.close();
+  });
+
+  test("what there is no room for is asked for no longer, and hinders no start", async () => {
     const { seen, driver } = await played({ isolatesMax: 2 }, 2_000);
+    expect(seen).toEqual([2]);
+    await driver.start(shared("i4"));
+    await driver.close();
+  });
+
+  test("what is still to open keeps none waiting that shares those that there are", async () => {
+    const { seen, driver } = await played({ opensMax: 1 }, 300);
     expect(seen).toEqual([2]);
     await driver.start(shared("i4"));
     await driver.close();
@@ -159,10 +195,10 @@ test("looks for free cores no more where its instances' CPUs, whose sum is not e
   vi.useFakeTimers();
   const node = { cores: 1, cpuUs: () => 0, idleUs: () => 1e3 * performance.now() };
   const driver = new IsolateDriver({ ...uncalled, keep: async () => {}, invoke: () => new Promise(() => {}) }, node);
-  const taking = { ...image, description: { ...description, limits: { ...limits, concurrency: 1 } } };
+  const taking = { ...image, description: { ...description, limits: { ...limits, concurrency: 32 } } };
   for (let at = 0; at < 4; at++) {
-    await driver.start({ ...specOf(`i${at}`), image: taking, cpus: 0.25 + 1e-8 });
-    for (let call = 0; call < 4; call++) {
+    await driver.start({ ...specOf(`i${at}`), image: taking, cpus: 0.25 + 1e-8, concurrency: 32 });
+    for (let call = 0; call < 32; call++) {
       void driver.invoke(`i${at}`, { keys: [], argsJson: "null", deadlineMs: 1, logs: false });
     }
   }

@@ -24,9 +24,11 @@ const MIB = 2 ** 20;
 const CALLS_PER_CORE = 32;
 /** Where calls mostly wait, for a Redis that is far away or for a timer, these are too few. Of the node's cores so much is free then at least … */
 const FREE_SHARE = 0.25;
-/** … for so long, and one isolate more is kept for each version some of whose calls wait for one. Where less than this is free, one less: each would have a part of a core. All chosen. */
+/** … for so long, and one isolate more is kept for the version of which most calls wait for one. Where less than this is free, one less of each: each would have a part of a core. All chosen. */
 const LOOK_MS = 250;
 const FULL_SHARE = 0.05;
+/** Looks without one more after there had to be one less, at first and at most: they double. One less is kept where it was not needed for so many looks. */
+const [REST_LOOKS_MIN, REST_LOOKS_MAX, UNUSED_LOOKS] = [4, 256, 4] as const;
 /** Why an instance ended, and why its calls did. */
 const STOPPED = "it was stopped";
 
@@ -62,6 +64,11 @@ interface Version {
   sharedCpuUs: number;
   /** Isolates beyond what its node's cores were thought to have a use for: calls waited, and cores were free. */
   more: number;
+  /** Looks until there may be one more, and how many they were the last time that one had to go. */
+  restLooks: number;
+  restedLooks: number;
+  /** Looks in which its calls would have had room with one isolate less. */
+  unusedLooks: number;
 }
 
 export class IsolateDriver implements Driver {
@@ -188,7 +195,17 @@ export class IsolateDriver implements Driver {
     // What has been used up to now was not its own.
     if (version === undefined) {
       const sharedCpuUs = this.#supervisor.functionState(spec.image)?.cpuUs ?? 0;
-      version = { image: spec.image, instances: new Set(), cpus: 0, inFlight: 0, sharedCpuUs, more: 0 };
+      version = {
+        image: spec.image,
+        instances: new Set(),
+        cpus: 0,
+        inFlight: 0,
+        sharedCpuUs,
+        more: 0,
+        restLooks: 0,
+        restedLooks: 0,
+        unusedLooks: 0,
+      };
       this.#versions.set(key, version);
     } else {
       this.#share(version);
@@ -249,23 +266,48 @@ export class IsolateDriver implements Driver {
       this.#look = undefined;
       const coresOf = (us: number): number => us / 1e3 / (performance.now() - sinceMs);
       const used = coresOf(cpuUs() - usedBeforeUs);
+      const idle = coresOf(idleUs() - idleBeforeUs);
       // Hosts that have died take their times with them: nobody knows what is free then.
-      const free = used < 0 ? Number.NaN : Math.min(cores - used, coresOf(idleUs() - idleBeforeUs)) / cores;
-      for (const version of this.#versions.values()) this.#follow(version, free);
+      const free = used < 0 ? Number.NaN : Math.min(cores - used, Number.isNaN(idle) ? Infinity : idle) / cores;
+      this.#follow(free);
+      if ([...this.#versions.values()].some((version) => version.more > 0 || this.#isWanting(version)))
+        this.#lookSoon();
     };
     this.#look = setTimeout(look, LOOK_MS).unref();
   }
 
   /** `free`: of the node's cores, lately. NaN: nobody knows. */
-  #follow(version: Version, free: number): void {
-    if (free >= FREE_SHARE && this.#isWanting(version)) {
-      version.more++;
-      // Where there is no room for it nothing is to wait for it.
-      this.#keep(version).catch(() => (version.more = Math.max(0, version.more - 1)));
-    } else if (free < FULL_SHARE && version.more > 0) {
-      version.more--;
-      this.#keepLater(version);
-    } else if (version.more > 0 || this.#isWanting(version)) this.#lookSoon();
+  #follow(free: number): void {
+    const versions = [...this.#versions.values()];
+    for (const version of versions) {
+      version.restLooks = Math.max(0, version.restLooks - 1);
+      version.unusedLooks = this.#hasSpare(version) ? version.unusedLooks + 1 : 0;
+      if (version.more === 0) continue;
+      if (free < FULL_SHARE) {
+        version.restedLooks = clamp(2 * version.restedLooks, REST_LOOKS_MIN, REST_LOOKS_MAX);
+        this.#keepLess(version, version.restedLooks);
+      } else if (version.unusedLooks >= UNUSED_LOOKS) this.#keepLess(version, 0);
+    }
+    if (!(free >= FREE_SHARE)) return;
+    const wanting = versions.filter((version) => version.restLooks === 0 && this.#isWanting(version));
+    if (wanting.length === 0) return;
+    const most = wanting.reduce((one, other) => (other.inFlight > one.inFlight ? other : one));
+    most.more++;
+    // Where there is no room for it nothing is to wait for it, nor is it to come later.
+    this.#keep(most).catch(() => this.#keepLess(most, REST_LOOKS_MIN));
+  }
+
+  #keepLess(version: Version, restLooks: number): void {
+    version.more = Math.max(0, version.more - 1);
+    version.restLooks = restLooks;
+    version.unusedLooks = 0;
+    this.#keepLater(version);
+  }
+
+  /** Its calls would have room with one isolate less. */
+  #hasSpare(version: Version): boolean {
+    const { image, inFlight } = version;
+    return inFlight <= (this.#maxOf(version) - 1) * image.description.limits.concurrency;
   }
 
   /** There are calls for which its isolates have no room, and its instances could have more of these. */
