@@ -48,10 +48,12 @@ export interface Calls {
 }
 
 /** Throws where calls failed otherwise than because a node was full, as it may be where nobody waits for answers. */
-export function assertOnlyRefused(what: string, { firstErrors }: Calls, arrivals: Phase["arrivals"]): void {
+export function assertOnlyRefused(what: string, { firstErrors, ok }: Calls, arrivals: Phase["arrivals"]): void {
   const { OVERLOADED: refusal, ...failures } = firstErrors;
   const [failure = "callers" in arrivals ? refusal : undefined] = Object.values(failures);
-  if (failure !== undefined) throw new Error(`${what}: a call failed: ${failure}`);
+  if (failure === undefined) return;
+  const failed = ok.reduce((count, one) => (one === 1 ? count : count + 1), 0);
+  throw new Error(`${what}: ${failed} of ${ok.length} calls failed: ${failure}`);
 }
 
 /** How often an open load looks whether calls are due. */

@@ -58,11 +58,14 @@ test("where calls in the window were only refused, those outside it count", () =
 });
 
 test("only a full node may refuse calls, and only those that nobody waits for", () => {
-  const calls = (errors: Calls["firstErrors"]): Calls => ({ ...callsOf([]), firstErrors: errors });
+  const calls = (errors: Calls["firstErrors"]): Calls => ({
+    ...callsOf([1, 2], (index) => index > 0),
+    firstErrors: errors,
+  });
   const full = { OVERLOADED: "OVERLOADED: 1024 calls are in this node already" };
   const open = { perSecond: 1 };
   expect(() => assertOnlyRefused("a", calls(full), open)).not.toThrow();
-  expect(() => assertOnlyRefused("a", calls(full), { callers: 1 })).toThrow("a: a call failed: OVERLOADED: 1024");
+  expect(() => assertOnlyRefused("a", calls(full), { callers: 1 })).toThrow("a: 1 of 2 calls failed: OVERLOADED: 1024");
   expect(() => assertOnlyRefused("a", calls({ ...full, FUNCTION_NOT_FOUND: "FUNCTION_NOT_FOUND: f" }), open)).toThrow(
     "NOT_FOUND: f",
   );
