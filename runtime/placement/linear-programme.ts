@@ -76,8 +76,8 @@ class Tableau {
     this.#reduced = new Float64Array(columns);
     this.#change = new Float64Array(rows.length);
     for (let column = 0; column < variables; column++) {
-      const [low, high] = [lower[column]!, upper[column]!];
-      this.#atUpper[column] = (start?.[column] ?? low) > (low + high) / 2 ? 1 : 0;
+      const low = lower[column]!;
+      this.#atUpper[column] = (start?.[column] ?? low) > (low + upper[column]!) / 2 ? 1 : 0;
     }
     this.#begin();
   }

@@ -103,7 +103,8 @@ const atBound = (share: number, lowest: number, highest: number): number =>
 /** Each where its callers wait least: where no pool is too busy then, the programme has no other solution. */
 function fastestShares({ lowest, highest, waiting: { added } }: PoolUse, now: ArrayLike<number>): Float64Array {
   return added.map((more, index) => {
-    const [low, high] = [lowest[index]!, highest[index]!];
+    const low = lowest[index]!;
+    const high = highest[index]!;
     return more < 0 ? high : more > 0 ? low : clamp(now[index]!, low, high);
   });
 }

@@ -140,9 +140,10 @@ function withoutOwnQueues(best: Float64Array, { pools }: PoolUse, now: Float64Ar
   const full = pools.filter((pool, at) => at !== CALLERS && pool.at(now) > COMFORTABLE_UTILISATION);
   const left = full.map((pool) => SMALL_WORK_MAX * pool.at(now));
   return best.map((share, index) => {
+    if (share === now[index]) return share;
     const moved = full.map(({ added }) => Math.abs(added[index]! * (share - now[index]!)));
     if (moved.some((part, at) => part > left[at]!)) return now[index]!;
-    for (const [at, part] of moved.entries()) left[at]! -= part;
+    moved.forEach((part, at) => (left[at]! -= part));
     return share;
   });
 }
@@ -157,7 +158,8 @@ function oneByOne(
   let overload: Overload | null = null;
   let left = SINGLE_MOVES_MAX;
   return candidates.map((candidate, index) => {
-    const [from, to] = [now[index]!, best[index]!];
+    const from = now[index]!;
+    const to = best[index]!;
     if (from === to || left === 0) return { share: from, gain: null };
     const gain = latencyGain(candidate.costs, from, to);
     if (!isWorthIt(gain)) return { share: from, gain: null };
@@ -248,7 +250,8 @@ function noiseOf(
   },
 ): number {
   const squares = candidates.reduce((sum, { load, rateSeconds, costs: { sides, meanError } }, index) => {
-    const [part, change] = [work[index]!, best[index]! - now[index]!];
+    const part = work[index]!;
+    const change = best[index]! - now[index]!;
     const { compute, storage } = callsOf(load, now[index]!);
     const calls = (compute + storage) * rateSeconds;
     const ofLoad = Math.min(LOAD_VARIANCE_MAX, 1 / Math.max(1, calls) + meanError ** 2);
@@ -266,13 +269,13 @@ function againPart(
   best: ArrayLike<number>,
   now: ArrayLike<number>,
 ): number {
+  if (candidates.some(({ isNewSurge }) => isNewSurge)) return 0;
   let [moving, again] = [0, 0];
-  for (const [index, { hasMovedLately, isNewSurge }] of candidates.entries()) {
-    if (isNewSurge) return 0;
+  candidates.forEach(({ hasMovedLately }, index) => {
     const moved = work[index]! * Math.abs(best[index]! - now[index]!);
     moving += moved;
     if (hasMovedLately) again += moved;
-  }
+  });
   return moving > 0 ? again / moving : 0;
 }
 
