@@ -15,6 +15,7 @@
 // lead-in of 2 s or 2.5 s, in which code is compiled wherever its rule sends it; what it came to from 0.8 to 1.3 s stands beside it (earlyPerSecond), and
 // bench shift asks how fast a change is followed. Before each other measurement callers are back for a quarter of a second, after pauses of 2 s, or 7 s with
 // a mix; a storage side keeps as many isolates as it can, so that those of other rows close none. Of its machine a node knows all that it has measured.
+// A window in which calls ran into their deadlines, as where a core is away for seconds, is measured again, twice at most (again).
 // Calls of a walk differ by where it begins, and each rule gets to other ones in its time: they are counted by their work (call-works.ts). The better
 // side, and the best of the rules, are those with the best median.
 //

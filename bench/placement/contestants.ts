@@ -195,12 +195,13 @@ function peerOf(
       const early = isFirst && leadInMs >= earlyUntilMs ? { earlyFromMs, earlyUntilMs } : null;
       const work = () => measure(stack, { ...load, leadInMs: isFirst ? leadInMs : againMs, budgetMs, early });
       const { answer, cpuUs } = await watchCpu(stack.processes(), work);
-      const { perSecond, p50Us, p99Us, storageShare, probeShare, failed, calls } = answer;
+      const { perSecond, p50Us, p99Us, storageShare, probeShare, failed, calls, again } = answer;
       earlyPerSecond ??= answer.earlyPerSecond;
       const details = {
         storageShare,
         probeShare,
         refused: failed,
+        again,
         ...(earlyPerSecond === null ? {} : { earlyPerSecond }),
         storageCpuUsPerCall: (cpuUs.redis + cpuUs.storageHost) / calls,
         computeCpuUsPerCall: (cpuUs.load + cpuUs.computeHost) / calls,
