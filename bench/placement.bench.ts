@@ -24,7 +24,7 @@
 // that is left.
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and
-// the error is the median over all functions, both ways; that comes first. V8 has compiled them by then: each is called for half a second on either side before. Other round trip times than loopback's come from a userland proxy, which
+// the error is the median over all functions, both ways; that comes first. V8 has compiled them by then: before the first time each is called for half a second on either side. Other round trip times than loopback's come from a userland proxy, which
 // adds about 0.1 ms of its own: by default only the prediction at 1 ms, with --full everything at 0.2 and 1 ms, and open loops.
 //
 // Expectation. Functions that wait for their data gain beside it, functions that compute use the core that is free. A mix of both

@@ -71,6 +71,12 @@ describe("what is tried next", () => {
       return next([load.tried("a", 0, taking), load.tried("b", 1, taking)], load.nowMs).length > 0;
     };
     expect([isTried({ elapsedUs: 250_000 }), isTried({ elapsedUs: 254_000 })]).toEqual([true, false]);
+    // Those of one function, beside many quick ones.
+    const placesChange = (elapsedUs: number): boolean => {
+      const load = Load.warm().run(600, { a: { ...atCompute, count: 2, elapsedUs }, b: atStorage });
+      return next([load.tried("a", 0), load.tried("b", 1)], load.nowMs).length > 0;
+    };
+    expect([placesChange(4_000), placesChange(600_000)]).toEqual([true, false]);
     // That take as long alone, or of which as many fail at once.
     expect(isTried({ elapsedUs: 500_000 }, 300_000)).toBe(true);
     expect(isTried({ elapsedUs: 200_000, failing: 40 })).toBe(true);

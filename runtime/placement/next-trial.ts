@@ -79,10 +79,9 @@ export function nextTrial(
   // As many as could come in the longest trial.
   if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
   if (queuedMs(all, heardMs) > QUEUED_MS_MAX) return [];
-  const isQueued = ({ index }: TrialStep): boolean => queuedMs([all[index]!], heardMs) > QUEUED_MS_MAX;
+  const unqueued = weighty.filter((index) => queuedMs([all[index]!], heardMs) <= QUEUED_MS_MAX);
   let [least, chosen]: [number, readonly TrialStep[]] = [Infinity, []];
-  for (const steps of trialsOf(all, weighty, nowMs)) {
-    if (steps.some(isQueued)) continue;
+  for (const steps of trialsOf(all, unqueued, nowMs)) {
     const then = [...shares];
     for (const { index, side } of steps) then[index] = shareAt(side);
     if (!then.some((share, index) => Math.abs(share - shares[index]!) >= CHANGE_MIN)) continue;

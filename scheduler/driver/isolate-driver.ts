@@ -247,7 +247,7 @@ export class IsolateDriver implements Driver {
     const { image, instances } = version;
     if (instances.size === 0) return await this.#supervisor.keep(image, NO_BOUNDS);
     const max = this.#maxOf(version);
-    if (version.more > 0 || this.#isWanting(version)) this.#lookSoon();
+    if (this.#isLookedAfter(version)) this.#lookSoon();
     await this.#supervisor.keep(image, { min: Math.min(instances.size, max), max });
   }
 
@@ -270,8 +270,7 @@ export class IsolateDriver implements Driver {
       // Hosts that have died take their times with them: nobody knows what is free then.
       const free = used < 0 ? Number.NaN : Math.min(cores - used, Number.isNaN(idle) ? Infinity : idle) / cores;
       this.#follow(free);
-      if ([...this.#versions.values()].some((version) => version.more > 0 || this.#isWanting(version)))
-        this.#lookSoon();
+      if ([...this.#versions.values()].some((version) => this.#isLookedAfter(version))) this.#lookSoon();
     };
     this.#look = setTimeout(look, LOOK_MS).unref();
   }
@@ -302,6 +301,10 @@ export class IsolateDriver implements Driver {
     version.restLooks = restLooks;
     version.unusedLooks = 0;
     this.#keepLater(version);
+  }
+
+  #isLookedAfter(version: Version): boolean {
+    return version.more > 0 || this.#isWanting(version);
   }
 
   /** Its calls would have room with one isolate less. */

@@ -188,7 +188,9 @@ test(
     let served = 0;
     const request = async (requestId: string, functionName: string): Promise<void> => {
       // Some as it is sent, some while it waits for a start or for others, some as it is granted; some hold what they have for a while.
-      const giveUp = AbortSignal.timeout(Math.ceil(random() ** 2 * 80));
+      // A tenth are not: on a slow machine nobody else is served.
+      const giveUpMs = Math.ceil(random() ** 2 * 80);
+      const giveUp = random() < 0.1 ? undefined : AbortSignal.timeout(giveUpMs);
       const heldMs = random() * 20;
       const ended = { durationNanos: 1e6, memoryBytesMax: 0, errorCode: "", errorMessage: "" };
       try {
@@ -211,7 +213,7 @@ test(
       desk.lookForLost();
       expect([desk.held, lost.filter((requestId) => !unheard.has(requestId))]).toEqual([0, []]);
     }
-    expect([served > 0, lost.length < unheard.size, served + unheard.size]).toEqual([true, true, rounds * atOnce]);
+    expect([served > atOnce, lost.length < unheard.size, served + unheard.size]).toEqual([true, true, rounds * atOnce]);
     await vi.waitUntil(() => counts.starting + counts.idle + counts.busy + counts.draining === 0, { timeout: 60_000 });
     await vi.waitUntil(async () => (await containersOf(shelf)).join() === "0,0" && shelf.reserved.length === 0, {
       timeout: 60_000,
