@@ -8,9 +8,9 @@
 // garbage collector's threads included, over what the load would have lasted. No Redis, no sockets. A controller's own calls reach it as
 // they are: of one node alone, nothing is read.
 //
-// Expectation. A window is 300 KB of text, a ms or two to read: 0.6 % of a core. It has 1,400 tallies to fold, of a µs or two each: 0.8 %. A step, twice
-// a second with so many functions, has a thousand costs to reckon and a programme of a thousand shares and six rows to solve, some 7 µs for
-// each function: 1.5 %, and what it leaves behind is to be collected. A plan is written after most steps, 100 KB with what the module is told: nothing beside these.
+// Expectation. A window is 300 KB of text, a ms or two to read: 0.6 % of a core. It has 1,400 tallies to fold, of a µs or two each: 0.8 %. A step, every
+// 0.75 s with so many functions, has a thousand costs to reckon and a programme of a thousand shares and six rows to solve, some 10 µs for
+// each function, and leaves garbage that takes half as long to collect: 2 %. A plan is written after most steps, 100 KB with what the module is told: nothing beside these.
 
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Measure, Repeats } from "./harness/contest.ts";

@@ -175,7 +175,7 @@ const walkAt = (side: Side, size: number): [Sample, number] => {
 };
 
 test("a step follows every window while few functions are called", () => {
-  const { steps, runFor } = loopOf(50);
+  const { steps, runFor } = loopOf(33);
   runFor(500, () => 100);
   expect(steps).toHaveLength(500 / WINDOW_MS);
 });
@@ -184,16 +184,16 @@ test("a step follows every window while few functions are called", () => {
 const gapsOf = (steps: readonly number[]): number[] => steps.slice(1).map((ms, at) => ms - steps[at]!);
 
 test.each([
-  [200, 100],
-  [600, 300],
-  [1_000, 500],
-  [2_000, 500],
+  [200, 150],
+  [600, 450],
+  [1_000, 750],
+  [2_000, 750],
 ])("with %i functions steps are %i ms apart", (functions, apartMs) => {
   const { steps, runFor } = loopOf(functions);
   // Where callers have just come there are more than usual.
-  runFor(2_000, () => 100);
+  runFor(3_000, () => 100);
   const known = steps.length;
-  runFor(1_000, () => 100);
+  runFor(3_000, () => 100);
   expect(new Set(gapsOf(steps.slice(known - 1)))).toEqual(new Set([apartMs]));
 });
 
@@ -432,40 +432,41 @@ test("whatever is written into windows, by whom ever, plans can be followed", ()
 
 test("a function that is not what it was does not wait for the others", () => {
   const { loop, steps, runFor } = loopOf(2_000);
-  runFor(2_200, () => 100);
+  runFor(4_000, () => 100);
   const before = steps.length;
   runFor(200, (name) => (name === "f7" ? 5_000 : 100));
   const shifted = loop.transitionsOf("f7").find(({ why }) => why.kind === "shifted");
   expect(steps.slice(before)).toContain(shifted?.atMs);
   const at = steps.indexOf(shifted!.atMs);
-  expect(steps[at]! - steps[at - 1]!).toBeLessThan(475);
+  expect(steps[at]! - steps[at - 1]!).toBeLessThan(725);
 });
 
-test("nor do more callers than usual, once", () => {
+test("nor do more callers than usual, and what comes next does for half a second at most", () => {
   const { steps, runFor } = loopOf(2_000);
   const runWith = (inFlight: number, ms: number): void => runFor(ms, () => 100, 0.5, null, inFlight);
-  const gapsWith = (inFlight: number): readonly number[] => {
+  const gapsWith = (inFlight: number, ms: number): readonly number[] => {
     const known = steps.length;
-    runWith(inFlight, 1_000);
+    runWith(inFlight, ms);
     return gapsOf(steps.slice(known - 1));
   };
-  runWith(100, 3_000);
-  expect(new Set(gapsWith(100))).toEqual(new Set([500]));
-  const [first, ...others] = gapsWith(1_000);
-  expect(first).toBeLessThan(500);
-  expect(others.filter((gap) => gap < 500).length).toBeLessThanOrEqual(1);
+  runWith(100, 4_000);
+  expect(new Set(gapsWith(100, 3_000))).toEqual(new Set([750]));
+  const [first, next] = gapsWith(1_000, 1_500);
+  expect(first).toBeLessThan(750);
+  expect(next).toBe(500);
 });
 
-test("where one after the other is not what it was, every other step waits for them all", () => {
+test("where one after the other is not what it was, the first comes at once and all others within half a second", () => {
   const { loop, steps, runFor } = loopOf(1_000);
-  runFor(1_000, () => 100);
+  runFor(3_000, () => 100);
   const before = steps.length;
-  for (let shifted = 0; shifted < 40; shifted++) {
+  for (let shifted = 0; shifted < 80; shifted++) {
     runFor(WINDOW_MS, (name) => (Number(name.slice(1)) < shifted ? 5_000 : 100));
   }
   const isShifted = (name: string): boolean => loop.transitionsOf(name).some(({ why }) => why.kind === "shifted");
-  expect([...loop.state.keys()].filter(isShifted).length).toBeGreaterThan(20);
-  const gaps = gapsOf(steps.slice(before));
-  expect(Math.min(...gaps)).toBe(WINDOW_MS);
-  for (const [at, gap] of gaps.slice(1).entries()) expect(gaps[at]! + gap).toBeGreaterThanOrEqual(225);
+  expect([...loop.state.keys()].filter(isShifted).length).toBeGreaterThan(40);
+  const [first, ...others] = gapsOf(steps.slice(before - 1));
+  expect(first).toBeLessThan(750);
+  expect(others.length).toBeGreaterThan(2);
+  expect(others).toEqual(others.map(() => 500));
 });

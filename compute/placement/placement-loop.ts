@@ -36,10 +36,15 @@ import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
 /** A node that was silent for so long takes no part; one that has calls is heard at least four times a second, but for what it stands still. Chosen. */
 const SILENT_MS = 5_000;
-/** Between two steps, for each function that is called: a step takes some 7 µs of each, so steps take 1.5 % of a core … */
-const STEP_MS_PER_FUNCTION = 0.5;
-/** … but what changes is followed within this, whatever their number: of 4,096 functions steps take 6 % of a core. */
-const STEP_MS_MAX = 500;
+/** Between two steps, for each function that is called: a step takes some 10 µs of each, and what it leaves to the collector of garbage half as much, so steps take 2 % of a core … */
+const STEP_MS_PER_FUNCTION = 0.75;
+/**
+ * … but all are looked at within this, whatever their number: of 4,096 functions steps take 8 % of a core. Less than half of the time that a profile knows (calls-by-time.ts):
+ * what a move or a trial is held against is still known at the second step after it.
+ */
+const STEP_MS_MAX = 750;
+/** What is urgent is followed at once, and what is urgent at the next step as well within this. */
+const URGENT_MS_MAX = 500;
 /** More nodes than a plan is made for: those beyond are not counted. */
 const NODES_MAX = 1_024;
 
@@ -90,8 +95,8 @@ export class PlacementLoop {
   #state: ControllerState;
   #step: Step | null = null;
   #steppedMs = -Infinity;
-  /** Whether the last step came before its time. */
-  #wasHurried = false;
+  /** Whether anything was at the last step. */
+  #wasUrgent = false;
   /** Calls in flight, to those that have been usual. */
   #grown = { atMs: -Infinity, times: 1 };
   #decidedMs: number | null = null;
@@ -117,7 +122,9 @@ export class PlacementLoop {
 
   /** Of the state, what others follow. */
   get placements(): ReadonlyMap<string, Placement> {
-    return new Map(Array.from(this.#state, ([name, state]) => [name, placementOf(state)]));
+    const placements = new Map<string, Placement>();
+    this.#state.forEach((state, name) => placements.set(name, placementOf(state)));
+    return placements;
   }
 
   get profiles(): Profiles {
@@ -194,18 +201,19 @@ export class PlacementLoop {
     clearTimeout(this.#due);
   }
 
+  /** Of what is urgent the first does not wait for the others. What is so at the next step as well does: among many there is always one. */
   #intervalMs(): number {
     const usualMs = this.#usualMs();
-    return usualMs > WINDOW_MS && this.#isUrgent() ? WINDOW_MS : usualMs;
+    if (usualMs <= WINDOW_MS || !this.#isUrgent()) return usualMs;
+    return this.#wasUrgent ? Math.min(usualMs, URGENT_MS_MAX) : WINDOW_MS;
   }
 
   #usualMs(): number {
     return clamp(STEP_MS_PER_FUNCTION * (this.#step?.called ?? 0), WINDOW_MS, STEP_MS_MAX);
   }
 
-  /** A function that is not what it was does not wait for the others, nor do more callers than usual. What comes next does: among many there is always one. */
+  /** A function that is not what it was, or more callers than usual. */
   #isUrgent(): boolean {
-    if (this.#wasHurried) return false;
     if (this.#shifted.size > 0) return true;
     const nowMs = this.#options.nowMs();
     // Of many nodes a window comes every moment.
@@ -220,7 +228,7 @@ export class PlacementLoop {
     this.#due = undefined;
     const { nowMs: clock, rules, surroundings, onPlacements, onTransition } = this.#options;
     const nowMs = clock();
-    this.#wasHurried = nowMs - this.#steppedMs < this.#usualMs() - WINDOW_MS;
+    this.#wasUrgent = this.#isUrgent();
     this.#steppedMs = nowMs;
     const around = surroundings();
     const work = this.#workBy(around.constants);
@@ -364,7 +372,8 @@ function coresOf(
 /** Without what else the controller keeps of it. */
 const placementOf = (state: FunctionState): Placement => {
   const { running } = state.trials;
-  return { ...placeOf(state), ...(running === null || running.shown !== null ? {} : { fromShare: running.fromShare }) };
+  const place = placeOf(state);
+  return running === null || running.shown !== null ? place : { ...place, fromShare: running.fromShare };
 };
 
 /** Whether those who follow have something to follow anew. */

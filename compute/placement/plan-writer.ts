@@ -123,7 +123,10 @@ export class PlanWriter {
   /** null: it is the same plan. */
   #changeTo(placements: ReadonlyMap<string, Placement>): PlanChange | null {
     const before = this.#written.placements;
-    const changed = [...placements].filter(([name, placement]) => !isSamePlacement(before.get(name), placement));
+    const changed: (readonly [name: string, placement: Placement])[] = [];
+    placements.forEach((placement, name) => {
+      if (!isSamePlacement(before.get(name), placement)) changed.push([name, placement]);
+    });
     const removed = [...before.keys()].filter((name) => !placements.has(name));
     if (changed.length === 0 && removed.length === 0 && !this.#isOvertaken) return null;
     const version = planVersion(this.#reign, this.#count);

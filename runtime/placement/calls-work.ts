@@ -98,34 +98,55 @@ export function reckonedWith(
   { compute, storage }: CostConstants,
   hostsWorkedUs: number | null,
 ): ReckonedWork {
-  let { lockUs, besideUs, computedUs, hostsUs, hostsComputedUs, commands, commandsUs, untold } = before;
-  let allCalls = before.calls;
-  const redisUs = { ...before.redisUs };
-  const hosts = { ...compute, callUs: Math.max(0, compute.callUs - compute.nodeCallUs) };
-  for (const tally of tallies) {
-    const { side, sums } = tally;
-    const calls = termOf(sums, "calls");
-    const sent = sentBy(tally);
-    allCalls += calls;
-    untold += termOf(sums, "untold");
-    if (side === "compute") {
-      redisUs.compute += redisUsOf(compute, calls, sent);
-      commands += sent.operations;
-      commandsUs += sent.operations * compute.redisOperationUs + sent.bytes * compute.redisByteUs;
-      if (hostsWorkedUs === null) continue;
-      hostsUs += overheadUsOf(hosts, calls, sent);
-      hostsComputedUs += termOf(sums, "cpuUs");
-      continue;
-    }
+  const [here, there] = [new Totals(), new Totals()];
+  for (const tally of tallies) (tally.side === "compute" ? here : there).add(tally);
+  const redisUs = {
+    compute: before.redisUs.compute + redisUsOf(compute, here.calls, here),
     // Operations there run while the lock is held.
-    redisUs.storage += redisUsOf(storage, calls, { operations: 0, rounds: sent.rounds, bytes: 0 });
-    commands += calls;
-    lockUs += termOf(sums, "lockUs");
-    besideUs += overheadUsOf(storage, calls, sent);
-    computedUs += termOf(sums, "cpuUs");
+    storage:
+      before.redisUs.storage + redisUsOf(storage, there.calls, { operations: 0, rounds: there.rounds, bytes: 0 }),
+  };
+  const hosts = { ...compute, callUs: Math.max(0, compute.callUs - compute.nodeCallUs) };
+  const ofHosts = {
+    hostsUs: before.hostsUs + (hostsWorkedUs === null ? 0 : overheadUsOf(hosts, here.calls, here)),
+    hostsComputedUs: before.hostsComputedUs + (hostsWorkedUs === null ? 0 : here.cpuUs),
+    hostsWorkedUs: before.hostsWorkedUs + (hostsWorkedUs ?? 0),
+  };
+  const ranUs = here.operations * compute.redisOperationUs + here.bytes * compute.redisByteUs;
+  return {
+    redisUs,
+    lockUs: before.lockUs + there.lockUs,
+    besideUs: before.besideUs + overheadUsOf(storage, there.calls, there),
+    computedUs: before.computedUs + there.cpuUs,
+    ...ofHosts,
+    commands: before.commands + here.operations + there.calls,
+    commandsUs: before.commandsUs + ranUs,
+    calls: before.calls + here.calls + there.calls,
+    untold: before.untold + here.untold + there.untold,
+  };
+}
+
+/** What all calls on one side have come to. */
+class Totals implements Moved {
+  calls = 0;
+  untold = 0;
+  operations = 0;
+  rounds = 0;
+  bytes = 0;
+  cpuUs = 0;
+  lockUs = 0;
+
+  add(tally: Tally): void {
+    const { sums } = tally;
+    const { operations, rounds, bytes } = sentBy(tally);
+    this.calls += termOf(sums, "calls");
+    this.untold += termOf(sums, "untold");
+    this.operations += operations;
+    this.rounds += rounds;
+    this.bytes += bytes;
+    this.cpuUs += termOf(sums, "cpuUs");
+    this.lockUs += termOf(sums, "lockUs");
   }
-  const ofHosts = { hostsUs, hostsComputedUs, hostsWorkedUs: before.hostsWorkedUs + (hostsWorkedUs ?? 0) };
-  return { redisUs, lockUs, besideUs, computedUs, ...ofHosts, commands, commandsUs, calls: allCalls, untold };
 }
 
 /**

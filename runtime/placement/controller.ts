@@ -29,7 +29,7 @@ import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shar
 import { NO_OVERFLOW } from "./overflow.ts";
 import { afterPause } from "./pauses.ts";
 import type { Placement } from "./plan.ts";
-import { callsOf, PoolUse, type Capacity, type Load } from "./pool-use.ts";
+import { callsOf, poolUse, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import { STEADY_MS } from "./before-and-since.ts";
@@ -135,7 +135,9 @@ export function advance(before: ControllerState, situation: Situation): Step {
   }
   const { state, transitions } = draft;
   const shares = use.lowest.map((_, index) => state.get(all[index]!.name)!.share);
-  const unheld = { use: new PoolUse(all.map(loadUnheld), capacity), shares };
+  // What a surge brings is none of what there is.
+  const { pools, waiting } = isSurge ? poolUse(all.map(loadOf), capacity) : use;
+  const unheld = { use: { pools, waiting, ...boundsUnheld(all) }, shares };
   return { state, transitions, called: all.length, unheld, outlook: outlookOf(use, shares) };
 }
 
@@ -160,9 +162,18 @@ export function regretAfter({ unheld: { use, shares } }: Step): number {
   return regretOf(outlookOf(use, shares), outlookOf(use, optimalShares(use, shares)));
 }
 
-/** What it costs, and where it may be at all. Of what is still being profiled nobody knows where it should. */
-const loadUnheld = ({ load, share, bounds: [lowest, highest], before }: CalledFunction): Load =>
-  before.state === "profiling" ? { ...load, lowest: share, highest: share } : { ...load, lowest, highest };
+const loadOf = ({ load }: CalledFunction): Load => load;
+
+/** Where each may be at all. Of what is still being profiled nobody knows where it should. */
+function boundsUnheld(all: readonly CalledFunction[]): Pick<PoolUse, "lowest" | "highest"> {
+  const [lowest, highest] = [new Float64Array(all.length), new Float64Array(all.length)];
+  all.forEach(({ share, bounds, before }, index) => {
+    const isUnknown = before.state === "profiling";
+    lowest[index] = isUnknown ? share : bounds[0];
+    highest[index] = isUnknown ? share : bounds[1];
+  });
+  return { lowest, highest };
+}
 
 /** In flight, by how many come and how long they take (Little): a sample of few calls mostly finds none. */
 const callersOf = (all: readonly CalledFunction[]): number =>

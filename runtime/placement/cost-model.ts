@@ -118,28 +118,71 @@ export interface Cost {
 /** Of all that work for a call, µs. */
 export const busyUs = ({ computeUs, storageUs, redisUs }: Cost): number => computeUs + storageUs + redisUs;
 
+/** What was measured of calls beside what the model says of them. */
+interface Measured {
+  /**
+   * In the sandbox they take so many times as long. What callers wait for there, longer or shorter; what cores and Redis' thread spend was measured as such,
+   * or is the model's. Nobody can tell which term a crowd makes longer: it is one of its own.
+   */
+  readonly slowness: number;
+  /** The least of it: without a crowd. */
+  readonly least: number;
+  /** So much longer is Redis' lock held for one, µs. */
+  readonly moreLockUs: number;
+}
+
+const AS_MODELLED: Measured = { slowness: 1, least: 1, moreLockUs: 0 };
+
 /** `cpuRatio`: of the function, where it is known better than that of computing as such. */
 export function costOf(
   side: Side,
   demand: Demand,
   constants: CostConstants,
   cpuRatio = constants.storage.cpuRatio,
+  { slowness, least, moreLockUs } = AS_MODELLED,
 ): Cost {
   const { compute, storage } = constants;
   const isAtStorage = side === "storage";
   const of = isAtStorage ? storage : compute;
-  const terms = termsOf(side, demand, constants, cpuRatio);
-  const latencyUs = sumOf(terms);
-  const workUs = terms.cpu + overheadUsOf(of, 1, demand);
+  const { operations, rounds, bytes, cpuUs } = demand;
+  const call = of.callWaitUs;
+  const sandboxUs = sandboxUsOf(side, demand, constants, cpuRatio);
+  const cpu = isAtStorage ? cpuUs * cpuRatio : cpuUs;
+  const shorter = Math.min(1, slowness);
+  const workUs = cpu + overheadUsOf(of, 1, demand);
   return {
-    latencyUs,
-    aloneUs: latencyUs,
-    terms,
+    latencyUs: call + sandboxUs * slowness,
+    aloneUs: call + sandboxUs * least,
+    terms: {
+      call,
+      enter: shorter * of.enterUs,
+      cpu: shorter * cpu,
+      operations: shorter * operations * of.operationWaitUs,
+      rounds: shorter * rounds * of.roundWaitUs,
+      bytes: shorter * networkUsOf(side, bytes, constants),
+      crowd: sandboxUs * (slowness - shorter),
+    },
     computeUs: isAtStorage ? storage.nodeCallUs : workUs,
     storageUs: isAtStorage ? workUs : 0,
-    redisUs: redisUsOf(of, 1, demand),
+    redisUs: redisUsOf(of, 1, demand) + moreLockUs,
   };
 }
+
+/** Of what `costOf` says of a call, the time in the sandbox, µs. */
+export function sandboxUsOf(
+  side: Side,
+  { operations, rounds, bytes, cpuUs }: Demand,
+  constants: CostConstants,
+  cpuRatio: number,
+): number {
+  const { enterUs, operationWaitUs, roundWaitUs } = constants[side];
+  const computedUs = side === "storage" ? cpuUs * cpuRatio : cpuUs;
+  const waitedUs = operations * operationWaitUs + rounds * roundWaitUs + networkUsOf(side, bytes, constants);
+  return enterUs + computedUs + waitedUs;
+}
+
+const networkUsOf = (side: Side, bytes: number, { compute: { bytesPerUs } }: CostConstants): number =>
+  side === "storage" ? 0 : bytes / bytesPerUs;
 
 /** What calls that moved so much work on the cores of a side beside what functions compute, µs. */
 export const overheadUsOf = (
@@ -161,31 +204,3 @@ export const lockUsOf = (
   { redisOperationUs, redisByteUs }: SideConstants,
   { operations, bytes, found = 0 }: Omit<MovedOrSent, "rounds">,
 ): number => (operations - found) * redisOperationUs + bytes * redisByteUs;
-
-/** Of what `costOf` says of a call, the time in the sandbox, µs. */
-export function sandboxUsOf(...call: Parameters<typeof termsOf>): number {
-  const terms = termsOf(...call);
-  return sumOf(terms) - terms.call;
-}
-
-function termsOf(
-  side: Side,
-  { operations, rounds, bytes, cpuUs }: Demand,
-  { compute, storage }: CostConstants,
-  cpuRatio: number,
-): LatencyTerms {
-  const isAtStorage = side === "storage";
-  const { callWaitUs, enterUs, operationWaitUs, roundWaitUs } = isAtStorage ? storage : compute;
-  return {
-    call: callWaitUs,
-    enter: enterUs,
-    cpu: isAtStorage ? cpuUs * cpuRatio : cpuUs,
-    operations: operations * operationWaitUs,
-    rounds: rounds * roundWaitUs,
-    bytes: isAtStorage ? 0 : bytes / compute.bytesPerUs,
-    crowd: 0,
-  };
-}
-
-const sumOf = ({ call, enter, cpu, operations, rounds, bytes, crowd }: LatencyTerms): number =>
-  call + enter + cpu + operations + rounds + bytes + crowd;

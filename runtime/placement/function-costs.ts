@@ -13,7 +13,7 @@ import { clamp } from "#runtime/clamp.ts";
 import { decayOf } from "#runtime/decay.ts";
 import type { Estimates } from "#runtime/profile/function-profile.ts";
 import type { FoundReads } from "#runtime/profile/found-reads.ts";
-import type { SideEstimate } from "#runtime/profile/side-profile.ts";
+import type { SideEstimate } from "#runtime/profile/side-estimate.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { CpuEstimate } from "#runtime/profile/warm-up.ts";
 import {
@@ -130,14 +130,21 @@ export function functionCosts(
   const demand = { ...moved, cpuUs };
   const sent = { ...sentMoved, cpuUs };
   const known = { demand, sent, spread: spreadOf(estimates), cpuRatio, constants, nowMs };
-  const compute = sideCosts("compute", estimates.compute, remembered.compute, known);
-  const storage = sideCosts("storage", estimates.storage, remembered.storage, known);
+  const predicted = {
+    compute: predictionOf("compute", estimates.compute, known),
+    storage: predictionOf("storage", estimates.storage, known),
+  };
+  const compute = paceOf(estimates.compute, predicted.compute, remembered.compute);
+  const storage = paceOf(estimates.storage, predicted.storage, remembered.storage);
   return {
     demand,
     typical: { ...demand, cpuUs: Math.expm1(logCpu) },
     meanError: mostOf(estimates)?.serviceError ?? 0,
-    sides: { compute: compute.costs, storage: storage.costs },
-    paces: { compute: compute.pace, storage: storage.pace, cpu, found },
+    sides: {
+      compute: sideCosts("compute", estimates.compute, predicted.compute, compute, known),
+      storage: sideCosts("storage", estimates.storage, predicted.storage, storage, known),
+    },
+    paces: { compute, storage, cpu, found },
   };
 }
 
@@ -215,10 +222,11 @@ function cpuRatioTold(
   known: number,
   sinceMs: number,
 ): { readonly calls: number; readonly ratio: number } {
-  const [here, there] = [compute.inEarnest, storage.inEarnest];
-  const both = Math.min(here.calls, there.calls);
+  const both = Math.min(compute.inEarnest.calls, storage.inEarnest.calls);
   if (both >= IN_EARNEST_CALLS_MIN) return { calls: both, ratio: earnestRatio(compute, storage) };
-  const [most, visited] = here.calls >= there.calls ? [compute, storage] : [storage, compute];
+  const isMostHere = compute.inEarnest.calls >= storage.inEarnest.calls;
+  const most = isMostHere ? compute : storage;
+  const visited = isMostHere ? storage : compute;
   const { calls } = visited;
   const isTold = most.inEarnest.calls >= IN_EARNEST_CALLS_MIN && calls >= IN_EARNEST_CALLS_MIN;
   if (!isTold || visited.lastMs <= sinceMs) return { calls: 0, ratio: known };
@@ -231,9 +239,10 @@ function cpuRatioTold(
 
 /** By what each byte takes, whatever the calls were, where CPU time goes with them; else by its typical (geometric) mean, which one hub more on a side hardly moves. */
 function earnestRatio(compute: SideEstimate, storage: SideEstimate): number {
-  const [here, there] = [compute.inEarnest, storage.inEarnest];
-  const [most, least] = here.calls >= there.calls ? [compute, storage] : [storage, compute];
-  const besides = most.cpuBesidesBytes ?? least.cpuBesidesBytes;
+  const { inEarnest: here } = compute;
+  const { inEarnest: there } = storage;
+  const [atCompute, atStorage] = [compute.cpuBesidesBytes, storage.cpuBesidesBytes];
+  const besides = here.calls >= there.calls ? (atCompute ?? atStorage) : (atStorage ?? atCompute);
   if (besides === null) return Math.exp(there.logCpu - here.logCpu);
   const perByte = ({ cpuUs, bytes }: CpuEstimate): number => (1 + cpuUs) / (1 + besides + bytes);
   return perByte(there) / perByte(here);
@@ -273,9 +282,11 @@ const partOf = (compute: CpuEstimate | null, storage: CpuEstimate | null): numbe
 
 /** Of calls of both sides, as at compute: of those that run in earnest, if there are some. */
 function pooledCpu({ compute, storage }: Estimates, cpuRatio: number): Pick<CpuEstimate, "cpuUs" | "logCpu"> {
-  const [earnestHere, earnestThere] = [compute?.inEarnest ?? NONE, storage?.inEarnest ?? NONE];
+  const earnestHere = compute?.inEarnest ?? NONE;
+  const earnestThere = storage?.inEarnest ?? NONE;
   const isEnough = earnestHere.calls + earnestThere.calls >= IN_EARNEST_CALLS_MIN;
-  const [here, there] = isEnough ? [earnestHere, earnestThere] : [compute ?? NONE, storage ?? NONE];
+  const here = isEnough ? earnestHere : (compute ?? NONE);
+  const there = isEnough ? earnestThere : (storage ?? NONE);
   const part = partOf(here, there);
   return {
     cpuUs: (1 - part) * here.cpuUs + (part * there.cpuUs) / cpuRatio,
@@ -326,60 +337,31 @@ const slownessNow = (pace: Pace | null, nowMs: number): number =>
 function sideCosts(
   side: Side,
   estimate: SideEstimate | null,
-  remembered: Pace | null,
-  known: Known,
-): { readonly costs: SideCosts; readonly pace: Pace | null } {
-  const { spread, cpuRatio, constants, nowMs } = known;
-  const demand = side === "storage" ? known.sent : known.demand;
-  const predictedUs = predictionOf(side, estimate, known);
-  const pace = paceOf(estimate, predictedUs, remembered);
-  const model = costOf(side, demand, constants, cpuRatio);
+  predictedUs: number | null,
+  pace: Pace | null,
+  { demand, sent, spread, cpuRatio, constants, nowMs }: Known,
+): SideCosts {
+  const isAtStorage = side === "storage";
   const calls = estimate?.calls ?? 0;
   const trust = calls / (calls + PRIOR_CALLS);
-  const moreLockUs =
-    side === "storage" && estimate !== null ? trust * moreLockUsOf(estimate, known.sent, constants) : 0;
-  const costs = {
-    cost: paced(model, slownessNow(pace, nowMs), pace?.least ?? 1, moreLockUs),
+  const moreLockUs = isAtStorage && estimate !== null ? trust * moreLockUsOf(estimate, sent, constants) : 0;
+  const measured = { slowness: slownessNow(pace, nowMs), least: pace?.least ?? 1, moreLockUs };
+  return {
+    cost: costOf(side, isAtStorage ? sent : demand, constants, cpuRatio, measured),
     predictedUs,
     measuredUs: estimate?.serviceUs ?? null,
     error: Math.max(ERROR_MIN, (trust * spread) / Math.sqrt(Math.max(1, calls)) + (1 - trust) * MODEL_ERROR),
     calls,
     lastMs: estimate?.lastMs ?? null,
   };
-  return { costs, pace };
 }
 
 /** How much longer Redis' lock is held for a call than the model says, by how much longer it was for those that there were. */
 function moreLockUsOf(estimate: SideEstimate, sent: Sent, { storage }: CostConstants): number {
-  const [thenUs, nowUs] = [lockUsOf(storage, sentBy(estimate)), lockUsOf(storage, sent)];
+  const thenUs = lockUsOf(storage, sentBy(estimate));
+  const nowUs = lockUsOf(storage, sent);
   // Of calls that sent next to nothing nobody can say how long others would hold it.
   return thenUs > 0 ? estimate.lockUs * Math.min(RATIO_MAX, nowUs / thenUs) - nowUs : 0;
-}
-
-/**
- * `slowness` now, and the least of it. What callers wait for in the sandbox, longer or shorter; what cores and Redis' thread spend was measured as such, or is the model's.
- * Nobody can tell which term a crowd makes longer: it is one of its own.
- */
-function paced(model: Cost, slowness: number, least: number, moreLockUs: number): Cost {
-  const { call, enter, cpu, operations, rounds, bytes } = model.terms;
-  const shorter = Math.min(1, slowness);
-  const sandboxUs = model.latencyUs - call;
-  return {
-    latencyUs: call + sandboxUs * slowness,
-    aloneUs: call + sandboxUs * least,
-    terms: {
-      call,
-      enter: enter * shorter,
-      cpu: cpu * shorter,
-      operations: operations * shorter,
-      rounds: rounds * shorter,
-      bytes: bytes * shorter,
-      crowd: sandboxUs * (slowness - shorter),
-    },
-    computeUs: model.computeUs,
-    storageUs: model.storageUs,
-    redisUs: model.redisUs + moreLockUs,
-  };
 }
 
 /** |predicted − measured| ÷ measured, of the time in the sandbox; null: nothing was measured there. */

@@ -2,13 +2,13 @@ import { describe, expect, test } from "vitest";
 import { nextTrial } from "./next-trial.ts";
 import { ONE_CORE_EACH, type Calls } from "./played-calls.ts";
 import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
-import { PoolUse } from "./pool-use.ts";
+import { poolUse } from "./pool-use.ts";
 import { trialsAfter } from "./trial-verdict.ts";
 import { NO_TRIALS } from "./trials.ts";
 import type { Tried } from "./tried-function.ts";
 
 const next = (all: readonly Tried[], nowMs: number, capacity = ONE_CORE_EACH) => {
-  const use = new PoolUse(
+  const use = poolUse(
     all.map(({ load }) => load),
     capacity,
   );

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Cost } from "./cost-model.ts";
 import { COMFORTABLE_UTILISATION, optimalShares, outlookOf, type Outlook } from "./optimal-shares.ts";
-import { NONE_FIXED, POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
+import { NONE_FIXED, POOLS, poolUse, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 
 const ROOMY: Capacity = {
   computeCores: 4,
@@ -44,7 +44,7 @@ const hash = (callsPerSecond: number): Load => ({
 });
 
 const sharesOf = (loads: readonly Load[], capacity = ROOMY, now = loads.map(() => 0)): number[] =>
-  [...optimalShares(new PoolUse(loads, capacity), now)].map((share) => Math.round(share * 1e6) / 1e6);
+  [...optimalShares(poolUse(loads, capacity), now)].map((share) => Math.round(share * 1e6) / 1e6);
 
 describe("optimal shares", () => {
   test("without a load worth speaking of each function is where its callers wait least", () => {
@@ -79,7 +79,7 @@ describe("optimal shares", () => {
 
   test("callers that are in flight now may all be, and that many are is no reason to change anything", () => {
     const walking = { ...walk(100), callsPerSecond: 1_000 };
-    const { pools } = new PoolUse([walking], ROOMY);
+    const { pools } = poolUse([walking], ROOMY);
     // Nine tenths of them are at work at this share, and cores have room on both sides: it goes on to where callers wait least.
     const callers = (ROOMY.callers * pools[POOLS.indexOf("callers")]!.at([0.5])) / 0.9;
     expect(sharesOf([walking], { ...ROOMY, callers }, [0.5])).toEqual([1]);
@@ -154,7 +154,7 @@ describe("of any load", () => {
   test("no other shares are better: neither all compute, nor all storage, nor any", () => {
     fc.assert(
       fc.property(anyLoads, anyCapacity, anyShares, (loads, capacity, any) => {
-        const use = new PoolUse(loads, capacity);
+        const use = poolUse(loads, capacity);
         const best = outlookOf(
           use,
           optimalShares(
@@ -177,7 +177,7 @@ describe("of any load", () => {
         fc.integer({ min: 1, max: 5_000 }),
         anyShares,
         (loads, roomy, callers, any) => {
-          const use = new PoolUse(loads, { ...roomy, callers });
+          const use = poolUse(loads, { ...roomy, callers });
           const now = loads.map(() => any.next().value);
           const [before, after] = [outlookOf(use, now), outlookOf(use, optimalShares(use, now))];
           const most = Math.max(before.utilisation.callers, COMFORTABLE_UTILISATION + before.overload);
@@ -216,7 +216,7 @@ describe("of any load", () => {
         };
         const now = loads.map(() => 0);
         const outlookWith = (use: PoolUse): Outlook => outlookOf(use, optimalShares(use, now));
-        const [before, after] = [outlookWith(new PoolUse(loads, capacity)), outlookWith(new PoolUse(loads, larger))];
+        const [before, after] = [outlookWith(poolUse(loads, capacity)), outlookWith(poolUse(loads, larger))];
         expect(isWorse(after, before)).toBe(false);
         for (const load of loads) {
           const [one = 0] = sharesOf([load], capacity);
@@ -268,9 +268,9 @@ describe("of any load", () => {
   test("more storage cores, and nothing else, never move work away from storage", () => {
     fc.assert(
       fc.property(anyUnlikeLoads, anyCapacity, fc.integer({ min: 1, max: 8 }), (loads, capacity, more) => {
-        const use = new PoolUse(loads, capacity);
+        const use = poolUse(loads, capacity);
         const before = bestOf(use);
-        const after = bestOf(new PoolUse(loads, { ...capacity, storageCores: capacity.storageCores + more }));
+        const after = bestOf(poolUse(loads, { ...capacity, storageCores: capacity.storageCores + more }));
         if (areAlike(use, before, after)) return;
         expect(workOf(loads, after).storage).toBeGreaterThanOrEqual(workOf(loads, before).storage - HARDLY);
       }),
@@ -282,9 +282,9 @@ describe("of any load", () => {
     fc.assert(
       fc.property(anyUnlikeLoads, anyCapacity, fc.integer({ min: 1, max: 8 }), (loads, capacity, more) => {
         const [storageCores, storageMachineCores] = [capacity.storageCores + more, capacity.storageMachineCores + more];
-        const use = new PoolUse(loads, capacity);
+        const use = poolUse(loads, capacity);
         const before = bestOf(use);
-        const after = bestOf(new PoolUse(loads, { ...capacity, storageCores, storageMachineCores }));
+        const after = bestOf(poolUse(loads, { ...capacity, storageCores, storageMachineCores }));
         if (areAlike(use, before, after)) return;
         const [then, now] = [workOf(loads, before), workOf(loads, after)];
         expect(Math.max(now.storage - then.storage, now.machine - then.machine)).toBeGreaterThanOrEqual(-HARDLY);
@@ -308,7 +308,7 @@ describe("of any load", () => {
   test("where the search begins changes nothing about how good the result is", () => {
     fc.assert(
       fc.property(anyLoads, anyCapacity, (loads, capacity) => {
-        const use = new PoolUse(loads, capacity);
+        const use = poolUse(loads, capacity);
         const [one, other] = [0, 1].map((start) =>
           outlookOf(
             use,

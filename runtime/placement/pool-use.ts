@@ -97,7 +97,7 @@ function partsOf(usedUs: (cost: Cost) => number, loads: readonly Load[], shares:
 }
 
 /** A sum over all functions that is linear in their shares. */
-export class Linear {
+class Linear {
   /** With everything at compute. */
   atCompute = 0;
   /** What each function adds with all of its calls at storage. */
@@ -123,7 +123,7 @@ export class Linear {
 }
 
 /** Functions in the order of the loads. */
-export class PoolUse {
+export interface PoolUse {
   /** In the order of POOLS; 1 is the whole pool. */
   readonly pools: readonly Linear[];
   /** What all callers wait for, weighted, µs per second. */
@@ -131,26 +131,26 @@ export class PoolUse {
   /** The bounds of the shares. */
   readonly lowest: Float64Array;
   readonly highest: Float64Array;
+}
 
-  constructor(loads: readonly Load[], capacity: Capacity) {
-    this.pools = POOLS.map(() => new Linear(loads.length));
-    this.waiting = new Linear(loads.length);
-    this.lowest = new Float64Array(loads.length);
-    this.highest = new Float64Array(loads.length);
-    const parts = POOLS.map((pool) => 1 / (1e6 * Math.max(SIZE_MIN, capacity[SIZE[pool]])));
-    for (let pool = 0; pool < parts.length; pool++) {
-      const [linear, used, part] = [this.pools[pool]!, US_USED[pool]!, parts[pool]!];
-      for (let index = 0; index < loads.length; index++) {
-        const load = loads[index]!;
-        linear.put(index, load, part * used(load.costs.compute), part * used(load.costs.storage));
-      }
-    }
+export function poolUse(loads: readonly Load[], capacity: Capacity): PoolUse {
+  const pools = POOLS.map((pool, at) => {
+    const part = 1 / (1e6 * Math.max(SIZE_MIN, capacity[SIZE[pool]]));
+    const [linear, used] = [new Linear(loads.length), US_USED[at]!];
     for (let index = 0; index < loads.length; index++) {
       const load = loads[index]!;
-      const { weight, costs, lowest, highest } = load;
-      this.lowest[index] = lowest;
-      this.highest[index] = highest;
-      this.waiting.put(index, load, weight * costs.compute.latencyUs, weight * costs.storage.latencyUs);
+      linear.put(index, load, part * used(load.costs.compute), part * used(load.costs.storage));
     }
+    return linear;
+  });
+  const waiting = new Linear(loads.length);
+  const [lowest, highest] = [new Float64Array(loads.length), new Float64Array(loads.length)];
+  for (let index = 0; index < loads.length; index++) {
+    const load = loads[index]!;
+    const { weight, costs } = load;
+    lowest[index] = load.lowest;
+    highest[index] = load.highest;
+    waiting.put(index, load, weight * costs.compute.latencyUs, weight * costs.storage.latencyUs);
   }
+  return { pools, waiting, lowest, highest };
 }

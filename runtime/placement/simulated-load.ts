@@ -12,7 +12,7 @@ import { type Rules } from "./situation.ts";
 import { costOf, lockUsOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
 import { optimalShares, outlookOf } from "./optimal-shares.ts";
 import { homeOf } from "./plan.ts";
-import { NONE_FIXED, POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
+import { NONE_FIXED, POOLS, poolUse, type Capacity, type Load } from "./pool-use.ts";
 
 /** A function as it really is, at a moment. */
 export interface TrueFunction {
@@ -135,7 +135,7 @@ function sharesAt(
   });
   if (!overflows.includes(true)) return planned;
   const busyAt = (shares: readonly number[]): { readonly compute: number; readonly storage: number } => {
-    const use = new PoolUse(loadsOf(world, ms, functions, shares), { ...world.capacityAt(ms), callers: 1 });
+    const use = poolUse(loadsOf(world, ms, functions, shares), { ...world.capacityAt(ms), callers: 1 });
     return outlookOf(use, shares).utilisation;
   };
   const { compute, storage } = busyAt(planned);
@@ -171,7 +171,7 @@ interface Traffic {
 function trafficAt(world: World, ms: number, functions: readonly TrueFunction[], shares: readonly number[]): Traffic {
   const loads = loadsOf(world, ms, functions, shares);
   const capacity = world.capacityAt(ms);
-  const { utilisation, waitUsPerSecond } = outlookOf(new PoolUse(loads, { ...capacity, callers: 1 }), shares);
+  const { utilisation, waitUsPerSecond } = outlookOf(poolUse(loads, { ...capacity, callers: 1 }), shares);
   const busiest = Math.max(...POOLS.filter((pool) => pool !== "callers").map((pool) => utilisation[pool]));
   const unqueued = waitUsPerSecond / 1e6;
   const scale = world.callers === null ? Math.min(1, 1 / busiest) : Math.min(world.callers / unqueued, 1 / busiest);
@@ -239,14 +239,14 @@ function bestUnmixed(world: World, ms: number, functions: readonly TrueFunction[
   const none = functions.map(() => 0);
   const loads = loadsOf(world, ms, functions, none);
   const capacity = { ...world.capacityAt(ms), callers: world.callers ?? 1e9 };
-  if (world.callers === null) return optimalShares(new PoolUse(loads, capacity), none);
+  if (world.callers === null) return optimalShares(poolUse(loads, capacity), none);
   // The rates are a ratio: at which of them everything is as busy as it can be is found by halving.
   let shares = new Float64Array(loads.length);
   let [low, high] = [1e-4, 1e4];
   for (let at = 0; at < 40; at++) {
     const scale = Math.sqrt(low * high);
     const scaled = loads.map((load) => ({ ...load, callsPerSecond: load.callsPerSecond * scale }));
-    const use = new PoolUse(scaled, capacity);
+    const use = poolUse(scaled, capacity);
     shares = Float64Array.from(optimalShares(use, none));
     const isFull = Math.max(...Object.values(outlookOf(use, shares).utilisation)) > 1;
     if (isFull) high = scale;

@@ -14,7 +14,16 @@ import {
   Overload,
   type Outlook,
 } from "./optimal-shares.ts";
-import { callsOf, partsOfPool, partsOfWork, POOLS, PoolUse, type Capacity, type Load } from "./pool-use.ts";
+import {
+  callsOf,
+  partsOfPool,
+  partsOfWork,
+  POOLS,
+  poolUse,
+  type Capacity,
+  type Load,
+  type PoolUse,
+} from "./pool-use.ts";
 
 /** One function that is called. */
 export interface Candidate {
@@ -90,7 +99,7 @@ interface Choices {
 
 export function worthwhileShares(candidates: readonly Candidate[], capacity: Capacity): Choices {
   const loads = candidates.map(({ load }) => load);
-  const use = new PoolUse(loads, capacity);
+  const use = poolUse(loads, capacity);
   const now = use.lowest.map((low, index) => clamp(candidates[index]!.share, low, use.highest[index]!));
   const before = outlookOf(use, now);
   let best = optimalShares(use, now);

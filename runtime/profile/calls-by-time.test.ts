@@ -1,18 +1,23 @@
 import { expect, test } from "vitest";
 import { CallsByTime } from "./calls-by-time.ts";
 import { Layout } from "./layout.ts";
+import type { Side } from "./sample.ts";
+import { TALLY_TERMS, type TallyTerm } from "./tally.ts";
 
 const newCallsByTime = (): CallsByTime => {
   const layout = new Layout();
   return new CallsByTime(CallsByTime.placeIn(layout), layout.values());
 };
 
-const heard = (calls: number, elapsedUs: number, untold: number) => ({ calls, elapsedUs, untold, bytes: 100 * calls });
+const heard = (side: Side, calls: number, elapsedUs: number, untold: number) => {
+  const told: Partial<Record<TallyTerm, number>> = { calls, elapsedUs, untold, bytes: 100 * calls };
+  return { side, sums: TALLY_TERMS.map((term) => told[term] ?? 0) };
+};
 
 test("adds up what was heard of between two times, to 25 ms", () => {
   const byTime = newCallsByTime();
-  for (let ms = 0; ms < 1_000; ms += 25) byTime.fold("compute", heard(2, 300, 0), ms);
-  byTime.fold("storage", heard(1, 50, 0), 1_010);
+  for (let ms = 0; ms < 1_000; ms += 25) byTime.fold(heard("compute", 2, 300, 0), ms);
+  byTime.fold(heard("storage", 1, 50, 0), 1_010);
   expect(byTime.between(0, 1_000)).toEqual({ calls: 80, elapsedUs: 12_000, atStorage: 0, untold: 0, bytes: 8_000 });
   expect(byTime.between(500, 600)).toEqual({ calls: 8, elapsedUs: 1_200, atStorage: 0, untold: 0, bytes: 800 });
   expect(byTime.between(1_000, 1_025)).toEqual({ calls: 1, elapsedUs: 50, atStorage: 1, untold: 0, bytes: 100 });
@@ -21,8 +26,8 @@ test("adds up what was heard of between two times, to 25 ms", () => {
 
 test("what a longer window brings is laid evenly on its time", () => {
   const byTime = newCallsByTime();
-  byTime.fold("storage", heard(8, 800, 4), 190, 100);
-  byTime.fold("compute", heard(4, 400, 0), 190);
+  byTime.fold(heard("storage", 8, 800, 4), 190, 100);
+  byTime.fold(heard("compute", 4, 400, 0), 190);
   expect(byTime.between(0, 100)).toEqual({ calls: 0, elapsedUs: 0, atStorage: 0, untold: 0, bytes: 0 });
   expect(byTime.between(100, 175)).toEqual({ calls: 6, elapsedUs: 900, atStorage: 6, untold: 3, bytes: 600 });
   expect(byTime.between(175, 200)).toEqual({ calls: 6, elapsedUs: 700, atStorage: 2, untold: 1, bytes: 600 });
@@ -30,32 +35,32 @@ test("what a longer window brings is laid evenly on its time", () => {
 
 test("of a window that is longer than the time since the beginning nothing is lost", () => {
   const byTime = newCallsByTime();
-  byTime.fold("storage", heard(8, 800, 0), 30, 100);
+  byTime.fold(heard("storage", 8, 800, 0), 30, 100);
   expect(byTime.between(0, 50)).toEqual({ calls: 8, elapsedUs: 800, atStorage: 8, untold: 0, bytes: 800 });
 });
 
 test("forgets what is older than a second and a half, and nothing before", () => {
   const byTime = newCallsByTime();
-  byTime.fold("storage", heard(1, 10, 0), 0);
-  byTime.fold("storage", heard(1, 10, 0), 1_575);
+  byTime.fold(heard("storage", 1, 10, 0), 0);
+  byTime.fold(heard("storage", 1, 10, 0), 1_575);
   expect(byTime.between(0, 2_000).calls).toBe(2);
-  byTime.fold("storage", heard(1, 10, 0), 1_600);
+  byTime.fold(heard("storage", 1, 10, 0), 1_600);
   expect(byTime.between(0, 2_000).calls).toBe(2);
   expect(byTime.between(0, 25).calls).toBe(0);
 });
 
 test("a clock that goes back adds to what was", () => {
   const byTime = newCallsByTime();
-  byTime.fold("storage", heard(1, 10, 0), 500);
-  byTime.fold("storage", heard(1, 10, 0), 400);
+  byTime.fold(heard("storage", 1, 10, 0), 500);
+  byTime.fold(heard("storage", 1, 10, 0), 400);
   expect(byTime.between(375, 525)).toEqual({ calls: 2, elapsedUs: 20, atStorage: 2, untold: 0, bytes: 200 });
 });
 
 test("what fails takes as long as what does not: who is told so at once asks again", () => {
   const byTime = newCallsByTime();
-  byTime.fold("storage", heard(10, 1_000, 0), 0);
-  byTime.fold("storage", heard(5, 500, 5), 25);
-  byTime.fold("storage", heard(0, 0, 10), 50);
+  byTime.fold(heard("storage", 10, 1_000, 0), 0);
+  byTime.fold(heard("storage", 5, 500, 5), 25);
+  byTime.fold(heard("storage", 0, 0, 10), 50);
   expect(byTime.between(0, 25)).toEqual({ calls: 10, elapsedUs: 1_000, atStorage: 10, untold: 0, bytes: 1_000 });
   expect(byTime.between(25, 50)).toEqual({ calls: 5, elapsedUs: 1_000, atStorage: 5, untold: 5, bytes: 500 });
   expect(byTime.between(25, 75)).toEqual({ calls: 5, elapsedUs: 2_000, atStorage: 5, untold: 15, bytes: 500 });

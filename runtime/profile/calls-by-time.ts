@@ -3,7 +3,7 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import type { Layout, Values } from "./layout.ts";
-import type { Side } from "./sample.ts";
+import { TERM_AT, type Tally } from "./tally.ts";
 
 /** What came within it is heard of together. */
 export const SLOT_MS = 25;
@@ -45,24 +45,23 @@ export class CallsByTime {
   }
 
   /** `lastedMs`: of the window that brings them. */
-  fold(
-    side: Side,
-    { calls, elapsedUs, untold, bytes }: Omit<Heard, "atStorage">,
-    nowMs: number,
-    lastedMs = SLOT_MS,
-  ): void {
+  fold({ side, sums }: Pick<Tally, "side" | "sums">, nowMs: number, lastedMs = SLOT_MS): void {
     const latest = Math.floor(nowMs / SLOT_MS);
     const slots = clamp(Math.round(lastedMs / SLOT_MS), 1, Math.min(latest + 1, SLOTS));
     this.#latest = Math.max(this.#latest, latest);
-    const atStorage = side === "storage" ? calls : 0;
     const [values, part] = [this.#values, 1 / slots];
+    const calls = part * sums[TERM_AT.calls]!;
+    const elapsedUs = part * sums[TERM_AT.elapsedUs]!;
+    const atStorage = side === "storage" ? calls : 0;
+    const untold = part * sums[TERM_AT.untold]!;
+    const bytes = part * sums[TERM_AT.bytes]!;
     for (let slot = latest - slots + 1; slot <= latest; slot++) {
       const at = this.#begun(slot);
-      values[at + CALLS]! += part * calls;
-      values[at + ELAPSED_US]! += part * elapsedUs;
-      values[at + AT_STORAGE]! += part * atStorage;
-      values[at + UNTOLD]! += part * untold;
-      values[at + BYTES]! += part * bytes;
+      values[at + CALLS]! += calls;
+      values[at + ELAPSED_US]! += elapsedUs;
+      values[at + AT_STORAGE]! += atStorage;
+      values[at + UNTOLD]! += untold;
+      values[at + BYTES]! += bytes;
     }
   }
 
@@ -71,7 +70,11 @@ export class CallsByTime {
     const first = Math.max(Math.ceil(fromMs / SLOT_MS), this.#latest - SLOTS + 1, 0);
     const end = Math.min(Math.ceil(toMs / SLOT_MS), this.#latest + 1);
     const values = this.#values;
-    let [calls, elapsedUs, atStorage, untold, bytes] = [0, 0, 0, 0, 0];
+    let calls = 0;
+    let elapsedUs = 0;
+    let atStorage = 0;
+    let untold = 0;
+    let bytes = 0;
     for (let slot = first; slot < end; slot++) {
       const at = this.#placeOf(slot);
       if (values[at + AFTER] !== slot + 1) continue;

@@ -1,16 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { lonePart, type LonePart } from "./lone-part.ts";
-import { ComingCalls, type Stretch } from "./coming-calls.ts";
+import { ComingCalls } from "./coming-calls.ts";
+import { TALLY_TERMS } from "./tally.ts";
 
 const STRETCH_MS = 25;
 const PER_SECOND = 20_000;
 
-const stretchOf = (perSecond: number, stretchMs = STRETCH_MS): Stretch => ({
-  calls: (perSecond * STRETCH_MS) / 1e3,
-  fixed: 0,
-  stretchMs,
-  lastedMs: STRETCH_MS,
-});
+/** So many a second, in a window that ends then. */
+const come = (coming: LonePart<ComingCalls>, perSecond: number, nowMs: number, stretchMs = STRETCH_MS): void => {
+  const calls = (perSecond * STRETCH_MS) / 1e3;
+  const sums = TALLY_TERMS.map((term) => (term === "calls" ? calls : 0));
+  coming.addStretch({ side: "compute", sums }, stretchMs, STRETCH_MS, nowMs);
+};
 
 describe("an ebb", () => {
   const ebbAfter = (ms: number, times: number) => {
@@ -19,7 +20,7 @@ describe("an ebb", () => {
     for (; nowMs < 5_000 + ms; nowMs += STRETCH_MS) {
       const perSecond = nowMs < 5_000 ? PER_SECOND : times * PER_SECOND;
       if (perSecond > 0) {
-        coming.addStretch("compute", stretchOf(perSecond), nowMs + STRETCH_MS);
+        come(coming, perSecond, nowMs + STRETCH_MS);
       }
     }
     return coming.ebb(coming.rates(nowMs), nowMs);
@@ -48,7 +49,7 @@ describe("what comes after a pause, and more of it than before, is a surge", () 
     const call = (perSecond: number, forMs: number): void => {
       for (const untilMs = nowMs + forMs; nowMs < untilMs;) {
         nowMs += STRETCH_MS;
-        coming.addStretch("compute", stretchOf(perSecond), nowMs);
+        come(coming, perSecond, nowMs);
       }
     };
     call(PER_SECOND, 5_000);
@@ -82,11 +83,11 @@ test("what comes back after a pause is taken for as much as before until it is k
   const rateAfter = (pauseMs: number, times: number, forMs: number) => {
     const coming = lonePart(ComingCalls);
     let nowMs = 0;
-    for (; nowMs < 5_000; nowMs += STRETCH_MS) coming.addStretch("compute", stretchOf(PER_SECOND), nowMs + STRETCH_MS);
+    for (; nowMs < 5_000; nowMs += STRETCH_MS) come(coming, PER_SECOND, nowMs + STRETCH_MS);
     nowMs += pauseMs;
     for (let ms = 0; ms < forMs; ms += STRETCH_MS) {
       nowMs += STRETCH_MS;
-      coming.addStretch("compute", stretchOf(times * PER_SECOND, ms === 0 ? 250 : STRETCH_MS), nowMs);
+      come(coming, times * PER_SECOND, nowMs, ms === 0 ? 250 : STRETCH_MS);
     }
     return coming.rates(nowMs).all / PER_SECOND;
   };
@@ -103,8 +104,7 @@ test("what comes in waves after a pause is as much between two of them", () => {
   const coming = lonePart(ComingCalls);
   let nowMs = 0;
   const wave = (): void => {
-    for (let ms = 0; ms < 100; ms += STRETCH_MS)
-      coming.addStretch("compute", stretchOf(PER_SECOND), (nowMs += STRETCH_MS));
+    for (let ms = 0; ms < 100; ms += STRETCH_MS) come(coming, PER_SECOND, (nowMs += STRETCH_MS));
     nowMs += 100;
   };
   for (let at = 0; at < 25; at++) wave();
@@ -120,8 +120,8 @@ test("what comes in waves after a pause is as much between two of them", () => {
 test("what comes back by several nodes is as much, though the first window of each says that it was as long as the pause", () => {
   const coming = lonePart(ComingCalls);
   let nowMs = 0;
-  for (; nowMs < 5_000; nowMs += STRETCH_MS) coming.addStretch("compute", stretchOf(PER_SECOND), nowMs + STRETCH_MS);
+  for (; nowMs < 5_000; nowMs += STRETCH_MS) come(coming, PER_SECOND, nowMs + STRETCH_MS);
   nowMs += 5_000;
-  for (const node of [0, 1]) coming.addStretch("compute", stretchOf(PER_SECOND / 2, 250), nowMs + 5 * node);
+  for (const node of [0, 1]) come(coming, PER_SECOND / 2, nowMs + 5 * node, 250);
   expect(coming.rates(nowMs + 5).all / PER_SECOND).toBeGreaterThan(0.9);
 });

@@ -3,6 +3,7 @@
 import { HalfLife, weightOf } from "#runtime/decay.ts";
 import type { Layout, Values } from "./layout.ts";
 import type { Side } from "./sample.ts";
+import { TERM_AT, type Tally } from "./tally.ts";
 import { WINDOW_MS } from "./window-length.ts";
 
 /** Of the rate of calls, which a plan has to follow faster than what a call costs. Chosen; bench `shift`. */
@@ -46,13 +47,8 @@ export interface Pause {
   readonly toMs: number;
 }
 
-/** What came of a function on a side, in a stretch of time. */
-export interface Stretch {
-  readonly calls: number;
-  readonly fixed: number;
-  readonly stretchMs: number;
-  readonly lastedMs: number;
-}
+/** What failed has to be served as well, and what was turned away comes again. */
+type Came = Pick<Tally, "side" | "sums">;
 
 /** Calls a second. */
 export interface Rates {
@@ -193,10 +189,13 @@ export class ComingCalls {
   }
 
   /**
-   * `calls`: all that came on a side over a stretch that ends now; `fixed`: those of them that run there whatever the plan says; `lastedMs`: since the first of them. What comes
+   * All that came on a side over a stretch that ends now, and those of them that run there whatever the plan says; `lastedMs`: since the first of them. What comes
    * back after a pause is taken for what it was before it until it is known: a rate that began anew would have a full pool half empty for some tenths of a second.
    */
-  addStretch(values: Values, side: Side, { calls, fixed, stretchMs, lastedMs }: Stretch, nowMs: number): void {
+  addStretch(values: Values, tally: Came, stretchMs: number, lastedMs: number, nowMs: number): void {
+    const { side, sums } = tally;
+    const calls = sums[TERM_AT.calls]! + sums[TERM_AT.untold]!;
+    const fixed = sums[TERM_AT.fixed]!;
     const at = this.#at;
     const fromMs = nowMs - stretchMs;
     if (values[at + IS_CALLED] === 0) values[at + FIRST_MS] = values[at + SINCE_MS] = fromMs;
@@ -248,13 +247,15 @@ export class ComingCalls {
 
   /** When calls came again after the last pause. Long ago: there was none. */
   pausedUntilMs(values: Values): number {
-    const [fromMs, toMs] = [values[this.#at + PAUSE_FROM_MS]!, values[this.#at + PAUSE_TO_MS]!];
+    const fromMs = values[this.#at + PAUSE_FROM_MS]!;
+    const toMs = values[this.#at + PAUSE_TO_MS]!;
     return fromMs === toMs ? -Infinity : toMs;
   }
 
   /** The last one; null: there was none. */
   pause(values: Values): Pause | null {
-    const [fromMs, toMs] = [values[this.#at + PAUSE_FROM_MS]!, values[this.#at + PAUSE_TO_MS]!];
+    const fromMs = values[this.#at + PAUSE_FROM_MS]!;
+    const toMs = values[this.#at + PAUSE_TO_MS]!;
     return fromMs === toMs ? null : { fromMs, toMs };
   }
 

@@ -47,8 +47,9 @@ export class FoundReadsLately {
   /** null: there were none. */
   estimate(values: Values, nowMs: number): FoundReads | null {
     const at = this.#at;
-    const [calls, lastMs] = [values[at + CALLS]!, values[at + LAST_MS]!];
+    const calls = values[at + CALLS]!;
     if (calls <= 0) return null;
+    const lastMs = values[at + LAST_MS]!;
     return {
       calls: calls * this.#halfLife.partAfter(nowMs - lastMs),
       lastMs,

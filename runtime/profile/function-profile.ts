@@ -7,7 +7,8 @@ import { ComingCalls, type Pause, type Rates, type Surge } from "./coming-calls.
 import { Layout } from "./layout.ts";
 import { RecentCalls } from "./recent-calls.ts";
 import { otherSide, type Side } from "./sample.ts";
-import { CALLS_KEPT, SideProfile, type SideEstimate } from "./side-profile.ts";
+import type { SideEstimate } from "./side-estimate.ts";
+import { CALLS_KEPT, SideProfile } from "./side-profile.ts";
 import { TERM_AT, type Tally } from "./tally.ts";
 
 /**
@@ -55,13 +56,10 @@ export class FunctionProfile {
   fold(tally: Tally, nowMs: number, stretchMs: number, lastedMs: number): boolean {
     const values = this.#values;
     const { side, sums } = tally;
-    // What failed has to be served as well, and what was turned away comes again.
     const calls = sums[TERM_AT.calls]!;
-    const untold = sums[TERM_AT.untold]!;
-    COMING.addStretch(values, side, { calls: calls + untold, fixed: sums[TERM_AT.fixed]!, stretchMs, lastedMs }, nowMs);
-    RECENT.count(values, calls + untold, nowMs);
-    const elapsedUs = sums[TERM_AT.elapsedUs]!;
-    this.byTime.fold(side, { calls, elapsedUs, untold, bytes: sums[TERM_AT.bytes]! }, nowMs, lastedMs);
+    COMING.addStretch(values, tally, stretchMs, lastedMs, nowMs);
+    RECENT.count(values, calls + sums[TERM_AT.untold]!, nowMs);
+    this.byTime.fold(tally, nowMs, lastedMs);
     const own = SIDES[side];
     const other = SIDES[otherSide(side)];
     if (this.#straysUntilMs !== null) this.#forgetStrays(own, other, calls, nowMs);

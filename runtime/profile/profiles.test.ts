@@ -328,7 +328,12 @@ describe("profiles", () => {
     const profiles = new Profiles();
     const storage = { ...forged({ calls: 100, cpuUs: 4_000, serviceUs: 9_000 }), side: "storage" as const };
     profiles.fold([storage], STRETCH_MS, STRETCH_MS);
-    const known = () => profiles.get("khop")!.estimates(2 * STRETCH_MS).storage;
+    const known = () => {
+      const { calls, cpuUs, serviceUs, logCpu, bytes, lockUs, inEarnest } = profiles
+        .get("khop")!
+        .estimates(2 * STRETCH_MS).storage!;
+      return { calls, cpuUs, serviceUs, logCpu, bytes, lockUs, inEarnest };
+    };
     const before = known();
     const elapsed = [199.99999999999997, 200, 200.5, 273, -1, 0.5].flatMap((bucket) => [bucket, 1e15]);
     profiles.fold([{ ...forged({ calls: 1, cpuUs: 1 }), elapsed }], 2 * STRETCH_MS, STRETCH_MS);

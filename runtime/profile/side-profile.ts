@@ -2,18 +2,16 @@
 // detector sees throws away what was before it. Bounded: 2 KiB, whatever the number of calls.
 
 import { HalfLife } from "#runtime/decay.ts";
-import { FoundReadsLately, type FoundReads } from "./found-reads.ts";
+import { FoundReadsLately } from "./found-reads.ts";
 import { CallsLately } from "./calls-lately.ts";
 import { ChangeDetector } from "./change-detector.ts";
 import { RATE_HALF_LIFE } from "./coming-calls.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";
 import type { Layout, Values } from "./layout.ts";
-import { OPERATION_WORK_US, TALLY_TERMS, TERM_AT, type Tally } from "./tally.ts";
-import { CpuTimes, isInEarnest, isResident, Residence, WarmUp, type CpuEstimate } from "./warm-up.ts";
+import { CALLS_IN_ALL, LAST_MS, OWN_SIZE, SideEstimate, SINCE_MS, TERMS, WEIGHT, type Parts } from "./side-estimate.ts";
+import { OPERATION_WORK_US, TERM_AT, type Tally } from "./tally.ts";
+import { CpuTimes, isInEarnest, isResident, Residence, WarmUp } from "./warm-up.ts";
 import { WorkByBytes } from "./work-by-bytes.ts";
-
-/** Of the sums of tallies, each at its term, so many. */
-const TERMS = TALLY_TERMS.length;
 
 /** A call counts half as much after this time. Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
 const HALF_LIFE = new HalfLife(2_000);
@@ -21,50 +19,6 @@ const HALF_LIFE = new HalfLife(2_000);
 export const CALLS_KEPT = 16;
 /** The histogram is scaled back when its new calls weigh so much. */
 const WEIGHT_MAX = 1e12;
-
-/** Of the calls on one side, lately. */
-export interface SideEstimate {
-  /** Weighted number of calls behind the means: what is older counts less. */
-  readonly calls: number;
-  /** When the last of them were heard of, ms of the controller's clock. */
-  readonly lastMs: number;
-  /** How many there were in all, each counted once, since `sinceMs`: what was before that is forgotten. */
-  readonly callsInAll: number;
-  readonly sinceMs: number;
-  /** Means of a call. */
-  readonly elapsedUs: number;
-  readonly serviceUs: number;
-  readonly queueUs: number;
-  readonly cpuUs: number;
-  readonly waitUs: number;
-  readonly operations: number;
-  readonly rounds: number;
-  readonly bytes: number;
-  readonly findableOperations: number;
-  readonly findableRounds: number;
-  readonly foundOperations: number;
-  readonly foundRounds: number;
-  /** What of their reads is found while it runs here; null: it has not, lately. */
-  readonly foundReads: FoundReads | null;
-  readonly lockUs: number;
-  /** Of all that came, those that do not say what the function costs included. */
-  readonly failedShare: number;
-  /** Mean of the logarithm of 1 + CPU time in µs, and its standard error. */
-  readonly logCpu: number;
-  readonly logCpuError: number;
-  /** Of one call's. */
-  readonly logCpuDeviation: number;
-  /** Standard error of `serviceUs`, as a share of it. */
-  readonly serviceError: number;
-  /** What calls compute here where they run in earnest; of none where they never have, lately. */
-  readonly inEarnest: CpuEstimate;
-  /** Where CPU time goes with bytes: what a call takes besides, as what so many of these take; null: it does not, as far as is known here. */
-  readonly cpuBesidesBytes: number | null;
-}
-
-/** After the sums: what a call that is new counts in the histogram (0 is 1), when the last calls were heard of, how many there were in all, and since when. */
-const [WEIGHT, LAST_MS, CALLS_IN_ALL, SINCE_MS] = [TERMS, TERMS + 1, TERMS + 2, TERMS + 3] as const;
-const OWN_SIZE = TERMS + 4;
 
 export class SideProfile {
   readonly #at: number;
@@ -78,6 +32,7 @@ export class SideProfile {
   readonly #foundReads: FoundReadsLately;
   /** Of a histogram in units that grow as the sums decay: two hundred products less for every fold. */
   readonly #elapsedAt: number;
+  readonly #parts: Parts;
 
   constructor(layout: Layout) {
     this.#at = layout.take(OWN_SIZE);
@@ -89,6 +44,7 @@ export class SideProfile {
     this.workByBytes = new WorkByBytes(layout);
     this.#foundReads = new FoundReadsLately(layout, HALF_LIFE);
     this.#elapsedAt = layout.take(BUCKETS);
+    this.#parts = { at: this.#at, foundReads: this.#foundReads, workByBytes: this.workByBytes };
   }
 
   lastMs(values: Values): number {
@@ -189,36 +145,7 @@ export class SideProfile {
     // Weighted: what is older counts less.
     const calls = values[at + TERM_AT.calls]! * this.#kept(values, left, 0);
     if (calls <= 0) return null;
-    const per = 1 / values[at + TERM_AT.calls]!;
-    const mean = (term: number): number => values[at + term]! * per;
-    const [serviceUs, logCpu] = [mean(TERM_AT.serviceUs), mean(TERM_AT.logCpu)];
-    return {
-      calls,
-      lastMs,
-      callsInAll: values[at + CALLS_IN_ALL]!,
-      sinceMs: values[at + SINCE_MS]!,
-      elapsedUs: mean(TERM_AT.elapsedUs),
-      serviceUs,
-      queueUs: mean(TERM_AT.queueUs),
-      cpuUs: mean(TERM_AT.cpuUs),
-      waitUs: mean(TERM_AT.waitUs),
-      operations: mean(TERM_AT.operations),
-      rounds: mean(TERM_AT.rounds),
-      bytes: mean(TERM_AT.bytes),
-      findableOperations: mean(TERM_AT.findableOperations),
-      findableRounds: mean(TERM_AT.findableRounds),
-      foundOperations: mean(TERM_AT.foundOperations),
-      foundRounds: mean(TERM_AT.foundRounds),
-      foundReads: this.#foundReads.estimate(values, nowMs),
-      lockUs: mean(TERM_AT.lockUs),
-      failedShare: values[at + TERM_AT.failed]! / (values[at + TERM_AT.calls]! + values[at + TERM_AT.untold]!),
-      logCpu,
-      logCpuDeviation: Math.sqrt(Math.max(0, mean(TERM_AT.logCpuSquared) - logCpu ** 2)),
-      logCpuError: standardError(logCpu, mean(TERM_AT.logCpuSquared), calls),
-      serviceError: standardError(serviceUs, mean(TERM_AT.serviceUsSquared), calls) / Math.max(1, serviceUs),
-      inEarnest: this.#inEarnest.estimate(values, left),
-      cpuBesidesBytes: this.workByBytes.cpuBesidesBytes(values),
-    };
+    return new SideEstimate(this.#parts, values, calls, this.#inEarnest.estimate(values, left), nowMs);
   }
 
   /** Of the whole time of a call; null: nothing is known. */
@@ -247,11 +174,4 @@ export class SideProfile {
     const calls = values[this.#at + TERM_AT.calls]!;
     return calls <= 0 ? left : Math.max(left, Math.min(1, Math.max(0, CALLS_KEPT - coming) / calls));
   }
-}
-
-/** Of a mean of so many values. One call says nothing about how calls differ: as much as the mean itself. */
-function standardError(mean: number, meanOfSquares: number, calls: number): number {
-  if (calls <= 1) return Math.abs(mean);
-  const variance = Math.max(0, meanOfSquares - mean * mean) * (calls / (calls - 1));
-  return Math.sqrt(variance / calls);
 }

@@ -9,7 +9,7 @@ export const WINDOW_MS = 25;
 export const STRETCH_MS_MAX = 350;
 /** Reading and folding a tally takes a few µs, whatever its calls: with so much time for each, a node's take a percent of a core or two … */
 const WINDOW_MS_PER_TALLY = 0.2;
-/** … but nobody's calls are kept back for longer: half of what is between two steps where so many functions are called. */
+/** … but nobody's calls are kept back for longer: a third of what is between two steps where so many functions are called. */
 const WINDOW_MS_MAX = 250;
 
 /** From its first call to its end, if it has come to so many tallies. */
