@@ -470,3 +470,18 @@ test("where one after the other is not what it was, the first comes at once and 
   expect(others.length).toBeGreaterThan(2);
   expect(others).toEqual(others.map(() => 500));
 });
+
+test("while it is to be seen what has come of a move or a trial a step comes within half a second", () => {
+  const { loop, runFor, crowdFor } = loopOf(1_000);
+  runFor(1_000, () => 100);
+  const gaps = { awaited: new Set<number>(), other: new Set<number>() };
+  for (let [ms, last] = [0, loop.step]; ms < 9_000; ms += WINDOW_MS) {
+    let sinceMs = 0;
+    for (; loop.step === last && sinceMs < 1_000; sinceMs += WINDOW_MS) crowdFor(WINDOW_MS);
+    gaps[last?.isAwaited === true ? "awaited" : "other"].add(sinceMs);
+    [ms, last] = [ms + sinceMs, loop.step];
+  }
+  expect(gaps.awaited.size).toBeGreaterThan(0);
+  expect(Math.max(...gaps.awaited)).toBeLessThanOrEqual(500);
+  expect(gaps.other).toContain(750);
+});

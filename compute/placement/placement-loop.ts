@@ -38,13 +38,13 @@ import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 const SILENT_MS = 5_000;
 /** Between two steps, for each function that is called: a step takes some 10 µs of each, and what it leaves to the collector of garbage half as much, so steps take 2 % of a core … */
 const STEP_MS_PER_FUNCTION = 0.75;
-/**
- * … but all are looked at within this, whatever their number: of 4,096 functions steps take 8 % of a core. Less than half of the time that a profile knows (calls-by-time.ts):
- * what a move or a trial is held against is still known at the second step after it.
- */
+/** … but all are looked at within this, whatever their number: of 4,096 functions steps take 8 % of a core. */
 const STEP_MS_MAX = 750;
-/** What is urgent is followed at once, and what is urgent at the next step as well within this. */
-const URGENT_MS_MAX = 500;
+/**
+ * What is urgent is followed at once, and what is so at the next step as well within this; and so is what has come of a move or a trial: at the second step after it, what it is held against
+ * has to be among the 1.6 s that a profile knows (calls-by-time.ts).
+ */
+const SOON_MS = 500;
 /** More nodes than a plan is made for: those beyond are not counted. */
 const NODES_MAX = 1_024;
 
@@ -205,11 +205,12 @@ export class PlacementLoop {
   #intervalMs(): number {
     const usualMs = this.#usualMs();
     if (usualMs <= WINDOW_MS || !this.#isUrgent()) return usualMs;
-    return this.#wasUrgent ? Math.min(usualMs, URGENT_MS_MAX) : WINDOW_MS;
+    return this.#wasUrgent ? Math.min(usualMs, SOON_MS) : WINDOW_MS;
   }
 
   #usualMs(): number {
-    return clamp(STEP_MS_PER_FUNCTION * (this.#step?.called ?? 0), WINDOW_MS, STEP_MS_MAX);
+    const { called = 0, isAwaited = false } = this.#step ?? {};
+    return clamp(STEP_MS_PER_FUNCTION * called, WINDOW_MS, isAwaited ? SOON_MS : STEP_MS_MAX);
   }
 
   /** A function that is not what it was, or more callers than usual. */

@@ -49,6 +49,8 @@ export interface Step {
   readonly outlook: Outlook;
   /** How many functions are called. */
   readonly called: number;
+  /** Whether it is still to be seen what comes of a move, or of a trial. */
+  readonly isAwaited: boolean;
   /** Of these: what they use wherever they may be at all, and where they are after this step. As numbers in arrays: what of each function is kept from step to step the collector of garbage copies. */
   readonly unheld: { readonly use: PoolUse; readonly shares: Float64Array };
 }
@@ -138,7 +140,8 @@ export function advance(before: ControllerState, situation: Situation): Step {
   // What a surge brings is none of what there is.
   const { pools, waiting } = isSurge ? poolUse(all.map(loadOf), capacity) : use;
   const unheld = { use: { pools, waiting, ...boundsUnheld(all) }, shares };
-  return { state, transitions, called: all.length, unheld, outlook: outlookOf(use, shares) };
+  const isAwaited = all.some(({ name }) => isOpen(state.get(name)!));
+  return { state, transitions, called: all.length, isAwaited, unheld, outlook: outlookOf(use, shares) };
 }
 
 function lastTrialOf(before: ControllerState): LastTrial {
@@ -163,6 +166,9 @@ export function regretAfter({ unheld: { use, shares } }: Step): number {
 }
 
 const loadOf = ({ load }: CalledFunction): Load => load;
+
+/** What is held against what there was before, which a profile does not know for long. */
+const isOpen = ({ moved: move, trials }: FunctionState): boolean => trials.running !== null || move?.isJudged === false;
 
 /** Where each may be at all. Of what is still being profiled nobody knows where it should. */
 function boundsUnheld(all: readonly CalledFunction[]): Pick<PoolUse, "lowest" | "highest"> {
