@@ -1,10 +1,9 @@
 // What is known of the calls of a function on one side, for whoever decides by it.
 
-import type { FoundReads, FoundReadsLately } from "./found-reads.ts";
+import type { FoundReads } from "./found-reads.ts";
 import type { Values } from "./layout.ts";
 import { TALLY_TERMS, TERM_AT } from "./tally.ts";
 import type { CpuEstimate } from "./warm-up.ts";
-import type { WorkByBytes } from "./work-by-bytes.ts";
 
 /** Of the sums of tallies, each at its term, so many. */
 export const TERMS = TALLY_TERMS.length;
@@ -22,16 +21,25 @@ export class SideEstimate {
   readonly calls: number;
   /** What calls compute here where they run in earnest; of none where they never have, lately. */
   readonly inEarnest: CpuEstimate;
-  readonly #parts: Parts;
+  /** What of their reads is found while it runs here; null: it has not, lately. */
+  readonly foundReads: FoundReads | null;
+  /** Where CPU time goes with bytes: what a call takes besides, as what so many of these take; null: it does not, as far as is known here. */
+  readonly cpuBesidesBytes: number | null;
   readonly #values: Values;
-  readonly #nowMs: number;
+  readonly #at: number;
 
-  constructor(parts: Parts, values: Values, calls: number, inEarnest: CpuEstimate, nowMs: number) {
-    this.calls = calls;
-    this.inEarnest = inEarnest;
-    this.#parts = parts;
+  /** `at`: where the sums of the side begin. */
+  constructor(
+    values: Values,
+    at: number,
+    own: Pick<SideEstimate, "calls" | "inEarnest" | "foundReads" | "cpuBesidesBytes">,
+  ) {
+    this.calls = own.calls;
+    this.inEarnest = own.inEarnest;
+    this.foundReads = own.foundReads;
+    this.cpuBesidesBytes = own.cpuBesidesBytes;
     this.#values = values;
-    this.#nowMs = nowMs;
+    this.#at = at;
   }
 
   /** When the last of them were heard of, ms of the controller's clock. */
@@ -90,11 +98,6 @@ export class SideEstimate {
     return this.#mean(TERM_AT.lockUs);
   }
 
-  /** What of their reads is found while it runs here; null: it has not, lately. */
-  get foundReads(): FoundReads | null {
-    return this.#parts.foundReads.estimate(this.#values, this.#nowMs);
-  }
-
   /** Of all that came, those that do not say what the function costs included. */
   get failedShare(): number {
     return this.#own(TERM_AT.failed) / (this.#own(TERM_AT.calls) + this.#own(TERM_AT.untold));
@@ -121,25 +124,13 @@ export class SideEstimate {
     return standardError(serviceUs, this.#mean(TERM_AT.serviceUsSquared), calls) / Math.max(1, serviceUs);
   }
 
-  /** Where CPU time goes with bytes: what a call takes besides, as what so many of these take; null: it does not, as far as is known here. */
-  get cpuBesidesBytes(): number | null {
-    return this.#parts.workByBytes.cpuBesidesBytes(this.#values);
-  }
-
   #mean(term: number): number {
     return this.#own(term) / this.#own(TERM_AT.calls);
   }
 
   #own(index: number): number {
-    return this.#values[this.#parts.at + index]!;
+    return this.#values[this.#at + index]!;
   }
-}
-
-/** Of a side's profile, what an estimate reads. */
-export interface Parts {
-  readonly at: number;
-  readonly foundReads: FoundReadsLately;
-  readonly workByBytes: WorkByBytes;
 }
 
 /** Of a mean of so many values. One call says nothing about how calls differ: as much as the mean itself. */

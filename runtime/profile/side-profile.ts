@@ -8,7 +8,7 @@ import { ChangeDetector } from "./change-detector.ts";
 import { RATE_HALF_LIFE } from "./coming-calls.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";
 import type { Layout, Values } from "./layout.ts";
-import { CALLS_IN_ALL, LAST_MS, OWN_SIZE, SideEstimate, SINCE_MS, TERMS, WEIGHT, type Parts } from "./side-estimate.ts";
+import { CALLS_IN_ALL, LAST_MS, OWN_SIZE, SideEstimate, SINCE_MS, TERMS, WEIGHT } from "./side-estimate.ts";
 import { OPERATION_WORK_US, TERM_AT, type Tally } from "./tally.ts";
 import { CpuTimes, isInEarnest, isResident, Residence, WarmUp } from "./warm-up.ts";
 import { WorkByBytes } from "./work-by-bytes.ts";
@@ -32,7 +32,6 @@ export class SideProfile {
   readonly #foundReads: FoundReadsLately;
   /** Of a histogram in units that grow as the sums decay: two hundred products less for every fold. */
   readonly #elapsedAt: number;
-  readonly #parts: Parts;
 
   constructor(layout: Layout) {
     this.#at = layout.take(OWN_SIZE);
@@ -44,7 +43,6 @@ export class SideProfile {
     this.workByBytes = new WorkByBytes(layout);
     this.#foundReads = new FoundReadsLately(layout, HALF_LIFE);
     this.#elapsedAt = layout.take(BUCKETS);
-    this.#parts = { at: this.#at, foundReads: this.#foundReads, workByBytes: this.workByBytes };
   }
 
   lastMs(values: Values): number {
@@ -145,7 +143,12 @@ export class SideProfile {
     // Weighted: what is older counts less.
     const calls = values[at + TERM_AT.calls]! * this.#kept(values, left, 0);
     if (calls <= 0) return null;
-    return new SideEstimate(this.#parts, values, calls, this.#inEarnest.estimate(values, left), nowMs);
+    return new SideEstimate(values, at, {
+      calls,
+      inEarnest: this.#inEarnest.estimate(values, left),
+      foundReads: this.#foundReads.estimate(values, nowMs),
+      cpuBesidesBytes: this.workByBytes.cpuBesidesBytes(values),
+    });
   }
 
   /** Of the whole time of a call; null: nothing is known. */
