@@ -8,11 +8,15 @@ import { BACK_UNKNOWN_US, backCpuUs } from "./push-back.ts";
 
 const NOTHING: Estimates = { compute: null, storage: null };
 
-const known = (side: Side, cpuUs: readonly number[]): Estimates => {
+const known = (side: Side, cpuUs: readonly number[]): Estimates => knownOf({ [side]: cpuUs });
+
+const knownOf = (sides: { readonly [side in Side]?: readonly number[] }): Estimates => {
   const profile = new FunctionProfile("1");
   const tally = new SampleTally();
-  for (const one of cpuUs) {
-    tally.record({ ...NO_USAGE, cpuUs: one, wallUs: one, function: "f", version: "1", side, outcome: "ok" }, one);
+  for (const side of ["compute", "storage"] as const) {
+    for (const one of sides[side] ?? []) {
+      tally.record({ ...NO_USAGE, cpuUs: one, wallUs: one, function: "f", version: "1", side, outcome: "ok" }, one);
+    }
   }
   for (const sums of tally.take().tallies) profile.fold(sums, 0, 1_000, 25);
   return profile.estimates(0);
@@ -30,6 +34,17 @@ it.each(["compute", "storage"] as const)("is far beyond what calls at %s compute
   const bound = backCpuUs(known(side, spread), 0);
   expect(bound).toBeGreaterThan(Math.max(...spread));
   expect(bound).toBeLessThan(100 * Math.max(...spread));
+});
+
+it("goes by the calls of both sides, so that one that was pushed back is no measure of the others", () => {
+  const hub = 400_000;
+  const usual = Array<number>(200).fill(1_000);
+  expect(backCpuUs(knownOf({ storage: usual, compute: [hub] }), 0)).toBeLessThan(hub / 10);
+  // What is usual where nearly all of them run is usual for the few at storage as well, …
+  const many = Array<number>(200).fill(5_000);
+  expect(backCpuUs(knownOf({ compute: many, storage: [1_000, 1_000] }), 0)).toBeGreaterThan(30_000);
+  // … and what those at storage compute, where a call takes longer there.
+  expect(backCpuUs(knownOf({ compute: usual, storage: Array<number>(5).fill(20_000) }), 0)).toBe(160_000);
 });
 
 it("is no more than a plan may say, however far apart calls are", () => {

@@ -17,16 +17,30 @@ const TIMES = 8;
 /** A threshold that has grown or shrunk by less stays: who follows the plan need not hear of it. */
 const STEP = 2;
 
-/** µs of computing after which a call is pushed back. `beforeUs`: what held until now. */
+/** What calls compute: µs, and the logarithm of 1 + µs. */
+type Spread = Pick<SideEstimate, "calls" | "cpuUs" | "logCpu" | "logCpuDeviation">;
+
+/**
+ * µs of computing after which a call is pushed back: what is far from the calls at storage, and from those of both sides together, since those at compute
+ * alone may be just the ones that were pushed back. `beforeUs`: what held until now.
+ */
 export function backCpuUs({ compute, storage }: Estimates, beforeUs: number): number {
-  const usualUs = Math.max(usualUsOf(compute), usualUsOf(storage));
+  const usualUs = Math.max(usualUsOf(storage), usualUsOf(together(compute, storage)));
   if (usualUs === 0) return BACK_UNKNOWN_US;
   const wantedUs = clamp(Math.ceil(usualUs), BACK_MIN_US, BACK_CPU_US_MAX);
   return beforeUs >= wantedUs / STEP && beforeUs <= wantedUs * STEP ? beforeUs : wantedUs;
 }
 
-/** Of the calls on one side: none computes for much longer; 0: nothing is known. */
-const usualUsOf = (estimate: SideEstimate | null): number =>
-  estimate === null
-    ? 0
-    : Math.max(TIMES * estimate.cpuUs, Math.expm1(estimate.logCpu + DEVIATIONS * estimate.logCpuDeviation));
+/** None of such calls computes for much longer; 0: nothing is known. */
+const usualUsOf = (spread: Spread | null): number =>
+  spread === null ? 0 : Math.max(TIMES * spread.cpuUs, Math.expm1(spread.logCpu + DEVIATIONS * spread.logCpuDeviation));
+
+/** The calls of both sides, each as one. */
+function together(one: Spread | null, other: Spread | null): Spread | null {
+  if (one === null || other === null) return one ?? other;
+  const calls = one.calls + other.calls;
+  const mean = (of: (spread: Spread) => number): number => (one.calls * of(one) + other.calls * of(other)) / calls;
+  const logCpu = mean((spread) => spread.logCpu);
+  const variance = mean((spread) => spread.logCpuDeviation ** 2 + (spread.logCpu - logCpu) ** 2);
+  return { calls, cpuUs: mean((spread) => spread.cpuUs), logCpu, logCpuDeviation: Math.sqrt(variance) };
+}

@@ -81,4 +81,5 @@ interface Redis {
   hget(key: string, field: string): Promise<string | null>;
   get(key: string): Promise<string | null>;
   incr(key: string): Promise<number>;
+  zscore(key: string, member: string): Promise<string | null>;
 }
