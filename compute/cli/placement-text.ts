@@ -159,7 +159,7 @@ const whyText = (why: Transition["why"]): string => {
     case "shifted":
       return "its calls are not what they were";
     case "recalled":
-      return "such calls came before, and did best so";
+      return "calls like these came before, and did best there";
     case "pinned":
       return "pinned by hand";
     case "freed":

@@ -43,7 +43,7 @@ export function recalled(candidate: CalledFunction, nowMs: number): Change | nul
   const { share, proof, refuted } = regime;
   const known = { ...before.trials, ...refuted };
   const trials = proof === null ? known : heldAgain(known, proof, nowMs);
-  const regimes = { ...before.regimes, recalled: regime };
+  const regimes = { ...before.regimes, recalled: [...before.regimes.recalled, regime] };
   if (share === from) return { to: { ...before, trials, regimes }, why: null };
   if (!isWarm[gainingSide(candidate, share)]) return null;
   const promisedUs = latencyAt(costs.sides, share);

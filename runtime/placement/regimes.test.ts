@@ -45,6 +45,25 @@ describe("what calls have been like", () => {
     expect(shareOf({ moved, state: "reverting" }, 1_000)).toBe(1);
   });
 
+  test("is nothing where it began: what nobody had looked at for half a second when it was left has not been found", () => {
+    const moved = { atMs: 490, by: "model", fromShare: 1, promisedUs: 0, isJudged: false } as const;
+    // Known when it was 400 ms old, moved at 490, and over at 600, when its code had been compiled.
+    expect(regimesAfter(after(LIGHT, { forMs: 400 }), 600, { moved, share: 0.4 }).known).toEqual([]);
+    expect(regimesAfter(after(LIGHT, { forMs: 400 }), 899).known).toEqual([]);
+    expect(regimesAfter(after(LIGHT, { forMs: 400 }), 900).known).toHaveLength(1);
+  });
+
+  test("is taken for those before three times at most: what seems now the one and now the other is neither", () => {
+    let regimes = regimesAfter(after(LIGHT), 600);
+    regimes = regimesAfter(after(HEAVY, {}, regimes), 1_300, { share: 0, sinceMs: 600 });
+    const comeBack = (demand: Demand) => {
+      const back = regimeComeBack(regimes, demand, 100);
+      if (back !== null) regimes = { ...regimes, recalled: [...regimes.recalled, back] };
+      return back?.share;
+    };
+    expect([LIGHT, HEAVY, LIGHT, HEAVY, LIGHT].map(comeBack)).toEqual([1, 0, 1, undefined, undefined]);
+  });
+
   test("ends where a trial has put it, however shortly before, and is kept for that however short it was", () => {
     const moved = { atMs: 350, by: "model", fromShare: 0, promisedUs: 0, isJudged: true } as const;
     const [kept] = regimesAfter(after(LIGHT, { proof: PROOF }), 400, { moved }).known;
@@ -93,8 +112,7 @@ describe("what calls have been like", () => {
     const pass = (before: Regimes, share: number) =>
       regimesAfter(after(LIGHT, { share }, before), 1_300, { share, sinceMs: 600 }).known[0];
     expect(pass(proven, 0.4)).toMatchObject({ share: 1, proof: PROOF });
-    const [recalled = null] = proven.known;
-    expect(pass({ ...proven, recalled }, 0.4)).toMatchObject({ share: 0.4, proof: null });
+    expect(pass({ ...proven, recalled: proven.known }, 0.4)).toMatchObject({ share: 0.4, proof: null });
   });
 
   test("keeps what was tried and was no good, and says that it does", () => {
@@ -110,7 +128,7 @@ describe("what calls have been like", () => {
     expect(regimeComeBack(known, HEAVY, 100)).toBeNull();
     const back = regimeComeBack(known, { ...LIGHT, cpuUs: 130 }, 200);
     expect(back?.share).toBe(1);
-    expect(regimeComeBack({ ...known, recalled: back }, LIGHT, 300)).toBeNull();
+    expect(regimeComeBack({ ...known, recalled: known.known }, LIGHT, 300)).toBeNull();
     expect(regimeComeBack(known, LIGHT, 500)).toBeNull();
   });
 });

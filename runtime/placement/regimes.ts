@@ -27,23 +27,30 @@ interface Proof {
 export interface Regimes {
   /** What calls need now, as it was known when they had just begun to; null: nothing is known yet. */
   readonly now: Demand | null;
+  /** So long after calls had begun to be what they are. */
+  readonly knownAfterMs: number;
   /** Of now. */
   readonly proof: Proof | null;
-  /** Since calls began to be what they are: the last of `known` that they were taken for. */
-  readonly recalled: Regime | null;
+  /** Since calls began to be what they are: those of `known` that they were taken for, the latest last. */
+  readonly recalled: readonly Regime[];
   /** Those before, the latest first. */
   readonly known: readonly Regime[];
 }
 
-export const NO_REGIMES: Regimes = { now: null, proof: null, recalled: null, known: [] };
+export const NO_REGIMES: Regimes = { now: null, knownAfterMs: 0, proof: null, recalled: [], known: [] };
 
 const REGIMES_MAX = 4;
+/** One, another where calls that were under way have told of the one before, and the one again. */
+const RECALLS_MAX = 3;
 /**
  * One that was over sooner has found nothing, unless a trial has shown it; and until then what its calls need is not known well: calls that were under way when others came
  * end among them.
  */
 const LASTED_MS = 500;
-/** A move so shortly before its end may be one for what came after it, unless a trial has shown it. */
+/**
+ * A move so shortly before its end may be one for what came after it, unless a trial has shown it. What was before that has found nothing either where it was
+ * over as soon: where calls begin, while they are compiled, nobody has decided it.
+ */
 const LATE_MS = 150;
 /**
  * Demands are alike where no term is so many times another: the same calls take half as much CPU time again where both sides of a machine serve them.
@@ -68,11 +75,15 @@ export function regimeLike({ known }: Regimes, demand: Demand): Regime | null {
   return nearest !== undefined && differenceOf(nearest.demand, demand) <= ALIKE ? nearest : null;
 }
 
-/** One whose calls are like those of now, as far as these are known yet; null: none, or they have been taken for them already. */
+/**
+ * One whose calls are like those of now, as far as these are known yet; null: none, or they are taken for them already, or have been taken for so many that they
+ * are like none.
+ */
 export function regimeComeBack(regimes: Regimes, demand: Demand, forMs: number): Regime | null {
-  if (forMs >= LASTED_MS || regimes.known.length === 0) return null;
+  const isDoubtful = regimes.recalled.length >= RECALLS_MAX;
+  if (forMs >= LASTED_MS || regimes.known.length === 0 || isDoubtful) return null;
   const like = regimeLike(regimes, demand);
-  return like === regimes.recalled ? null : like;
+  return like === regimes.recalled.at(-1) ? null : like;
 }
 
 /** As calls come in. `proof`: of where they are; what it was before holds for as long as they stay. */
@@ -92,6 +103,7 @@ export function regimesNow(
   return {
     ...regimes,
     now: isSettled ? regimes.now : demand,
+    knownAfterMs: regimes.now === null ? forMs : regimes.knownAfterMs,
     proof: isShown ? shown : shownAt(share, proof),
   };
 }
@@ -111,18 +123,19 @@ export function regimesAfterShift(
   { share, state, moved, sinceMs, trials, regimes }: Ended,
   nowMs: number,
 ): { readonly regimes: Regimes; readonly isKept: boolean } {
-  const { now: demand, proof, known, recalled } = regimes;
+  const { now: demand, knownAfterMs, proof, known, recalled } = regimes;
   // Itself, and not along with others.
   const isShown = proof?.share === share && proof.refutedShare !== share;
-  const isShort = nowMs - sinceMs < LASTED_MS && !isShown;
-  if (demand === null || isShort) return { regimes: { ...NO_REGIMES, known }, isKept: false };
   const isLate = moved !== null && state !== "reverting" && !isShown && nowMs - moved.atMs < LATE_MS;
+  const stoodMs = (isLate ? moved.atMs : nowMs) - (sinceMs + knownAfterMs);
+  const isShort = stoodMs < LASTED_MS && !isShown;
+  if (demand === null || isShort) return { regimes: { ...NO_REGIMES, known }, isKept: false };
   const stood = isLate ? moved.fromShare : share;
   const shown = proof?.share === stood ? proof : null;
   const isLike = (one: Regime): boolean => differenceOf(one.demand, demand) <= ALIKE;
   // What was shown once is worth more than what was merely so last, unless it has been held to and left again.
   const proven =
-    shown === null ? known.find((one) => isLike(one) && one.proof !== null && one !== recalled) : undefined;
+    shown === null ? known.find((one) => isLike(one) && one.proof !== null && !recalled.includes(one)) : undefined;
   const refuted = { backOffs: trials.backOffs, fruitless: trials.fruitless };
   const over: Regime = { demand, share: stood, proof: shown, ...proven, refuted };
   const others = known.filter((one) => !isLike(one));
