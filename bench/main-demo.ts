@@ -80,7 +80,7 @@ function readingOf(ways: readonly Way[]): string {
   const sides = compute! >= storage! ? "the compute side does" : "the storage side does";
   const load = loadavg()[0]!;
   const isBusy = load > availableParallelism() + 1;
-  const caveat = `\n\nOthers keep this machine busy (load average ${load.toFixed(1)}, cores ${availableParallelism()}): each row may be off by half.`;
+  const caveat = `\n\nThis machine is busy (load average ${load.toFixed(1)}, cores ${availableParallelism()}): each row may be off by half.`;
   return `How to read it: a walk waits for Redis once per round, ${rounds[0]} times in the client and ${rounds[1]} in locus, which sends what a
 function asks for at once together. Next to the data a round costs less still, but a call has further to go, from the node to Redis
 and on to its sandbox. ${rounds[2]} rounds on one machine hardly pay for that: here ${sides} ${times} times what the other one does. Walks with

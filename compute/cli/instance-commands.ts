@@ -101,7 +101,7 @@ const STATES = [
 ] as const;
 
 const scaleText = (scaled: Scaled): string => {
-  if ("freed" in scaled) return `freed ${scaled.freed}`;
+  if ("freed" in scaled) return `freed ${scaled.freed}: instances as its load needs them`;
   if ("functions" in scaled) return scaleTable(scaled);
   if ("instances" in scaled) return scaleTable({ functions: [scaled], leftOut: 0 });
   const { function: name, min, max } = scaled;

@@ -58,7 +58,7 @@ export const addPlacementCommands = (program: Command): void => {
           await node.free(name);
           return { freed: name };
         },
-        ({ freed }) => `freed ${freed}`,
+        ({ freed }) => `freed ${freed}: its calls run where locus chooses`,
       ),
     );
 };

@@ -5,6 +5,7 @@ import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import { PROFILED_CALLS_MIN, type Transition } from "#runtime/placement/function-state.ts";
 import type { LatencyTerms } from "#runtime/placement/cost-model.ts";
 import { homeOf } from "#runtime/placement/plan.ts";
+import { POOLS, type Pool } from "#runtime/placement/pool-use.ts";
 import { RECENT_S } from "#runtime/profile/recent-calls.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
@@ -13,6 +14,14 @@ import { columns } from "./output.ts";
 /** Characters of the longest bar. */
 const BAR_LENGTH = 32;
 const SIDES: readonly Side[] = ["compute", "storage"];
+const POOL_NAMES: Readonly<Record<Pool, string>> = {
+  compute: "compute cores",
+  storage: "storage cores",
+  redis: "Redis' thread",
+  storageMachine: "Redis' machine",
+  shared: "cores that all share",
+  callers: "callers",
+};
 const NOBODY_DECIDES = "no node decides now: the last plan holds, and what it was made from is not known";
 
 export const overviewText = (overview: PlacementOverview, nowMs: number): string => {
@@ -42,6 +51,7 @@ export const overviewText = (overview: PlacementOverview, nowMs: number): string
   ]);
   const legend = [
     "",
+    "STATE: while profiling too little is known, so it stays where it is; at first that is where its author would have it.",
     `AT STORAGE: the part of its calls that runs there. CALLS/S: over the last ${RECENT_S} s. TAKES: what a call takes on that`,
     "side, or would take (locus why). MOVES: changes of that part that were decided. REVERTS: those that were taken back.",
     "TRIALS: times that all calls ran on one side for a moment, to see; those that were kept are moves as well.",
@@ -53,10 +63,10 @@ export const overviewText = (overview: PlacementOverview, nowMs: number): string
     decidedText(overview, nowMs),
   ];
   if (outlook !== null) {
-    const { compute, storage, redis } = outlook.utilisation;
-    lines.push(
-      `busy: compute cores ${percentText(compute)}, storage cores ${percentText(storage)}, Redis' thread ${percentText(redis)}`,
-    );
+    // No pool at all where the sides share no cores.
+    const pools = POOLS.filter((pool) => pool !== "shared" || outlook.utilisation.shared > 0);
+    const busy = pools.map((pool) => `${POOL_NAMES[pool]} ${percentText(outlook.utilisation[pool])}`);
+    lines.push(`busy: ${busy.join(", ")}`);
   }
   if (regret !== null)
     lines.push(`regret: ${percentText(regret)} of what the best places would give by what is known is missed`);
@@ -107,7 +117,7 @@ function overflowText(summary: PlacementSummary): string {
 const READING = [
   "How to read it: a side's figure is the sum of its terms. They are the model's for the call above, corrected by what was measured",
   "on that side: the more calls and the newer, the more. `call` is the way to the sandbox and back, which measured and modelled leave",
-  "out; `crowd` is what calls take beyond the model.",
+  "out (in the sandbox: computed, waited and handed over, as locus call tells them); `crowd` is what calls take beyond the model.",
 ];
 
 type ExplainedSide = NonNullable<PlacementSummary["sides"]>[Side];
@@ -159,7 +169,7 @@ const whyText = (why: Transition["why"]): string => {
     case "shifted":
       return "its calls are not what they were";
     case "recalled":
-      return "calls like these came before, and did best there";
+      return "calls like these came before, and did best with that share";
     case "pinned":
       return "pinned by hand";
     case "freed":

@@ -106,7 +106,7 @@ export function calledFunction(
   // What was promised holds no more, or was long ago.
   const isHeldNoMore = before.trials.held !== null && !lastTrial.isRunning && !isHeld(profile, before, nowMs);
   const trials = isHeldNoMore ? { ...before.trials, held: null } : before.trials;
-  const regime = { demand: costs.typical, share, proof: trials.held, forMs: nowMs - before.sinceMs };
+  const regime = { demand: costs.typical, share, proof: trials.held, forMs: nowMs - before.sinceMs, nowMs };
   const regimes = isSettled ? regimesNow(before.regimes, regime) : before.regimes;
   const { paces } = costs;
   // Where storage runs nothing there is no other side to warm up beside.

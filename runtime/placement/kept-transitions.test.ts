@@ -33,10 +33,30 @@ test("a move is kept, however often its function is visited, and tried in vain, 
   expect(kept.of("f").at(-1)).toMatchObject({ atMs: 999 });
 });
 
+test("trials are kept, however often its calls change, and the other way round", () => {
+  const trials: readonly Why[] = [
+    { kind: "trying", side: "compute", partner: null },
+    { kind: "checking", side: "compute", partner: null, ratio: 0.8 },
+    { kind: "tried", side: "compute", partner: null, ratio: 0.99, isKept: false },
+  ];
+  const kept = new KeptTransitions();
+  for (const why of trials) kept.add(of("f", why, 0));
+  for (let atMs = 1; atMs < 100; atMs++) kept.add(of("f", { kind: "shifted" }, atMs));
+  expect(
+    kept
+      .of("f")
+      .slice(0, 3)
+      .map(({ why }) => why),
+  ).toEqual(trials);
+  for (let atMs = 100; atMs < 200; atMs++) for (const why of trials) kept.add(of("f", why, atMs));
+  expect(kept.of("f").filter(({ why }) => why.kind === "shifted")).toHaveLength(8);
+});
+
 test("a function keeps its last moves, and no more of anything than it may", () => {
   const kept = new KeptTransitions();
   for (let atMs = 0; atMs < 100; atMs++) {
-    for (const why of [MOVED, TRIED, { kind: "probing", side: "compute" }, { kind: "shifted" }] as const) {
+    const trying: Why = { kind: "trying", side: "compute", partner: null };
+    for (const why of [MOVED, TRIED, trying, { kind: "probing", side: "compute" }, { kind: "shifted" }] as const) {
       kept.add(of("f", why, atMs));
     }
   }

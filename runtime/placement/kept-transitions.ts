@@ -3,11 +3,11 @@
 
 import type { Transition, Why } from "./function-state.ts";
 
-/** `moved`: by what its share is what it is. `visited`: calls went to look at the other side. `learnt`: all the rest. */
-type Kind = "moved" | "visited" | "learnt";
+/** `moved`: by what its share is what it is. `visited`: calls went to look at the other side. `tried`: of trials, but for what was kept. `learnt`: all the rest. */
+type Kind = "moved" | "visited" | "tried" | "learnt";
 
 /** Of one function; each is a few hundred bytes. */
-const KEPT_MAX: Readonly<Record<Kind, number>> = { moved: 8, visited: 4, learnt: 8 };
+const KEPT_MAX: Readonly<Record<Kind, number>> = { moved: 8, visited: 4, tried: 9, learnt: 8 };
 
 /** Of one function, of all kinds. */
 export const TRANSITIONS_MAX = Object.values(KEPT_MAX).reduce((sum, max) => sum + max, 0);
@@ -40,7 +40,11 @@ export class KeptTransitions {
   }
 }
 
+const VISITS: ReadonlySet<Why["kind"]> = new Set(["probing", "probed"]);
+const TRIALS: ReadonlySet<Why["kind"]> = new Set(["trying", "checking", "tried"]);
+
 function kindOf(why: Why): Kind {
   if (isMove(why)) return "moved";
-  return why.kind === "probing" || why.kind === "probed" ? "visited" : "learnt";
+  if (VISITS.has(why.kind)) return "visited";
+  return TRIALS.has(why.kind) ? "tried" : "learnt";
 }

@@ -4,6 +4,7 @@ import { FRESH, type FunctionState } from "./function-state.ts";
 import { isHeld } from "./held-function.ts";
 import { afterPause, hasStopped } from "./pauses.ts";
 import { ONE_CORE_EACH, PlayedCalls, type Calls } from "./played-calls.ts";
+import { NO_REGIMES } from "./regimes.ts";
 import { FREE_RULES } from "./situation.ts";
 import { NO_TRIALS } from "./trials.ts";
 
@@ -23,6 +24,7 @@ const BEFORE: FunctionState = {
   share: 1,
   version: "1",
   retryAtMs: 2_000,
+  regimes: { ...NO_REGIMES, knownMs: 300 },
   relief: { restMs: 1_000, untilMs: 900 },
   trials: {
     ...NO_TRIALS,
@@ -52,9 +54,10 @@ const bursts = (): PlayedCalls => {
 
 describe("after a pause", () => {
   test("a tenth of it has gone by for what holds for a time, and what was over is", () => {
-    const { retryAtMs, relief, trials, resumedMs } = afterPauseOf(5_000);
+    const { retryAtMs, relief, trials, resumedMs, regimes } = afterPauseOf(5_000);
     const later = 0.9 * 5_025;
     expect(resumedMs).toBe(CALLED_MS + 5_025 - 1);
+    expect(regimes.knownMs).toBe(300 + 5_025);
     expect(retryAtMs).toBeCloseTo(2_000 + later);
     expect(relief).toEqual(BEFORE.relief);
     expect(trials.held?.untilMs).toBeCloseTo(3_000 + later);

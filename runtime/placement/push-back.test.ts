@@ -36,14 +36,27 @@ it.each(["compute", "storage"] as const)("is far beyond what calls at %s compute
   expect(bound).toBeLessThan(100 * Math.max(...spread));
 });
 
-it("goes by the calls of both sides, so that one that was pushed back is no measure of the others", () => {
-  const hub = 400_000;
+it.each([1, 2, 8, 16])(
+  "goes by the calls at storage where these are known, and not by %i that were pushed back",
+  (hubs) => {
+    const hub = 400_000;
+    const usual = Array<number>(16).fill(1_000);
+    expect(backCpuUs(knownOf({ storage: usual, compute: Array<number>(hubs).fill(hub) }), 0)).toBe(10_000);
+    // What they used at storage until then counts as calls there: where they are many, they are usual.
+    const begun = [...usual, ...Array<number>(hubs).fill(10_000)];
+    const bound = backCpuUs(knownOf({ storage: begun, compute: Array<number>(hubs).fill(hub) }), 0);
+    expect(bound).toBeGreaterThanOrEqual(10_000);
+    expect(bound).toBeLessThan(hub);
+  },
+);
+
+it("goes by the calls of both sides while few at storage are known", () => {
   const usual = Array<number>(200).fill(1_000);
-  expect(backCpuUs(knownOf({ storage: usual, compute: [hub] }), 0)).toBeLessThan(hub / 10);
+  expect(backCpuUs(knownOf({ storage: usual.slice(0, 4), compute: usual }), 0)).toBe(10_000);
   // What is usual where nearly all of them run is usual for the few at storage as well, …
   const many = Array<number>(200).fill(5_000);
   expect(backCpuUs(knownOf({ compute: many, storage: [1_000, 1_000] }), 0)).toBeGreaterThan(30_000);
-  // … and what those at storage compute, where a call takes longer there.
+  // … and so is what those at storage compute, where a call takes longer there.
   expect(backCpuUs(knownOf({ compute: usual, storage: Array<number>(5).fill(20_000) }), 0)).toBe(160_000);
 });
 

@@ -14,6 +14,8 @@ const BACK_MIN_US = 10_000;
 const DEVIATIONS = 3;
 /** Of calls that are all alike: how many times as much as they one computes that is not of their kind. */
 const TIMES = 8;
+/** So many calls at storage tell what is usual there: as many as a decision takes. */
+const KNOWN_CALLS_MIN = 8;
 /** A threshold that has grown or shrunk by less stays: who follows the plan need not hear of it. */
 const STEP = 2;
 
@@ -21,11 +23,12 @@ const STEP = 2;
 type Spread = Pick<SideEstimate, "calls" | "cpuUs" | "logCpu" | "logCpuDeviation">;
 
 /**
- * µs of computing after which a call is pushed back: what is far from the calls at storage, and from those of both sides together, since those at compute
- * alone may be just the ones that were pushed back. `beforeUs`: what held until now.
+ * µs of computing after which a call is pushed back: what is far from the calls at storage, and while few of these are known from those of both sides together. Those at
+ * compute may be just the ones that were pushed back. `beforeUs`: what held until now.
  */
 export function backCpuUs({ compute, storage }: Estimates, beforeUs: number): number {
-  const usualUs = Math.max(usualUsOf(storage), usualUsOf(together(compute, storage)));
+  const isKnown = storage !== null && storage.calls >= KNOWN_CALLS_MIN;
+  const usualUs = Math.max(usualUsOf(storage), isKnown ? 0 : usualUsOf(together(compute, storage)));
   if (usualUs === 0) return BACK_UNKNOWN_US;
   const wantedUs = clamp(Math.ceil(usualUs), BACK_MIN_US, BACK_CPU_US_MAX);
   return beforeUs >= wantedUs / STEP && beforeUs <= wantedUs * STEP ? beforeUs : wantedUs;

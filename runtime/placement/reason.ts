@@ -71,7 +71,7 @@ function stayText(placed: Placed, sides: Readonly<Record<Side, ReasonSide>>, fas
   const why = move?.why;
   const heldMs = held === null ? 0 : held.untilMs - nowMs;
   const isHeld = held !== null && heldMs > 0;
-  if (why?.kind === "recalled") return "calls like these came before, and did best there";
+  if (why?.kind === "recalled") return "calls like these came before, and did best where it is";
   if (why?.kind === "tried" && why.ratio !== null && (isHeld || isCrowded)) {
     const stays = isHeld ? `, so it stays, ${heldText(heldMs)}` : ", so it stays";
     return `but when ${triedText(why.side, why.partner, why.ratio).join(", ")}${stays}`;

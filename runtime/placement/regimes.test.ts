@@ -12,14 +12,11 @@ type Ended = Parameters<typeof regimesAfterShift>[0];
 
 /** What was so is over. */
 const shifted = (regimes: Regimes, nowMs: number, change: Partial<Ended> = {}) =>
-  regimesAfterShift(
-    { share: 1, state: "storage", moved: null, sinceMs: 0, trials: NO_TRIALS, regimes, ...change },
-    nowMs,
-  );
+  regimesAfterShift({ share: 1, state: "storage", moved: null, trials: NO_TRIALS, regimes, ...change }, nowMs);
 const regimesAfter = (...how: Parameters<typeof shifted>): Regimes => shifted(...how).regimes;
 /** Calls that needed so much, for a while. */
 const after = (demand: Demand, change: Partial<Parameters<typeof regimesNow>[1]> = {}, before: Regimes = NO_REGIMES) =>
-  regimesNow(before, { demand, share: 1, proof: null, forMs: 100, ...change });
+  regimesNow(before, { demand, share: 1, proof: null, forMs: 100, nowMs: 100, ...change });
 
 describe("what calls have been like", () => {
   test("is kept with the share of the end when it is over, if it lasted", () => {
@@ -47,21 +44,37 @@ describe("what calls have been like", () => {
 
   test("is nothing where it began: what nobody had looked at for half a second when it was left has not been found", () => {
     const moved = { atMs: 490, by: "model", fromShare: 1, promisedUs: 0, isJudged: false } as const;
-    // Known when it was 400 ms old, moved at 490, and over at 600, when its code had been compiled.
-    expect(regimesAfter(after(LIGHT, { forMs: 400 }), 600, { moved, share: 0.4 }).known).toEqual([]);
-    expect(regimesAfter(after(LIGHT, { forMs: 400 }), 899).known).toEqual([]);
-    expect(regimesAfter(after(LIGHT, { forMs: 400 }), 900).known).toHaveLength(1);
+    // Known at 400 ms, moved at 490, and over at 600, when its code had been compiled.
+    const known = after(LIGHT, { forMs: 400, nowMs: 400 });
+    expect(regimesAfter(known, 600, { moved, share: 0.4 }).known).toEqual([]);
+    expect(regimesAfter(known, 899).known).toEqual([]);
+    expect(regimesAfter(known, 900).known).toHaveLength(1);
+    // Who takes over a plan does not know since when calls have been what they are.
+    const takenOver = after(LIGHT, { forMs: Infinity, nowMs: 400 });
+    expect(regimesAfter(takenOver, 899).known).toEqual([]);
+    expect(regimesAfter(takenOver, 900).known).toHaveLength(1);
   });
 
   test("is taken for those before three times at most: what seems now the one and now the other is neither", () => {
     let regimes = regimesAfter(after(LIGHT), 600);
-    regimes = regimesAfter(after(HEAVY, {}, regimes), 1_300, { share: 0, sinceMs: 600 });
+    regimes = regimesAfter(after(HEAVY, { nowMs: 700 }, regimes), 1_300, { share: 0 });
     const comeBack = (demand: Demand) => {
       const back = regimeComeBack(regimes, demand, 100);
       if (back !== null) regimes = { ...regimes, recalled: [...regimes.recalled, back] };
       return back?.share;
     };
     expect([LIGHT, HEAVY, LIGHT, HEAVY, LIGHT].map(comeBack)).toEqual([1, 0, 1, undefined, undefined]);
+    // Where that has left it nothing was found, …
+    const { known } = regimes;
+    const between = { ...LIGHT, cpuUs: 700 };
+    const pass = (proof: typeof PROOF | null, by: "recall" | "model") => {
+      const moved = { atMs: 1_420, by, fromShare: 0, promisedUs: 0, isJudged: true } as const;
+      return shifted(after(between, { proof, nowMs: 1_400 }, regimes), 2_000, { moved });
+    };
+    expect(pass(null, "recall")).toMatchObject({ isKept: false, regimes: { known, recalled: [] } });
+    // … unless a trial has shown it since, or the model has moved it.
+    expect(pass(PROOF, "recall").regimes.known).toHaveLength(3);
+    expect(pass(null, "model").regimes.known).toHaveLength(3);
   });
 
   test("ends where a trial has put it, however shortly before, and is kept for that however short it was", () => {
@@ -82,7 +95,7 @@ describe("what calls have been like", () => {
 
   test("is known by its calls: alike is what needs as much, within twice", () => {
     let regimes = regimesAfter(after(LIGHT), 600);
-    regimes = regimesAfter(after(HEAVY, {}, regimes), 1_300, { share: 0.5, sinceMs: 600 });
+    regimes = regimesAfter(after(HEAVY, { nowMs: 700 }, regimes), 1_300, { share: 0.5 });
     expect(regimeLike(regimes, { ...LIGHT, cpuUs: 180, rounds: 70 })?.share).toBe(1);
     expect(regimeLike(regimes, { ...HEAVY, cpuUs: 2_300 })?.share).toBe(0.5);
     expect(regimeLike(regimes, { ...LIGHT, cpuUs: 700 })).toBeNull();
@@ -98,7 +111,7 @@ describe("what calls have been like", () => {
   test("is kept once, as it was last, and of four kinds", () => {
     let regimes: Regimes = NO_REGIMES;
     const pass = (demand: Demand, share: number, fromMs: number): void => {
-      regimes = regimesAfter(after(demand, {}, regimes), fromMs + 600, { share, sinceMs: fromMs });
+      regimes = regimesAfter(after(demand, { nowMs: fromMs + 100 }, regimes), fromMs + 600, { share });
     };
     pass(LIGHT, 1, 0);
     pass({ ...LIGHT, cpuUs: 105 }, 0, 1_000);
@@ -110,7 +123,7 @@ describe("what calls have been like", () => {
   test("keeps what was shown of it, until that was held to and left again", () => {
     const proven = regimesAfter(after(LIGHT, { proof: PROOF }), 600);
     const pass = (before: Regimes, share: number) =>
-      regimesAfter(after(LIGHT, { share }, before), 1_300, { share, sinceMs: 600 }).known[0];
+      regimesAfter(after(LIGHT, { share, nowMs: 700 }, before), 1_300, { share }).known[0];
     expect(pass(proven, 0.4)).toMatchObject({ share: 1, proof: PROOF });
     expect(pass({ ...proven, recalled: proven.known }, 0.4)).toMatchObject({ share: 0.4, proof: null });
   });

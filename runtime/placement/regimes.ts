@@ -27,8 +27,8 @@ interface Proof {
 export interface Regimes {
   /** What calls need now, as it was known when they had just begun to; null: nothing is known yet. */
   readonly now: Demand | null;
-  /** So long after calls had begun to be what they are. */
-  readonly knownAfterMs: number;
+  /** Since when, pauses aside. */
+  readonly knownMs: number;
   /** Of now. */
   readonly proof: Proof | null;
   /** Since calls began to be what they are: those of `known` that they were taken for, the latest last. */
@@ -37,7 +37,7 @@ export interface Regimes {
   readonly known: readonly Regime[];
 }
 
-export const NO_REGIMES: Regimes = { now: null, knownAfterMs: 0, proof: null, recalled: [], known: [] };
+export const NO_REGIMES: Regimes = { now: null, knownMs: -Infinity, proof: null, recalled: [], known: [] };
 
 const REGIMES_MAX = 4;
 /** One, another where calls that were under way have told of the one before, and the one again. */
@@ -94,7 +94,12 @@ export function regimesNow(
     share,
     proof,
     forMs,
-  }: Pick<Regime, "demand" | "share"> & { readonly proof: Omit<Proof, "share"> | null; readonly forMs: number },
+    nowMs,
+  }: Pick<Regime, "demand" | "share"> & {
+    readonly proof: Omit<Proof, "share"> | null;
+    readonly forMs: number;
+    readonly nowMs: number;
+  },
 ): Regimes {
   const isSettled = regimes.now !== null && forMs >= LASTED_MS;
   const { proof: shown } = regimes;
@@ -103,7 +108,7 @@ export function regimesNow(
   return {
     ...regimes,
     now: isSettled ? regimes.now : demand,
-    knownAfterMs: regimes.now === null ? forMs : regimes.knownAfterMs,
+    knownMs: regimes.now === null ? nowMs : regimes.knownMs,
     proof: isShown ? shown : shownAt(share, proof),
   };
 }
@@ -116,20 +121,23 @@ const shownAt = (share: number, { refutedShare, promisedUs, promisedBytes = 0 }:
   promisedBytes,
 });
 
-type Ended = Pick<FunctionState, "share" | "state" | "moved" | "sinceMs" | "trials" | "regimes">;
+type Ended = Pick<FunctionState, "share" | "state" | "moved" | "trials" | "regimes">;
 
 /** Calls are not what they were: the latest regime is over, and kept if it lasted. */
 export function regimesAfterShift(
-  { share, state, moved, sinceMs, trials, regimes }: Ended,
+  { share, state, moved, trials, regimes }: Ended,
   nowMs: number,
 ): { readonly regimes: Regimes; readonly isKept: boolean } {
-  const { now: demand, knownAfterMs, proof, known, recalled } = regimes;
+  const { now: demand, knownMs, proof, known, recalled } = regimes;
   // Itself, and not along with others.
   const isShown = proof?.share === share && proof.refutedShare !== share;
   const isLate = moved !== null && state !== "reverting" && !isShown && nowMs - moved.atMs < LATE_MS;
-  const stoodMs = (isLate ? moved.atMs : nowMs) - (sinceMs + knownAfterMs);
+  const stoodMs = (isLate ? moved.atMs : nowMs) - knownMs;
   const isShort = stoodMs < LASTED_MS && !isShown;
-  if (demand === null || isShort) return { regimes: { ...NO_REGIMES, known }, isKept: false };
+  // Taken for one and another of those before they are neither, and where that has left them says nothing of them, unless a trial has shown it since.
+  const isOfBefore = proof === null || recalled.some((one) => one.proof?.promisedUs === proof.promisedUs);
+  const isNeither = recalled.length >= RECALLS_MAX && moved?.by === "recall" && isOfBefore;
+  if (demand === null || isShort || isNeither) return { regimes: { ...NO_REGIMES, known }, isKept: false };
   const stood = isLate ? moved.fromShare : share;
   const shown = proof?.share === stood ? proof : null;
   const isLike = (one: Regime): boolean => differenceOf(one.demand, demand) <= ALIKE;

@@ -390,7 +390,7 @@ describe("instances", () => {
       expect(text).toMatch(/^locus_packing_waste [12]$/m);
       expect(text).toMatch(/^locus_node_utilisation\{node="[0-9a-f]{12}",resource="memory"\} 0\.\d+/m);
     }, LONG);
-    expect((await locus("scale", "quick", "--free")).stdout).toBe("freed quick\n");
+    expect((await locus("scale", "quick", "--free")).stdout).toBe("freed quick: instances as its load needs them\n");
     expect((await locus("scale", "quick")).stdout).toMatch(/^quick +0 +any( +\d+){4}$/m);
     expect(await get(one, "/v1/instances?function=quick")).toMatchObject({ scales: [] });
   });

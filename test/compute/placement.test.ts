@@ -262,6 +262,7 @@ describe("placement", () => {
       const before = await reads();
       expect(await call(node, "digging")).toEqual(["storage", "plan"]);
       const usual = await reads();
+      expect(usual - before).toBe(64);
       const expected = ["compute", "pushed-back", [expect.any(Number), "deep"]];
       expect(await answer(node, "digging", 1e8)).toEqual(expected);
       expect((await reads()) - usual).toBeLessThanOrEqual(usual - before);
@@ -316,7 +317,7 @@ describe("placement", () => {
     expect(why.stdout).toMatch(/^at storage: .*\n {2}measured .* calls? since /m);
     expect(JSON.parse((await locus("why", "walk", "--json")).stdout)).toMatchObject({ function: "walk", share: 1 });
     expect((await locus("pin", "idle", "0.5")).stdout).toBe("idle: pinned, 50 % at storage, weight 1\n");
-    expect((await locus("free", "idle")).stdout).toBe("freed idle\n");
+    expect((await locus("free", "idle")).stdout).toBe("freed idle: its calls run where locus chooses\n");
     expect(await locus("pin", "idle", "nowhere")).toMatchObject({ status: 2 });
   });
 
