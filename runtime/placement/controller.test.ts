@@ -8,7 +8,7 @@ import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { advance, regretAfter, resumed, type ControllerState } from "./controller.ts";
 import { FRESH, type FunctionState, type Transition } from "./function-state.ts";
 import { FREE_RULES, type Rules } from "./situation.ts";
-import type { CostConstants, Demand } from "./cost-model.ts";
+import { costOf, type CostConstants, type Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { modelledCalls, PlayedCalls, type Calls } from "./played-calls.ts";
 import type { Capacity } from "./pool-use.ts";
@@ -750,6 +750,11 @@ describe("what has proved better", () => {
       expect(shareAfter(held(1), LITTLE)).toBe(0);
     });
 
+    test("it stays where the model promises no more than it was wrong by in the trial", () => {
+      expect(shareAfter(held(1, { modelError: 1.05 }))).toBeCloseTo(SPLIT, 1);
+      expect(shareAfter(held(1, { modelError: 1.5 }))).toBe(0);
+    });
+
     test("it stays whatever the model promises where that has just been wrong", () => {
       expect(shareAfter(held(1, { firmUntilMs: 5_000 }))).toBe(0);
     });
@@ -955,10 +960,19 @@ describe("what has proved better", () => {
     test("all stay where they are if it has shown that they do better so", () => {
       const load = cameBetter(QUEUED);
       const { nowMs } = load;
-      const { state } = next(load, { walk: looking(nowMs), hash: resting(0) });
+      const { state, transitions } = next(load, { walk: looking(nowMs), hash: resting(0) });
       expect(state.get("walk")).toMatchObject({ state: "storage", share: 1, moved: { by: "trial", fromShare: 0 } });
       const untilMs = nowMs + 5_000;
       expect(state.get("walk")!.trials.held).toMatchObject({ untilMs, refutedShare: 0, firmUntilMs: -Infinity });
+      // Calls took less than half as long; the model has the compute core at 0.8 of what it was.
+      const busyUs = (side: Side): number =>
+        costOf(side, WALK, DEFAULT_CONSTANTS).computeUs + costOf("compute", HASH, DEFAULT_CONSTANTS).computeUs;
+      const { why } = transitions.find((one) => one.function === "walk")!;
+      const ratio = why.kind === "tried" ? why.ratio! : Number.NaN;
+      expect(ratio).toBeLessThan(0.5);
+      const modelError = busyUs("storage") / busyUs("compute") / ratio;
+      expect(modelError).toBeGreaterThan(1.5);
+      expect(state.get("walk")!.trials.held!.modelError).toBeCloseTo(modelError, 1);
       expect(state.get("hash")!.trials.held).toEqual({
         sinceMs: nowMs + 200,
         untilMs,

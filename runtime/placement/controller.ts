@@ -2,6 +2,7 @@
 // move. Pure: time and all it knows come by argument, and its state is a value that goes back in with the next step. The loop
 // around it (compute/placement/placement-loop.ts) is thin; the simulator runs the same steps. docs/placement.md tells the states as a table.
 
+import { clamp } from "#runtime/clamp.ts";
 import {
   calledFunction,
   CALLERS_GROWN_MIN,
@@ -55,8 +56,10 @@ export interface Step {
   readonly unheld: { readonly use: PoolUse; readonly shares: Float64Array };
 }
 
-/** By so many times less busy the busiest pool has to become, if a plan is to be left that has proved to be better than another. */
+/** By so many times less busy the busiest pool has to become, if a plan is to be left that has proved to be better than another: times what the model was wrong by. */
 const HOLD_BREAK = 1.3;
+/** What is beyond this is no error of a model that is corrected all the time: the load was another. */
+const MODEL_ERROR_MAX = 4;
 /** … and by so much it has to differ from that one. */
 const HOLD_OTHER = 0.2;
 
@@ -120,7 +123,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     if (!all.every(mayStay)) breakTrial(draft, all, tried, nowMs, nowMs);
     else if (isSurge && situation.callersGrown >= CALLERS_GROWN_MIN) {
       breakTrial(draft, all, tried, lastTrial.endedMs, nowMs);
-    } else judgeTrial(draft, all, tried, situation);
+    } else judgeTrial(draft, all, tried, use, situation);
   } else {
     const known = { lastly: lastMoves(all, situation), isSurge, situation };
     all.forEach((called, index) => decide(draft, called, choices[index]!, known));
@@ -205,7 +208,8 @@ function chosen(
   const isOther = all.every((called, index) => {
     return !isProved(called) || Math.abs(free.choices[index]!.share - called.trials.held!.refutedShare) >= HOLD_OTHER;
   });
-  return isOther && now.busiest > HOLD_BREAK * free.best.busiest ? free : worthwhileShares(held, capacity);
+  const error = all.reduce((most, { trials: { held: promise } }) => Math.max(most, promise?.modelError ?? 1), 1);
+  return isOther && now.busiest > HOLD_BREAK * error * free.best.busiest ? free : worthwhileShares(held, capacity);
 }
 
 /** What becomes of one function while nothing is tried. */
@@ -263,6 +267,7 @@ function judgeTrial(
   draft: Draft,
   all: readonly CalledFunction[],
   tried: readonly CalledFunction[],
+  use: PoolUse,
   { nowMs, heardMs }: Situation,
 ): void {
   const verdict = verdictOf(tried, all, heardMs);
@@ -271,13 +276,25 @@ function judgeTrial(
     for (const called of tried) draft.apply(called, trialShown(called, verdict, nowMs));
     return;
   }
-  for (const called of tried) draft.apply(called, trialEnded(called, verdict, nowMs));
+  const modelError = verdict.ratio === null ? 1 : modelErrorOf(all, use, verdict.ratio);
+  for (const called of tried) draft.apply(called, trialEnded(called, verdict, modelError, nowMs));
   holdOn(draft, all, nowMs);
   const { shown } = tried[0]!.trials.running!;
   const untilMs = draft.of(tried[0]!).trials.held?.untilMs;
   if (verdict.came === "kept" && shown !== null && untilMs !== undefined) {
     holdAll(draft, all, shown, { untilMs, isFirm: false }, nowMs);
   }
+}
+
+/**
+ * How many times busier the model has the plan that was tried, beside the one before it, than it was: where callers wait for each other calls take as many times longer as the busiest
+ * pool has more to do for them. `ratio`: what they took, to what they took otherwise.
+ */
+function modelErrorOf(all: readonly CalledFunction[], use: PoolUse, ratio: number): number {
+  const busiest = (shareOf: (called: CalledFunction) => number): number => outlookOf(use, all.map(shareOf)).busiest;
+  const before = busiest(({ share, trials: { running } }) => running?.fromShare ?? share);
+  const tried = busiest(({ share, trials: { running } }) => (running === null ? share : shareAt(running.side)));
+  return before > 0 && ratio > 0 ? clamp(tried / before / ratio, 1, MODEL_ERROR_MAX) : 1;
 }
 
 /** What was there before a move that had to be taken back has proved better: the model will want the next move, and be as wrong. */
@@ -345,10 +362,11 @@ function trialShown({ before }: CalledFunction, { ratio, fromMs }: Better, nowMs
   };
 }
 
-function trialEnded(tried: CalledFunction, verdict: Verdict, nowMs: number): Change {
+function trialEnded(tried: CalledFunction, verdict: Verdict, modelError: number, nowMs: number): Change {
   const { before } = tried;
-  const trials = trialsAfter(tried, verdict, nowMs);
-  if (verdict.came !== "kept") return backFromTrial(before, trials, verdict.ratio);
+  const after = trialsAfter(tried, verdict, nowMs);
+  if (verdict.came !== "kept") return backFromTrial(before, after, verdict.ratio);
+  const trials = { ...after, held: after.held && { ...after.held, modelError } };
   const { side, partner, fromShare } = before.trials.running!;
   const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept: true };
   const share = shareAt(side);

@@ -40,6 +40,8 @@ export interface Trials extends Refuted {
     readonly refutedShare: number;
     /** Until then whatever the model promises: it has just been wrong. In the past: it has not. */
     readonly firmUntilMs: number;
+    /** How many times busier the model had the plan, beside the one that did worse, than it was: 1 and more. Without: nobody knows. */
+    readonly modelError?: number;
   } | null;
   /** Of the last time that it was held. */
   readonly holdMs: number;
