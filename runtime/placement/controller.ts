@@ -58,10 +58,10 @@ export interface Step {
 
 /** By so many times less busy the busiest pool has to become, if a plan is to be left that has proved to be better than another: times what the model was wrong by. */
 const HOLD_BREAK = 1.3;
-/** What is beyond this is no error of a model that is corrected all the time: the load was another. */
-const MODEL_ERROR_MAX = 4;
 /** … and by so much it has to differ from that one. */
 const HOLD_OTHER = 0.2;
+/** What is beyond this is no error of a model that is corrected all the time: the load was another. */
+const MODEL_ERROR_MAX = 4;
 
 /** The state that a step comes to, as far as it is known. */
 class Draft {
@@ -276,7 +276,7 @@ function judgeTrial(
     for (const called of tried) draft.apply(called, trialShown(called, verdict, nowMs));
     return;
   }
-  const modelError = verdict.ratio === null ? 1 : modelErrorOf(all, use, verdict.ratio);
+  const modelError = verdict.came === "kept" ? modelErrorOf(all, use, verdict.ratio ?? 1) : 1;
   for (const called of tried) draft.apply(called, trialEnded(called, verdict, modelError, nowMs));
   holdOn(draft, all, nowMs);
   const { shown } = tried[0]!.trials.running!;
@@ -287,12 +287,12 @@ function judgeTrial(
 }
 
 /**
- * How many times busier the model has the plan that was tried, beside the one before it, than it was: where callers wait for each other calls take as many times longer as the busiest
+ * How many times busier the model has the plan that was tried than the one before it, where all are again, beside how much busier it was: where callers wait for each other calls take as many times longer as the busiest
  * pool has more to do for them. `ratio`: what they took, to what they took otherwise.
  */
 function modelErrorOf(all: readonly CalledFunction[], use: PoolUse, ratio: number): number {
   const busiest = (shareOf: (called: CalledFunction) => number): number => outlookOf(use, all.map(shareOf)).busiest;
-  const before = busiest(({ share, trials: { running } }) => running?.fromShare ?? share);
+  const before = busiest(({ share }) => share);
   const tried = busiest(({ share, trials: { running } }) => (running === null ? share : shareAt(running.side)));
   return before > 0 && ratio > 0 ? clamp(tried / before / ratio, 1, MODEL_ERROR_MAX) : 1;
 }
