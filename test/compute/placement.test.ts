@@ -311,7 +311,11 @@ describe("placement", () => {
 
   it("the command line tells it to people and to programs", async () => {
     const locus = (...argv: readonly string[]) => runTool("locus", [...argv, "--url", nodes[1]!.url], {});
-    expect((await locus("placement")).stdout).toMatch(/walk\s+\w+\s+100 %/);
+    const { stdout } = await locus("placement");
+    expect(stdout).toMatch(/walk\s+\w+\s+100 %/);
+    expect(stdout).toMatch(
+      /^busy: compute cores .* %, storage cores .* %, Redis' thread .* %, Redis' machine .* %.*, callers .* %$/m,
+    );
     const why = await locus("why", "walk");
     expect(why.stdout).toContain("64 operations in 64 rounds");
     expect(why.stdout).toMatch(/^at storage: .*\n {2}measured .* calls? since /m);
