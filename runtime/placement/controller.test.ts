@@ -14,7 +14,7 @@ import { modelledCalls, PlayedCalls, type Calls } from "./played-calls.ts";
 import type { Capacity } from "./pool-use.ts";
 import { VISITS_MIN, WARM_MS } from "./probes.ts";
 import { simulate, type Decider, type Run, type TrueFunction, type World } from "./simulated-load.ts";
-import { NO_TRIALS, type Shown, type Trials } from "./trials.ts";
+import { NO_TRIALS, type Refutation, type Shown, type Trials } from "./trials.ts";
 
 const TWO_MACHINES = {
   computeCores: 2,
@@ -720,6 +720,60 @@ describe("what has proved better", () => {
     const fixed = { ...calls("compute", 4, CHAIN, 1), isFixed: true };
     const { state } = next(visited({ chain: CHAIN }).run(1_000, { chain: fixed }), { chain: resting(0) });
     expect(state.get("chain")!.share).toBe(1);
+  });
+
+  describe("where a trial has shown that all at storage do worse than at compute, which is full", () => {
+    const full = (factor = QUEUED) =>
+      visited({ walk: WALK })
+        .run(500, { walk: calls("compute", 50, WALK) })
+        .run(250, { walk: calls("compute", 50, WALK, factor) });
+    const refuted = (change: Partial<Refutation> = {}, untilMs = 5_000): FunctionState => {
+      const promisedUs = tookUs("compute", WALK);
+      const refutation = { atMs: 500, promisedUs, promisedBytes: WALK.bytes, modelError: 4, ...change };
+      return resting(0, {
+        trials: { ...NO_TRIALS, backOffs: new Map([["storage", { ms: 4_000, untilMs, refutation }]]) },
+      });
+    };
+    const STORAGE = { storageCores: 4, storageMachineCores: 5 };
+    const shareAfter = (
+      walk: FunctionState,
+      load = full(),
+      others: Readonly<Record<string, FunctionState>> = {},
+    ): number => next(load, { walk, ...others }, STORAGE).state.get("walk")!.share;
+
+    test("the model does not move it there, though it would have it there", () => {
+      expect(shareAfter(resting(0))).toBe(1);
+      expect(shareAfter(refuted())).toBe(0);
+    });
+
+    test("it goes where the model promises far more than it was wrong by", () => {
+      expect(shareAfter(refuted({ modelError: 1 }))).toBe(1);
+    });
+
+    test("it goes when the trial may be made again, and when calls take longer than before it", () => {
+      expect(shareAfter(refuted({}, 700))).toBe(1);
+      expect(shareAfter(refuted(), full(1.2 * QUEUED))).toBe(0);
+      expect(shareAfter(refuted(), full(1.4 * QUEUED))).toBe(1);
+    });
+
+    test("it goes where something else has moved since, that does a part of the work", () => {
+      const beside = (atMs: number) => {
+        const hash = calls("compute", 1, HASH, QUEUED);
+        const load = full().run(250, { walk: calls("compute", 50, WALK, QUEUED), hash });
+        const moved = { atMs, by: "model", fromShare: 1, promisedUs: 0, isJudged: true } as const;
+        return shareAfter(refuted(), load, { hash: resting(0, { moved }) });
+      };
+      expect(beside(499)).toBe(0);
+      expect(beside(501)).toBe(1);
+    });
+
+    test("others move all the same", () => {
+      const load = visited({ walk: WALK, hash: HASH });
+      load.run(750, { walk: calls("compute", 20, WALK), hash: calls("compute", 10, HASH) });
+      const { state } = next(load, { walk: refuted(), hash: resting(0) }, STORAGE);
+      expect(state.get("walk")!.share).toBe(0);
+      expect(state.get("hash")!.share).toBeGreaterThan(0);
+    });
   });
 
   describe("where a trial has shown that it does better at compute, which is full", () => {

@@ -34,7 +34,7 @@ import { callsOf, poolUse, type Capacity, type Load, type PoolUse } from "./pool
 import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import { STEADY_MS } from "./before-and-since.ts";
-import { heldAlong, heldOn, isProved } from "./held-function.ts";
+import { heldAlong, heldOn, isOtherShare, isProved, refutationOf } from "./held-function.ts";
 import { nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialsAfter, verdictOf, type Better, type Verdict } from "./trial-verdict.ts";
 import { patienceOf } from "./trials.ts";
@@ -56,10 +56,8 @@ export interface Step {
   readonly unheld: { readonly use: PoolUse; readonly shares: Float64Array };
 }
 
-/** By so many times less busy the busiest pool has to become, if a plan is to be left that has proved to be better than another: times what the model was wrong by. */
+/** By so many times less busy the busiest pool has to become, if what a trial has shown is to count no more: times what the model was wrong by. */
 const HOLD_BREAK = 1.3;
-/** … and by so much it has to differ from that one. */
-const HOLD_OTHER = 0.2;
 /** What is beyond this is no error of a model that is corrected all the time: the load was another. */
 const MODEL_ERROR_MAX = 4;
 
@@ -191,25 +189,46 @@ const callersOf = (all: readonly CalledFunction[]): number =>
     return sum + (compute * sides.compute.cost.latencyUs + storage * sides.storage.cost.latencyUs) / 1e6;
   }, 0);
 
-/** Those that a trial has shown to do better where they are stay there, unless the model promises far more. */
-function chosen(
-  all: readonly CalledFunction[],
-  capacity: Capacity,
-  nowMs: number,
-): ReturnType<typeof worthwhileShares> {
+type Choices = ReturnType<typeof worthwhileShares>;
+
+/** Those that a trial has shown to do better where they are stay there, or worse elsewhere, unless the model promises far more. */
+function chosen(all: readonly CalledFunction[], capacity: Capacity, nowMs: number): Choices {
   const { firm, held } = withHeld(all, capacity, nowMs);
   const free = worthwhileShares(firm, capacity);
-  if (held === firm) return free;
-  const now = outlookOf(
-    free.use,
-    all.map(({ share }) => share),
-  );
+  if (held === firm) return withoutRefuted(firm, free, capacity, nowMs);
   // What has proved to be worse stays so, whatever is promised of it.
   const isOther = all.every((called, index) => {
-    return !isProved(called) || Math.abs(free.choices[index]!.share - called.trials.held!.refutedShare) >= HOLD_OTHER;
+    return !isProved(called) || isOtherShare(free.choices[index]!.share, called.trials.held!.refutedShare);
   });
   const error = all.reduce((most, { trials: { held: promise } }) => Math.max(most, promise?.modelError ?? 1), 1);
-  return isOther && now.busiest > HOLD_BREAK * error * free.best.busiest ? free : worthwhileShares(held, capacity);
+  return isOther && isFarBetter(all, free, error)
+    ? withoutRefuted(firm, free, capacity, nowMs)
+    : withoutRefuted(held, worthwhileShares(held, capacity), capacity, nowMs);
+}
+
+/** Than the shares of now, by the model that was wrong by so many times. */
+function isFarBetter(all: readonly CalledFunction[], { use, best }: Choices, modelError: number): boolean {
+  const shares = all.map(({ share }) => share);
+  return outlookOf(use, shares).busiest > HOLD_BREAK * modelError * best.busiest;
+}
+
+/** Where a move relieves what is full by what a trial has just shown to do worse, the function stays, and what is best for the others is chosen anew. */
+function withoutRefuted(all: readonly CalledFunction[], choices: Choices, capacity: Capacity, nowMs: number): Choices {
+  const refuted = all.filter((called, index) => {
+    const { share, gain } = choices.choices[index]!;
+    if (gain?.kind !== "overload" || called.trials.backOffs.size === 0) return false;
+    const refutation = refutationOf(called, share, nowMs);
+    if (refutation === null || isFarBetter(all, choices, refutation.modelError)) return false;
+    // Beside others that were elsewhere then it may be so or not.
+    const moved = all.filter(({ before }) => (before.moved?.atMs ?? -Infinity) > refutation.atMs);
+    return areSlight(
+      moved.filter((other) => other !== called),
+      all,
+    );
+  });
+  if (refuted.length === 0) return choices;
+  const left = all.map((called) => (refuted.includes(called) ? still(called) : called));
+  return withoutRefuted(left, worthwhileShares(left, capacity), capacity, nowMs);
 }
 
 /** What becomes of one function while nothing is tried. */
@@ -276,7 +295,7 @@ function judgeTrial(
     for (const called of tried) draft.apply(called, trialShown(called, verdict, nowMs));
     return;
   }
-  const modelError = verdict.came === "kept" ? modelErrorOf(all, use, verdict.ratio ?? 1) : 1;
+  const modelError = modelErrorOf(all, use, verdict);
   for (const called of tried) draft.apply(called, trialEnded(called, verdict, modelError, nowMs));
   holdOn(draft, all, nowMs);
   const { shown } = tried[0]!.trials.running!;
@@ -287,14 +306,17 @@ function judgeTrial(
 }
 
 /**
- * How many times busier the model has the plan that was tried than the one before it, where all are again, beside how much busier it was: where callers wait for each other calls take as many times longer as the busiest
- * pool has more to do for them. `ratio`: what they took, to what they took otherwise.
+ * By how many times the model was wrong of what was kept, or clearly worse: how many times busier it has the plan that was tried than the one before it, beside how much busier it was, or the other way round. Where
+ * callers wait for each other calls take as many times longer as the busiest pool has more to do for them. 1: it was right, or nobody asks.
  */
-function modelErrorOf(all: readonly CalledFunction[], use: PoolUse, ratio: number): number {
+function modelErrorOf(all: readonly CalledFunction[], use: PoolUse, { came, ratio }: Verdict): number {
+  if ((came !== "kept" && came !== "worse") || ratio === null) return 1;
   const busiest = (shareOf: (called: CalledFunction) => number): number => outlookOf(use, all.map(shareOf)).busiest;
-  const before = busiest(({ share }) => share);
+  const before = busiest(({ share, trials: { running } }) => (running === null ? share : running.fromShare));
   const tried = busiest(({ share, trials: { running } }) => (running === null ? share : shareAt(running.side)));
-  return before > 0 && ratio > 0 ? clamp(tried / before / ratio, 1, MODEL_ERROR_MAX) : 1;
+  if (before <= 0 || tried <= 0 || ratio <= 0) return 1;
+  const times = tried / before / ratio;
+  return clamp(came === "kept" ? times : 1 / times, 1, MODEL_ERROR_MAX);
 }
 
 /** What was there before a move that had to be taken back has proved better: the model will want the next move, and be as wrong. */
@@ -364,9 +386,8 @@ function trialShown({ before }: CalledFunction, { ratio, fromMs }: Better, nowMs
 
 function trialEnded(tried: CalledFunction, verdict: Verdict, modelError: number, nowMs: number): Change {
   const { before } = tried;
-  const after = trialsAfter(tried, verdict, nowMs);
-  if (verdict.came !== "kept") return backFromTrial(before, after, verdict.ratio);
-  const trials = { ...after, held: after.held && { ...after.held, modelError } };
+  const trials = trialsAfter(tried, verdict, nowMs, modelError);
+  if (verdict.came !== "kept") return backFromTrial(before, trials, verdict.ratio);
   const { side, partner, fromShare } = before.trials.running!;
   const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept: true };
   const share = shareAt(side);

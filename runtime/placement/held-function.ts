@@ -1,4 +1,5 @@
-// Where a trial has shown that a function does better it is held, whatever the model says, as long as its calls take about as long as then.
+// Where a trial has shown that a function does better it is held, whatever the model says, as long as its calls take about as long as then; and as long
+// it is not moved where one has shown that it does worse.
 
 import type { Heard } from "#runtime/profile/calls-by-time.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
@@ -14,14 +15,16 @@ import {
 } from "./before-and-since.ts";
 import type { Placement } from "./plan.ts";
 import { HOLD_MS_MIN, STRAYED_MOSTLY } from "./trial-verdict.ts";
-import { patienceOf, type Trials } from "./trials.ts";
-import type { Tried } from "./tried-function.ts";
+import { patienceOf, type Refutation, type Trials } from "./trials.ts";
+import { shareAt, type Tried } from "./tried-function.ts";
 
 /** A call takes so many times what it took in the trial, for so long: the load is not what it was. */
 const PROMISE_MS = 250;
 /** Where few have ended: callers who wait for each other make fewer calls the longer these take. */
 const PROMISE_MS_MAX = 1_500;
 const PROMISE_SLACK = 1.25;
+/** Of the calls of a function so many are elsewhere in another plan. */
+const SHARE_OTHER = 0.2;
 
 /** What a call took, and the bytes of such a call: without, calls are held against it whatever their work is. */
 interface Promised {
@@ -120,6 +123,21 @@ export function isPromiseBroken(
 ): boolean {
   const lately = heardLately(profile, sinceMs, nowMs);
   return lately !== null && takesLonger(profile, lately, promised, nowMs);
+}
+
+/** Whether two shares are different plans, or nearly the same one. */
+export const isOtherShare = (one: number, other: number): boolean => Math.abs(one - other) >= SHARE_OTHER;
+
+/**
+ * What a trial has shown of all calls on one side, where a move to a share would have nearly all there. null: nothing, it was long ago, or calls take longer than they did
+ * where that did worse.
+ */
+export function refutationOf({ profile, share, trials }: Tried, there: number, nowMs: number): Refutation | null {
+  const side = there > share ? "storage" : "compute";
+  const { refutation, untilMs = -Infinity } = trials.backOffs.get(side) ?? {};
+  if (refutation === undefined || nowMs >= untilMs || isOtherShare(there, shareAt(side))) return null;
+  const isBroken = isPromiseBroken(profile, { ...refutation, sinceMs: refutation.atMs + STEADY_MS }, nowMs);
+  return isBroken ? null : refutation;
 }
 
 /** null: too few have ended to tell. */

@@ -60,6 +60,6 @@ function trialsLater(trials: Trials, later: (untilMs: number) => number): Trials
   return {
     ...trials,
     held: held && { ...held, untilMs: later(held.untilMs), firmUntilMs: later(held.firmUntilMs) },
-    backOffs: new Map(Array.from(backOffs, ([key, { ms, untilMs }]) => [key, { ms, untilMs: later(untilMs) }])),
+    backOffs: new Map(Array.from(backOffs, ([key, one]) => [key, { ...one, untilMs: later(one.untilMs) }])),
   };
 }

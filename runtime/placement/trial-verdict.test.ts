@@ -267,12 +267,12 @@ describe("after a trial", () => {
   const load = Load.warm()
     .run(500, { a: atCompute })
     .run(150, { a: { ...atStorage, elapsedUs: 2_000 } });
-  const after = (came: "kept" | "dropped" | "worse" | "void", trials: Trials, nowMs = load.nowMs) => {
+  const after = (came: "kept" | "dropped" | "worse" | "void", trials: Trials, nowMs = load.nowMs, ratio = 1.15) => {
     const begun = {
       ...trials,
       running: { side: "storage", partner: null, startedMs: 500, fromShare: 0, shown: null } as const,
     };
-    return trialsAfter(load.tried("a", 1, { trials: begun }), { came, ratio: 1 }, nowMs);
+    return trialsAfter(load.tried("a", 1, { trials: begun }), { came, ratio }, nowMs);
   };
   const backOff = (trials: Trials) => trials.backOffs.get("storage");
 
@@ -347,6 +347,22 @@ describe("after a trial", () => {
     expect([...after("dropped", other, load.nowMs + 61_000).backOffs.keys()]).toEqual(["storage"]);
   });
 
+  test("what did as well is tried again within some seconds, however often it did", () => {
+    const again = (times: number, ratio: number) => {
+      let trials: Trials = after("dropped", NO_TRIALS);
+      for (let time = 0; time < times; time++) trials = after("dropped", trials, load.nowMs, ratio);
+      return { fruitless: trials.fruitless, ms: backOff(trials)!.ms };
+    };
+    expect(again(2, 1.02)).toEqual({ fruitless: 3, ms: 4_000 });
+    expect(again(9, 1.02)).toEqual({ fruitless: 7, ms: 4_000 });
+    expect(again(9, 0.96)).toEqual({ fruitless: 7, ms: 4_000 });
+    expect(again(9, 1.1)).toEqual({ fruitless: 10, ms: 60_000 });
+    // Quick cores make a tie of what was worse.
+    const worse = after("worse", { ...NO_TRIALS, fruitless: 9 }, load.nowMs, 4);
+    expect(backOff(after("dropped", worse, load.nowMs, 1.02))!.ms).toBe(4_000);
+    expect(after("dropped", worse, load.nowMs, 1.02).fruitless).toBe(10);
+  });
+
   test("what was so many times worse than what is clearly so is tried as much later, but on a side that was cold", () => {
     const trials = { ...NO_TRIALS, ...running("storage", 500) };
     const backOffOf = (ratio: number, tried: Tried): number =>
@@ -357,6 +373,27 @@ describe("after a trial", () => {
     expect(backOffOf(9, warm)).toBe(60_000);
     const cold = new Load().run(500, { a: atCompute }).run(150, { a: atStorage }).tried("a", 1, { trials });
     expect(backOffOf(9, cold)).toBe(4_000);
+  });
+
+  test("what was clearly worse keeps what calls took before it, unless it was cold or two changed places", () => {
+    const refutationOf = (tried: Tried, partner: string | null = null) => {
+      const trials = { ...NO_TRIALS, ...running("storage", 500, partner) };
+      const after = trialsAfter({ ...tried, trials }, { came: "worse", ratio: 1.4 }, 650, 1.7);
+      return [...after.backOffs.values()][0]!.refutation;
+    };
+    const warm = load.tried("a", 1);
+    expect(refutationOf(warm)).toEqual({ atMs: 650, promisedUs: 4_000, promisedBytes: 0, modelError: 1.7 });
+    expect(refutationOf(warm, "b")).toBeUndefined();
+    const cold = new Load().run(500, { a: atCompute }).run(150, { a: atStorage }).tried("a", 1);
+    expect(refutationOf(cold)).toBeUndefined();
+    const uncalled = Load.warm().run(150, { a: atStorage }).tried("a", 1);
+    expect(
+      trialsAfter(
+        { ...uncalled, trials: running("storage", 5_000) },
+        { came: "worse", ratio: 1.4 },
+        5_150,
+      ).backOffs.get("storage")?.refutation,
+    ).toBeUndefined();
   });
 
   test("what ended without a verdict was not tried, and may be at once", () => {

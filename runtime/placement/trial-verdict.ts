@@ -25,7 +25,7 @@ import {
   TRIAL_MS_MAX,
 } from "./before-and-since.ts";
 import { hasStopped, WAVES } from "./pauses.ts";
-import { CONTRADICTION_MS, keyOf, patienceOf, type Shown, type Trials } from "./trials.ts";
+import { CONTRADICTION_MS, keyOf, patienceOf, type Refutation, type Shown, type Trials } from "./trials.ts";
 import { areSlight, GAIN_MIN, type Tried } from "./tried-function.ts";
 
 /** A gain is so many standard errors when a trial may not go on, and GAIN_NOISES before: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
@@ -45,6 +45,14 @@ const BACK_OFF_MS_MIN = 1_000;
 /** Of what is worse by LOSS_CLEAR; of what is so many times worse so many times as long, on a side whose code was compiled: hardly anything makes that good. */
 const BACK_OFF_MS_WORSE = 4_000;
 const BACK_OFF_MS_MAX = 60_000;
+/**
+ * What was within this of what it was held against is a tie: it costs next to nothing to look again, and which of the two does better changes with how quick cores are. So it is tried
+ * again as soon as what was worse is at first. Chosen: by twice what a trial has to gain, so that the two of which one came to 1.05 and the other to 0.95 are alike.
+ */
+const TIE = 2 * GAIN_MIN;
+const BACK_OFF_MS_TIE = 4_000;
+/** Of ties so many make the time to the next trial longer: STEADY_MS · 1.5⁷ is 3.4 s, and what has come to a tie is not tried again before that. */
+const TIES_COUNTED = 7;
 export const HOLD_MS_MIN = 5_000;
 const HOLD_MS_MAX = 60_000;
 
@@ -189,8 +197,8 @@ const heardIn = ({ profile, trials: { running } }: Tried, nowMs: number): Heard 
 /** What a call of a function took in the trial, µs; 0: none ended. */
 export const tookUs = (tried: Tried, nowMs: number): number => meanUs(heardIn(tried, nowMs)) ?? 0;
 
-/** What is left of a trial when it is over. */
-export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: number): Trials {
+/** What is left of a trial when it is over. `modelError`: by how many times the model was wrong of what was kept, or clearly worse. */
+export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: number, modelError = 1): Trials {
   const { trials } = tried;
   const { running, holdMs: heldMs, backOffs } = trials;
   if (running === null) return trials;
@@ -201,7 +209,7 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
     const promised = { promisedUs: tookUs(tried, nowMs), promisedBytes: meanBytes(heardIn(tried, nowMs)) };
     // Calls that are under way tell nothing of it yet.
     const sinceMs = nowMs + STEADY_MS;
-    const held = { sinceMs, untilMs: nowMs + holdMs, ...promised, refutedShare, firmUntilMs: -Infinity };
+    const held = { sinceMs, untilMs: nowMs + holdMs, ...promised, refutedShare, firmUntilMs: -Infinity, modelError };
     const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
     const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
@@ -219,16 +227,27 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   const wasWarm = (tried.profile.warmMs(side) ?? Infinity) <= startedMs;
   const timesWorse = wasWarm ? Math.max(1, ((ratio ?? 1) - 1) / LOSS_CLEAR) : 1;
   const leastMs = came === "worse" ? Math.min(BACK_OFF_MS_MAX, timesWorse * BACK_OFF_MS_WORSE) : BACK_OFF_MS_MIN;
-  const ms = clamp(2 * lastMs, leastMs, BACK_OFF_MS_MAX);
+  const isTie = came === "dropped" && ratio !== null && ratio < 1 + TIE;
+  const ms = clamp(2 * lastMs, leastMs, isTie ? BACK_OFF_MS_TIE : BACK_OFF_MS_MAX);
   // What was no good long ago may be by now.
   const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
-  const fruitless = trials.fruitless + (partner === null || side === "storage" ? 1 : 0);
+  const counts = (partner === null || side === "storage") && !(isTie && trials.fruitless >= TIES_COUNTED);
+  const fruitless = trials.fruitless + (counts ? 1 : 0);
+  // Of code that was still to be compiled there it says nothing.
+  const refutation = came === "worse" && wasWarm && partner === null ? refutationOf(tried, nowMs, modelError) : null;
   // What was before and after it costs nothing.
   const costMs = Math.max(0, (ratio ?? 1) - 1) * ((shown?.toMs ?? nowMs) - startedMs);
   return {
     ...over,
     fruitless,
     paidMs: nowMs + Math.min(TRIAL_REST_MS_MAX, costMs / COST_MAX),
-    backOffs: new Map([...recent, [key, { ms, untilMs: nowMs + ms }]]),
+    backOffs: new Map([...recent, [key, { ms, untilMs: nowMs + ms, ...(refutation && { refutation }) }]]),
   };
+}
+
+/** null: no call ended before it. */
+function refutationOf({ profile, trials: { running } }: Tried, nowMs: number, modelError: number): Refutation | null {
+  const before = profile.byTime.between(running!.startedMs - BEFORE_MS, running!.startedMs);
+  const promisedUs = meanUs(before);
+  return promisedUs === null ? null : { atMs: nowMs, promisedUs, promisedBytes: meanBytes(before), modelError };
 }

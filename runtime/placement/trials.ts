@@ -3,10 +3,28 @@
 
 import type { Side } from "#runtime/profile/sample.ts";
 
+/** All calls of a function on one side were clearly worse than the plan before it. */
+export interface Refutation {
+  readonly atMs: number;
+  /** What a call took before the trial, and the bytes of such a call: where they take longer now the load is another. */
+  readonly promisedUs: number;
+  readonly promisedBytes: number;
+  /** How many times less busy the model had the plan, beside the one that did better, than it was: 1 and more. */
+  readonly modelError: number;
+}
+
+/** How long, and until when, something is not tried again. */
+interface BackOff {
+  readonly ms: number;
+  readonly untilMs: number;
+  /** Without: it was no better, or cold, or two changed places. */
+  readonly refutation?: Refutation;
+}
+
 /** What was tried with a function, and was no good. */
 export interface Refuted {
-  /** By what was tried (`keyOf`): how long, and until when, that is not tried again. */
-  readonly backOffs: ReadonlyMap<string, { readonly ms: number; readonly untilMs: number }>;
+  /** By what was tried (`keyOf`). */
+  readonly backOffs: ReadonlyMap<string, BackOff>;
   /** Trials that came to nothing since one was kept, or its calls changed; of two functions that changed places one counts. */
   readonly fruitless: number;
 }
