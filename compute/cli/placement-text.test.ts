@@ -43,6 +43,7 @@ const explained = (callsPerSecond: number, durationMs: number): Explanation => {
     constants: DEFAULT_CONSTANTS,
     transitions: run.transitions,
     isCrowded: false,
+    hasStorage: true,
     nowMs: durationMs,
   });
 };
@@ -138,6 +139,10 @@ describe("what people are told of one function", () => {
     expect(came(0.8, true)).toMatch(/took 80 % of what they took otherwise: it stays so$/);
     expect(came(0.8, false)).toMatch(/took 80 % of what they took otherwise, which may be chance: back$/);
     expect(came(1.3, false)).toMatch(/took 130 % of what they took otherwise: back$/);
+    expect(lineOf("storage", { kind: "bound", p99UnderUs: 5_000 })).toMatch(
+      /\(100 % → 0 % at storage\): where it was its 99th percentile was beyond 5\.00 ms$/,
+    );
+    expect(lineOf("storage", { kind: "bound", p99UnderUs: null })).toMatch(/: storage runs nothing$/);
     expect(came(null, false)).toMatch(/storage was tried, and nothing tells what came of it$/);
   });
 

@@ -180,6 +180,10 @@ const whyText = (why: Transition["why"]): string => {
       return `a call takes ${durationText(why.to)} instead of ${durationText(why.from)} (± ${percentText(why.noise)})`;
     case "overload":
       return `the busiest part is at ${percentText(why.to)} instead of ${percentText(why.from)} (± ${percentText(why.noise)})`;
+    case "bound":
+      return why.p99UnderUs === null
+        ? "storage runs nothing"
+        : `where it was its 99th percentile was beyond ${durationText(why.p99UnderUs)}`;
     case "reverted":
       return `${revertedText(why)}; tried again in ${durationText(why.retryInMs * 1e3)}`;
     case "probing":

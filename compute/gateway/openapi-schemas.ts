@@ -156,7 +156,12 @@ export const schemas = {
     ...object(
       {
         pin: { description: "compute, storage, or the share at storage from 0 to 1; null leaves it free." },
-        weight: { type: "number", default: 1, description: "How much a µs of its callers' time counts." },
+        weight: {
+          type: ["number", "null"],
+          default: 1,
+          description:
+            "How much a µs of its callers' time counts; null, which replies never have, is the default again.",
+        },
         p99UnderMs: {
           type: ["number", "null"],
           description: "A side whose 99th percentile is above it is left while the other's is below.",

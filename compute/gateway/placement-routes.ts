@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 
 import { LocusError } from "#runtime/errors.ts";
 import { isSide } from "#runtime/placement/choose-side.ts";
+import { FREE_RULES } from "#runtime/placement/situation.ts";
 import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
 import type { SaidRules } from "../placement/said-rules.ts";
 import type { FunctionCatalogue } from "../node/function-catalogue.ts";
@@ -89,7 +90,9 @@ function changeOf(text: string): Partial<SaidRules> {
   const { pin, weight, p99UnderMs } = ruleMembers(text, ["pin", "weight", "p99UnderMs"], '{"pin": "storage"}');
   return {
     ...(pin === undefined ? {} : { pinnedShare: pin === null ? null : shareOf(pin) }),
-    ...(weight === undefined ? {} : { weight: numberOf("weight", weight, 1 / WEIGHT_MAX, WEIGHT_MAX) }),
+    ...(weight === undefined
+      ? {}
+      : { weight: weight === null ? FREE_RULES.weight : numberOf("weight", weight, 1 / WEIGHT_MAX, WEIGHT_MAX) }),
     ...(p99UnderMs === undefined ? {} : { p99UnderUs: p99UnderMs === null ? null : 1e3 * p99MsOf(p99UnderMs) }),
   };
 }

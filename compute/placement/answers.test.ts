@@ -42,6 +42,7 @@ const explained = (name: string, held: Trials["held"] = null) =>
     constants: DEFAULT_CONSTANTS,
     transitions: run.transitions.filter((one) => one.function === name).slice(-TRANSITIONS_MAX),
     isCrowded: false,
+    hasStorage: true,
     nowMs: DURATION_MS,
   });
 const HELD = {

@@ -62,6 +62,7 @@ const why = Type.Union([
   reason(["new", "shifted", "recalled", "pinned", "freed"], {}),
   reason(["profiled"], { calls: number }),
   reason(["latency", "overload"], { from: number, to: number, noise: number }),
+  reason(["bound"], { p99UnderUs: orNull(number) }),
   reason(["reverted"], { promisedUs: number, cameUs: number, ratio: orNull(number), retryInMs: number }),
   reason(["probing", "probed"], { side }),
   reason(["trying"], { side, partner: orNull(name) }),

@@ -305,7 +305,7 @@ export class NodePlacement {
       const rules = this.#book.rules.get(one) ?? FREE_RULES;
       const [profile, transitions] = [loop.profiles.get(one), loop.transitionsOf(one)];
       const isCrowded = loop.step?.outlook.crowded ?? false;
-      const known = { rules, profile, constants, transitions, isCrowded, nowMs };
+      const known = { rules, profile, constants, transitions, isCrowded, hasStorage: loop.hasStorage, nowMs };
       return state === undefined ? null : explain(one, { state, ...known });
     };
     if (name !== null) return explained(name);

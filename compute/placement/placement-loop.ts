@@ -127,6 +127,11 @@ export class PlacementLoop {
     return placements;
   }
 
+  /** Whether storage runs anything. */
+  get hasStorage(): boolean {
+    return this.#options.surroundings().storage.isOpen;
+  }
+
   get profiles(): Profiles {
     return this.#profiles;
   }

@@ -40,6 +40,10 @@ export interface CalledFunction extends Candidate, Tried {
   readonly before: FunctionState;
   /** What a typical call has computed on either side lately, in earnest or not; 0: nothing is known there. */
   readonly typicalCpuUs: Readonly<Record<Side, number>>;
+  /** Whether storage runs anything. */
+  readonly hasStorage: boolean;
+  /** On the 99th percentile; null: there is none. */
+  readonly p99UnderUs: number | null;
   /** In a back-off, which nothing has ended before its time. */
   readonly isTakenBack: boolean;
   /** With what comes in these moments, where that is many more than usual; null: it is not. */
@@ -75,7 +79,9 @@ export function calledFunction(
   if (costs === null) return null;
   const { compute, storage } = costs.sides;
   const { share } = before;
-  const sides = capacity.storageCores > 0 ? sidesUnder(rules.p99UnderUs, profile, costs) : COMPUTE_ONLY;
+  const { p99UnderUs } = rules;
+  const hasStorage = capacity.storageCores > 0;
+  const sides = hasStorage ? sidesUnder(p99UnderUs, profile, costs) : COMPUTE_ONLY;
   const isStopped = hasStopped(profile, heardMs);
   const rates = profile.rates(nowMs);
   const seen = profile.surge(rates, nowMs);
@@ -111,7 +117,7 @@ export function calledFunction(
   const { paces } = costs;
   // Where storage runs nothing there is no other side to warm up beside.
   const isWarm = {
-    compute: capacity.storageCores <= 0 || isWarmAt(paces, "compute", nowMs),
+    compute: !hasStorage || isWarmAt(paces, "compute", nowMs),
     storage: isWarmAt(paces, "storage", nowMs),
   };
   const isEitherSide = isSettled && isWarm.compute && isWarm.storage && sides[0] === 0 && sides[1] === 1;
@@ -147,6 +153,8 @@ export function calledFunction(
       compute: Math.expm1(estimates.compute?.logCpu ?? 0),
       storage: Math.expm1(estimates.storage?.logCpu ?? 0),
     },
+    hasStorage,
+    p99UnderUs,
     isTakenBack,
     recalled,
     trials,

@@ -682,9 +682,30 @@ describe("what has proved better", () => {
     };
     expect(farUs).toBeLessThan(0.6 * tailUs);
     expect(shareUnder(null)).toBe(1);
-    expect(shareUnder((farUs + tailUs) / 2)).toBe(0);
+    const bound = (farUs + tailUs) / 2;
+    expect(shareUnder(bound)).toBe(0);
+    const { transitions } = next(
+      load,
+      { walk: resting(1) },
+      roomy,
+      new Map([["walk", { ...FREE_RULES, p99UnderUs: bound }]]),
+    );
+    expect(transitions).toMatchObject([{ toShare: 0, why: { kind: "bound", p99UnderUs: bound } }]);
     expect(shareUnder(2 * tailUs)).toBe(1);
     expect(shareUnder(farUs / 2)).toBe(1);
+  });
+
+  test("a storage that runs nothing is left, which says so, and not visited; one that runs something is", () => {
+    const load = visited({ walk: WALK }).run(1_000, { walk: calls("compute", 4, WALK, 1) });
+    const none = { storageCores: 0 };
+    const { state, transitions } = next(load, { walk: resting(1) }, none);
+    expect(transitions).toMatchObject([{ toShare: 0, why: { kind: "bound", p99UnderUs: null } }]);
+    const stays = next(load, { walk: resting(0, { state: "probing", probeEvery: 4 }) }, none);
+    for (const { probeEvery, state: name } of [state.get("walk")!, stays.state.get("walk")!]) {
+      expect([name, probeEvery]).toEqual(["compute", 0]);
+    }
+    const known = load.run(1_000, { walk: calls("compute", 4, WALK, 20) });
+    expect(next(known, { walk: resting(0, { retryAtMs: Infinity }) }).state.get("walk")!.probeEvery).toBeGreaterThan(1);
   });
 
   test("a side without calls is taken to have as long a tail as the other, and is no way out of a bound", () => {

@@ -50,11 +50,13 @@ interface Known {
   readonly transitions: readonly Transition[];
   /** Whether the plan keeps any part too busy. */
   readonly isCrowded: boolean;
+  /** Whether storage runs anything. */
+  readonly hasStorage: boolean;
   readonly nowMs: number;
 }
 
 export function explain(name: string, known: Known): Explanation {
-  const { state, rules, profile, constants, transitions, isCrowded, nowMs } = known;
+  const { state, rules, profile, constants, transitions, isCrowded, hasStorage, nowMs } = known;
   const estimates = profile?.estimates(nowMs) ?? { compute: null, storage: null };
   const costs = functionCosts(estimates, constants, nowMs, state.paces);
   const explained = (side: Side, of: SideCosts): ExplainedSide => {
@@ -95,7 +97,7 @@ export function explain(name: string, known: Known): Explanation {
     transitions,
   };
   const retryAtMs = { compute: retryAtMsTo(state, "compute"), storage: retryAtMsTo(state, "storage") };
-  return { ...told, reason: reasonText({ ...told, retryAtMs, isCrowded, nowMs }) };
+  return { ...told, reason: reasonText({ ...told, retryAtMs, isCrowded, hasStorage, nowMs }) };
 }
 
 function heldAt({ trials: { held } }: FunctionState, nowMs: number): Held | null {

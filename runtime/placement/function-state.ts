@@ -27,6 +27,8 @@ export type Why =
   /** Such calls came before, and did best where they are now put. */
   | { readonly kind: "recalled" }
   | Gain
+  /** It may not stay where it was: there calls break the bound on their 99th percentile, µs; null: storage runs nothing. */
+  | { readonly kind: "bound"; readonly p99UnderUs: number | null }
   /**
    * A move turned out worse than what was before it: what was promised for a call, and what came, µs; and what all calls took, to what they took
    * before it, where that told.

@@ -12,7 +12,15 @@ const KEPT_MAX: Readonly<Record<Kind, number>> = { moved: 8, visited: 4, tried: 
 /** Of one function, of all kinds. */
 export const TRANSITIONS_MAX = Object.values(KEPT_MAX).reduce((sum, max) => sum + max, 0);
 
-const MOVES: ReadonlySet<Why["kind"]> = new Set(["overload", "latency", "recalled", "reverted", "pinned", "freed"]);
+const MOVES: ReadonlySet<Why["kind"]> = new Set([
+  "overload",
+  "latency",
+  "bound",
+  "recalled",
+  "reverted",
+  "pinned",
+  "freed",
+]);
 
 /** Whether its share may be owed to it: trials that came to nothing have left it as it was. */
 export const isMove = (why: Why): boolean => MOVES.has(why.kind) || (why.kind === "tried" && why.isKept);

@@ -103,8 +103,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
     flaps: before.flaps + (isBack && nowMs - last.atMs < FLAP_MS ? 1 : 0),
     trials: { ...before.trials, held: null },
   };
-  // Bounds that changed (a tail too long) move without a gain.
-  return { to, why: gain ?? { kind: "latency", from: fromUs, to: promisedUs, noise: 0 } };
+  const bound = { kind: "bound", p99UnderUs: candidate.hasStorage ? candidate.p99UnderUs : null } as const;
+  return { to, why: gain ?? bound };
 }
 
 /** Before anybody could say what came of it, or at once: by the model that wanted it, which would have it again, and again. */

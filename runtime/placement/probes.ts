@@ -52,6 +52,10 @@ export function probed(now: FunctionState, candidate: CalledFunction, nowMs: num
     return { to: now.probeEvery === 0 ? now : { ...now, probeEvery: 0 }, why: null };
   }
   const other: Side = now.share > 0 ? "compute" : "storage";
+  if (other === "storage" && !candidate.hasStorage) {
+    const isAsBefore = now.state === "compute" && now.probeEvery === 0;
+    return { to: isAsBefore ? now : { ...now, state: "compute", probeEvery: 0 }, why: null };
+  }
   const pace = now.paces[other];
   const isKnown = pace !== null && pace.calls >= VISITS_MIN;
   const cheap = probeEveryOf(candidate, other, nowMs);

@@ -35,6 +35,7 @@ const reasonOf = (compute: PlacedSide, storage: PlacedSide, change: Partial<Plac
     retryAtMs: { compute: 0, storage: 0 },
     held: null,
     isCrowded: false,
+    hasStorage: true,
     rules: FREE_RULES,
     demand: { operations: 4, rounds: 2, bytes: 100, cpuUs: 10 },
     sides: { compute, storage },
@@ -78,6 +79,12 @@ describe("the reason", () => {
     );
     expect(reasonOf(sideOf(500, { error: 0.06 }), sideOf(450, { error: 0.08 }))).toBe(
       "A call takes 500 µs at compute and 450 µs at storage: all at storage would save 50 µs a call (10 %), and a move must save more than 100 µs (20 %), twice what these figures may be wrong by.",
+    );
+  });
+
+  test("says that storage runs nothing, where it would go", () => {
+    expect(reasonOf(sideOf(500), sideOf(300), { hasStorage: false })).toBe(
+      "A call takes 500 µs at compute and 300 µs at storage: storage runs nothing.",
     );
   });
 

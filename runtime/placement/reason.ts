@@ -38,6 +38,8 @@ interface Placed {
   readonly held: Held | null;
   /** Whether a part is too busy now, by the model. */
   readonly isCrowded: boolean;
+  /** Whether storage runs anything. */
+  readonly hasStorage: boolean;
   readonly rules: Rules;
   /** null: no call of it is known. */
   readonly demand: Demand | null;
@@ -107,10 +109,11 @@ const OTHER_SHARE = 0.005;
 
 /** As `stayText`, by the figures of now. */
 function nowText(
-  { share, retryAtMs, rules: { p99UnderUs }, nowMs }: Placed,
+  { share, retryAtMs, hasStorage, rules: { p99UnderUs }, nowMs }: Placed,
   sides: Readonly<Record<Side, ReasonSide>>,
   faster: Side,
 ): string {
+  if (faster === "storage" && !hasStorage) return "storage runs nothing";
   const waitsMs = retryAtMs[faster] - nowMs;
   if (waitsMs > 0) {
     return `a move there was taken back, and is tried again in ${durationText(waitsMs * 1e3)}`;

@@ -194,6 +194,8 @@ describe("placement", () => {
     for (const node of nodes) await callUntil(node, "walk", ["compute", "plan"]);
     expect(await explain(one, "walk")).toMatchObject({ state: "pinned", share: 0, rules: { weight: 2 } });
     expect(await ask(one, "/walk", "PUT", { pin: null })).toMatchObject({ body: { pin: null, weight: 2 } });
+    expect(await ask(one, "/walk", "PUT", { weight: null })).toMatchObject({ body: { pin: null, weight: 1 } });
+    expect(await ask(one, "/walk", "PUT", { weight: 2 })).toMatchObject({ body: { weight: 2 } });
     await callUntil(other, "walk", ["storage", "plan"]);
     expect((await ask(one, "/walk", "DELETE")).status).toBe(204);
     await vi.waitFor(async () => expect(await explain(one, "walk")).toMatchObject({ rules: { weight: 1 } }), LONG);
