@@ -9,7 +9,7 @@ import type { PlacementRules } from "../gateway/placement-routes.ts";
 import { asksNode, FUNCTION, type Asking, type NodeFlags } from "./node-command.ts";
 import { overviewText, summaryText } from "./placement-text.ts";
 
-type WeighFlags = NodeFlags & { readonly weight?: number; readonly p99Under?: number };
+type WeighFlags = NodeFlags & { readonly weight?: number; readonly p99Under?: number | "none" };
 
 export const addPlacementCommands = (program: Command): void => {
   program
@@ -45,7 +45,11 @@ export const addPlacementCommands = (program: Command): void => {
     .description("say how much a function's callers count, or what their 99th percentile shall stay under")
     .argument(...FUNCTION)
     .option("--weight <number>", "how much a µs of its callers' time counts; 1 is usual", numberOf)
-    .option("--p99-under <ms>", "leave a side whose 99th percentile is above it while the other's is below", numberOf)
+    .option(
+      "--p99-under <ms>",
+      "leave a side whose 99th percentile is above it while the other's is below; none: no side is left for that",
+      boundOf,
+    )
     .action(asksNode(weigh, rulesText));
 
   program
@@ -66,7 +70,7 @@ export const addPlacementCommands = (program: Command): void => {
 const weigh = ({ node, flags: { weight, p99Under } }: Asking<WeighFlags>, name: string): Promise<PlacementRules> =>
   node.rule(name, {
     ...(weight === undefined ? {} : { weight }),
-    ...(p99Under === undefined ? {} : { p99UnderMs: p99Under }),
+    ...(p99Under === undefined ? {} : { p99UnderMs: p99Under === "none" ? null : p99Under }),
   });
 
 const whereOf = (text: string): Side | number => {
@@ -81,6 +85,8 @@ const numberOf = (text: string): number => {
   if (text !== "" && Number.isFinite(value) && value > 0) return value;
   throw new InvalidArgumentError("must be a number above 0");
 };
+
+const boundOf = (text: string): number | "none" => (text === "none" ? text : numberOf(text));
 
 const rulesText = ({ function: name, pin, weight, p99UnderMs }: PlacementRules): string => {
   const where = pin === null ? "free" : `pinned, ${percentText(pin)} at storage`;
