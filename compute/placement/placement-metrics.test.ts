@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { advance, regretAfter } from "#runtime/placement/controller.ts";
+import { busyUs, costOf } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { FRESH, type FunctionState } from "#runtime/placement/function-state.ts";
 import { modelledCalls, PlayedCalls } from "#runtime/placement/played-calls.ts";
@@ -31,6 +32,7 @@ test("a node that controls tells of each function what became of it, and how bus
     reverts: 3,
     flaps: 5,
     trialsBegun: 11,
+    trialCostMs: 250,
     moved: { atMs: 950, by: "model", fromShare: 1, promisedUs: 1, isJudged: true },
   };
   const situation = load.situation({ rules: new Map([["walk", FREE_RULES]]) });
@@ -40,6 +42,15 @@ test("a node that controls tells of each function what became of it, and how bus
   const text = placementText({ ...known, loop: { state: step.state, profiles: load.profiles, step } });
   const of = (what: string, labels = '{function="walk"}'): number => valueIn(text, `locus_placement_${what}${labels}`);
   expect([of("moves_total"), of("reverts_total"), of("flaps_total"), of("trials_total")]).toEqual([7, 3, 5, 11]);
+  expect(of("trial_cost_seconds_total")).toBe(0.25);
+  const busy = (side: "compute" | "storage") => busyUs(costOf(side, WALK, DEFAULT_CONSTANTS));
+  const visitCost = (probeEvery: number): number => {
+    const state = new Map([["walk", { ...step.state.get("walk")!, probeEvery }]]);
+    const told = placementText({ ...known, loop: { state, profiles: load.profiles, step } });
+    return valueIn(told, 'locus_placement_visit_cost{function="walk"}');
+  };
+  expect(visitCost(0)).toBe(0);
+  expect((4 * visitCost(4)) / (busy("storage") / busy("compute"))).toBeCloseTo(1, 1);
   expect(of("share")).toBe(0.25);
   expect(of("controls", "")).toBe(1);
   const error = (side: string): number => of("prediction_error", `{function="walk",side="${side}"}`);

@@ -3,7 +3,7 @@
 import { exposeNumber, exposeNumbers, type Series } from "#runtime/exposition.ts";
 import { regretAfter } from "#runtime/placement/controller.ts";
 import type { FunctionState } from "#runtime/placement/function-state.ts";
-import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import { busyUs, type CostConstants } from "#runtime/placement/cost-model.ts";
 import { functionCosts, predictionErrorOf, type FunctionCosts } from "#runtime/placement/function-costs.ts";
 import type { Placement } from "#runtime/placement/plan.ts";
 import { POOLS } from "#runtime/placement/pool-use.ts";
@@ -27,10 +27,16 @@ export function placementText({ placements, loop, constants, nowMs }: MeasuredPl
   const states = [...loop.state];
   const count = (pick: (state: FunctionState) => number): Series[] =>
     states.map(([name, state]) => ({ labels: { function: name }, value: pick(state) }));
-  const errors = states.flatMap(([name, { paces }]) => {
+  const known = states.flatMap(([name, { paces, share, probeEvery }]) => {
     const profile = loop.profiles.get(name);
     const costs = profile === undefined ? null : functionCosts(profile.estimates(nowMs), constants, nowMs, paces);
-    return costs === null ? [] : errorsOf(name, costs);
+    return costs === null ? [] : [{ name, share, probeEvery, costs }];
+  });
+  const errors = known.flatMap(({ name, costs }) => errorsOf(name, costs));
+  const visits = known.map(({ name, share, probeEvery, costs: { sides } }) => {
+    const [here, there] = share > 0 ? [sides.storage, sides.compute] : [sides.compute, sides.storage];
+    const value = probeEvery === 0 ? 0 : busyUs(there.cost) / (probeEvery * busyUs(here.cost));
+    return { labels: { function: name }, value };
   });
   texts.push(
     exposeNumbers(
@@ -56,6 +62,18 @@ export function placementText({ placements, loop, constants, nowMs }: MeasuredPl
       "locus_placement_trials_total",
       "Times that all its calls ran on one side for a moment, to see.",
       count((one) => one.trialsBegun),
+    ),
+    exposeNumbers(
+      "counter",
+      "locus_placement_trial_cost_seconds_total",
+      "What those that came to nothing have cost, as if nothing had been done for so long.",
+      count((one) => one.trialCostMs / 1e3),
+    ),
+    exposeNumbers(
+      "gauge",
+      "locus_placement_visit_cost",
+      "Of what a function works, the part that calls take which visit its other side, by the plan and what is known.",
+      visits,
     ),
     exposeNumbers(
       "gauge",

@@ -36,7 +36,7 @@ import type { Situation } from "./situation.ts";
 import { STEADY_MS } from "./before-and-since.ts";
 import { heldAlong, heldOn, isOtherShare, isProved, refutationOf } from "./held-function.ts";
 import { nextTrial, type TrialStep } from "./next-trial.ts";
-import { tookUs, trialsAfter, verdictOf, type Better, type Verdict } from "./trial-verdict.ts";
+import { tookUs, trialCostMs, trialsAfter, verdictOf, type Better, type Verdict } from "./trial-verdict.ts";
 import { patienceOf } from "./trials.ts";
 import { areSlight, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
@@ -387,7 +387,10 @@ function trialShown({ before }: CalledFunction, { ratio, fromMs }: Better, nowMs
 function trialEnded(tried: CalledFunction, verdict: Verdict, modelError: number, nowMs: number): Change {
   const { before } = tried;
   const trials = trialsAfter(tried, verdict, nowMs, modelError);
-  if (verdict.came !== "kept") return backFromTrial(before, trials, verdict.ratio);
+  if (verdict.came !== "kept") {
+    const costMs = before.trialCostMs + trialCostMs(tried, verdict, nowMs);
+    return backFromTrial({ ...before, trialCostMs: costMs }, trials, verdict.ratio);
+  }
   const { side, partner, fromShare } = before.trials.running!;
   const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept: true };
   const share = shareAt(side);

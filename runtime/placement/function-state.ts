@@ -99,6 +99,8 @@ export interface FunctionState extends Placement {
   readonly flaps: number;
   /** Trials that it has taken part in. */
   readonly trialsBegun: number;
+  /** What those that came to nothing have cost, as if nothing had been done for so long; of two functions that changed places the one that was tried at storage has it. */
+  readonly trialCostMs: number;
   /** It has left a pool that a surge would have filled: how long it stays away, and until when. null: it has not, or its calls have changed since. */
   readonly relief: { readonly restMs: number; readonly untilMs: number } | null;
   /** What is known of each side whatever becomes of its profile. */
@@ -124,6 +126,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   reverts: 0,
   flaps: 0,
   trialsBegun: 0,
+  trialCostMs: 0,
   relief: null,
   paces: NO_PACES,
   trials: NO_TRIALS,
@@ -216,9 +219,9 @@ export function backFromTrial(now: FunctionState, trials: Trials, ratio: number 
 
 /** Other code under the same name: all that was learnt is of the one before, and so is what is warm. It stays where that was until it is known. */
 function replaced(before: FunctionState, version: string | null, nowMs: number): Change {
-  const { moves, reverts, flaps, trialsBegun, trials } = before;
+  const { moves, reverts, flaps, trialsBegun, trialCostMs, trials } = before;
   const share = trials.running?.fromShare ?? before.share;
-  const counted = { moves, reverts, flaps, trialsBegun, trials: forgotten(trials, nowMs) };
+  const counted = { moves, reverts, flaps, trialsBegun, trialCostMs, trials: forgotten(trials, nowMs) };
   const to: FunctionState = { ...FRESH, ...counted, state: "profiling", share, version, sinceMs: nowMs };
   return { to, why: { kind: "new" } };
 }

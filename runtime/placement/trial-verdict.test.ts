@@ -3,8 +3,8 @@ import type { Side } from "#runtime/profile/sample.ts";
 import { isHeld } from "./held-function.ts";
 import type { Calls } from "./played-calls.ts";
 import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
-import { trialsAfter, verdictOf } from "./trial-verdict.ts";
-import { NO_TRIALS, patienceOf, trialsAfterShift, type Trials } from "./trials.ts";
+import { trialCostMs, trialsAfter, verdictOf } from "./trial-verdict.ts";
+import { NO_TRIALS, patienceOf, type Shown, trialsAfterShift, type Trials } from "./trials.ts";
 import type { Tried } from "./tried-function.ts";
 
 const GONE = { came: "gone", ratio: null } as const;
@@ -361,6 +361,28 @@ describe("after a trial", () => {
     const worse = after("worse", { ...NO_TRIALS, fruitless: 9 }, load.nowMs, 4);
     expect(backOff(after("dropped", worse, load.nowMs, 1.02))!.ms).toBe(4_000);
     expect(after("dropped", worse, load.nowMs, 1.02).fruitless).toBe(10);
+  });
+
+  test("what came to nothing has cost what was done less while it was tried, of two that changed places once", () => {
+    const costOf = (
+      came: "kept" | "worse",
+      ratio: number,
+      side: Side = "storage",
+      partner: string | null = null,
+      shown: Shown | null = null,
+    ) => {
+      const begun = running(side, 500, partner).running!;
+      const trials = { ...NO_TRIALS, running: { ...begun, shown } };
+      return trialCostMs(load.tried("a", 1, { trials }), { came, ratio }, 650);
+    };
+    expect(costOf("worse", 1.4)).toBeCloseTo(0.4 * 150);
+    expect(costOf("worse", 0.9)).toBe(0);
+    expect(costOf("kept", 1.4)).toBe(0);
+    expect([costOf("worse", 1.4, "storage", "b"), costOf("worse", 1.4, "compute", "b")]).toEqual([
+      expect.closeTo(60),
+      0,
+    ]);
+    expect(costOf("worse", 1.4, "storage", null, { fromMs: 550, toMs: 600, ratio: 0.9 })).toBeCloseTo(0.4 * 100);
   });
 
   test("what was so many times worse than what is clearly so is tried as much later, but on a side that was cold", () => {

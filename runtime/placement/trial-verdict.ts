@@ -25,7 +25,15 @@ import {
   TRIAL_MS_MAX,
 } from "./before-and-since.ts";
 import { hasStopped, WAVES } from "./pauses.ts";
-import { CONTRADICTION_MS, keyOf, patienceOf, type Refutation, type Shown, type Trials } from "./trials.ts";
+import {
+  CONTRADICTION_MS,
+  keyOf,
+  patienceOf,
+  type Refutation,
+  type Running,
+  type Shown,
+  type Trials,
+} from "./trials.ts";
 import { areSlight, GAIN_MIN, type Tried } from "./tried-function.ts";
 
 /** A gain is so many standard errors when a trial may not go on, and GAIN_NOISES before: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
@@ -202,7 +210,7 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   const { trials } = tried;
   const { running, holdMs: heldMs, backOffs } = trials;
   if (running === null) return trials;
-  const { side, partner, startedMs, fromShare: refutedShare, shown } = running;
+  const { side, partner, startedMs, fromShare: refutedShare } = running;
   const over: Trials = { ...trials, running: null, endedMs: nowMs };
   if (came === "kept") {
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
@@ -231,19 +239,29 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   const ms = clamp(2 * lastMs, leastMs, isTie ? BACK_OFF_MS_TIE : BACK_OFF_MS_MAX);
   // What was no good long ago may be by now.
   const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
-  const counts = (partner === null || side === "storage") && !(isTie && trials.fruitless >= TIES_COUNTED);
+  const counts = isCounted(running) && !(isTie && trials.fruitless >= TIES_COUNTED);
   const fruitless = trials.fruitless + (counts ? 1 : 0);
   // Of code that was still to be compiled there it says nothing.
   const refutation = came === "worse" && wasWarm && partner === null ? refutationOf(tried, nowMs, modelError) : null;
-  // What was before and after it costs nothing.
-  const costMs = Math.max(0, (ratio ?? 1) - 1) * ((shown?.toMs ?? nowMs) - startedMs);
   return {
     ...over,
     fruitless,
-    paidMs: nowMs + Math.min(TRIAL_REST_MS_MAX, costMs / COST_MAX),
+    paidMs: nowMs + Math.min(TRIAL_REST_MS_MAX, costMsOf(running, ratio, nowMs) / COST_MAX),
     backOffs: new Map([...recent, [key, { ms, untilMs: nowMs + ms, ...(refutation && { refutation }) }]]),
   };
 }
+
+/** Of two functions that change places one counts. */
+const isCounted = ({ side, partner }: Pick<Running, "side" | "partner">): boolean =>
+  partner === null || side === "storage";
+
+/** As if nothing had been done for so long. What was before and after it costs nothing. */
+const costMsOf = ({ startedMs, shown }: Running, ratio: number | null, nowMs: number): number =>
+  Math.max(0, (ratio ?? 1) - 1) * ((shown?.toMs ?? nowMs) - startedMs);
+
+/** What it has cost that a trial came to nothing; 0 of the second of two functions that changed places, which had the same one. */
+export const trialCostMs = ({ trials: { running } }: Tried, { came, ratio }: Verdict, nowMs: number): number =>
+  running === null || came === "kept" || !isCounted(running) ? 0 : costMsOf(running, ratio, nowMs);
 
 /** null: no call ended before it. */
 function refutationOf({ profile, trials: { running } }: Tried, nowMs: number, modelError: number): Refutation | null {

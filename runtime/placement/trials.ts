@@ -36,17 +36,20 @@ export interface Shown {
   readonly ratio: number;
 }
 
+/** A trial that is running. */
+export interface Running {
+  readonly side: Side;
+  /** The function that runs on the other side meanwhile; null: it is tried alone. */
+  readonly partner: string | null;
+  readonly startedMs: number;
+  readonly fromShare: number;
+  /** In this time it looked better, by so much; since then all is as before, to see whether that does worse again. null: it is still tried. */
+  readonly shown: Shown | null;
+}
+
 /** A function's part in the trial that is running, if it has one, and what came of those before. */
 export interface Trials extends Refuted {
-  readonly running: {
-    readonly side: Side;
-    /** The function that runs on the other side meanwhile; null: it is tried alone. */
-    readonly partner: string | null;
-    readonly startedMs: number;
-    readonly fromShare: number;
-    /** In this time it looked better, by so much; since then all is as before, to see whether that does worse again. null: it is still tried. */
-    readonly shown: Shown | null;
-  } | null;
+  readonly running: Running | null;
   /** It stays where a trial has shown that it does better, as long as a call takes about as long as then. */
   readonly held: {
     readonly sinceMs: number;

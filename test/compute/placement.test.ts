@@ -151,6 +151,8 @@ describe("placement", () => {
         /^locus_placement_reverts_total\{function="walk"\} 0$/m,
         /^locus_placement_flaps_total\{function="walk"\} 0$/m,
         /^locus_placement_trials_total\{function="walk"\} \d+$/m,
+        /^locus_placement_trial_cost_seconds_total\{function="walk"\} [\d.e-]+$/m,
+        /^locus_placement_visit_cost\{function="walk"\} [\d.e-]+$/m,
         /^locus_placement_prediction_error\{function="walk",side="storage"\} /m,
         /^locus_placement_regret [\d.e-]+$/m,
         ...POOLS.map((pool) => new RegExp(`^locus_placement_utilisation\\{pool="${pool}"\\} [\\d.e-]+$`, "m")),
