@@ -35,7 +35,8 @@ export function placementText({ placements, loop, constants, nowMs }: MeasuredPl
   const errors = known.flatMap(({ name, costs }) => errorsOf(name, costs));
   const visits = known.map(({ name, share, probeEvery, costs: { sides } }) => {
     const [here, there] = share > 0 ? [sides.storage, sides.compute] : [sides.compute, sides.storage];
-    const value = probeEvery === 0 ? 0 : busyUs(there.cost) / (probeEvery * busyUs(here.cost));
+    const hereUs = busyUs(here.cost);
+    const value = probeEvery === 0 || hereUs <= 0 ? 0 : busyUs(there.cost) / (probeEvery * hereUs);
     return { labels: { function: name }, value };
   });
   texts.push(

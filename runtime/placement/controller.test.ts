@@ -700,6 +700,11 @@ describe("what has proved better", () => {
     const none = { storageCores: 0 };
     const { state, transitions } = next(load, { walk: resting(1) }, none);
     expect(transitions).toMatchObject([{ toShare: 0, why: { kind: "bound", p99UnderUs: null } }]);
+    // Nor was what brought it there a mistake.
+    const moved = { atMs: load.nowMs - 200, by: "model", fromShare: 0, promisedUs: 1, isJudged: true } as const;
+    const lately = next(load, { walk: resting(1, { moved }) }, none);
+    expect(lately.transitions).toMatchObject([{ toShare: 0, why: { kind: "bound" } }]);
+    expect(lately.state.get("walk")).toMatchObject({ reverts: 0, state: "compute" });
     const stays = next(load, { walk: resting(0, { state: "probing", probeEvery: 4 }) }, none);
     for (const { probeEvery, state: name } of [state.get("walk")!, stays.state.get("walk")!]) {
       expect([name, probeEvery]).toEqual(["compute", 0]);
@@ -791,7 +796,9 @@ describe("what has proved better", () => {
     test("others move all the same", () => {
       const load = visited({ walk: WALK, hash: HASH });
       load.run(750, { walk: calls("compute", 20, WALK), hash: calls("compute", 10, HASH) });
-      const { state } = next(load, { walk: refuted(), hash: resting(0) }, STORAGE);
+      const shares = (walk: FunctionState) => next(load, { walk, hash: resting(0) }, STORAGE).state;
+      expect(shares(resting(0)).get("walk")!.share).toBe(1);
+      const state = shares(refuted());
       expect(state.get("walk")!.share).toBe(0);
       expect(state.get("hash")!.share).toBeGreaterThan(0);
     });

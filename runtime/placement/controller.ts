@@ -112,7 +112,9 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { use, choices } =
     tried.length > 0
       ? worthwhileShares(surged.map(still), capacity)
-      : chosen(isSurge ? surged : withWaiting(surged, capacity, nowMs), capacity, nowMs);
+      : isSurge
+        ? planned(surged, capacity, nowMs).choices
+        : chosen(withWaiting(surged, capacity, nowMs), capacity, nowMs);
   if (tried.length > 0) {
     for (const called of all) {
       if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));
@@ -191,19 +193,29 @@ const callersOf = (all: readonly CalledFunction[]): number =>
 
 type Choices = ReturnType<typeof worthwhileShares>;
 
-/** Those that a trial has shown to do better where they are stay there, or worse elsewhere, unless the model promises far more. */
+/** As `planned`; and none goes where a trial has shown it to do worse, unless the model promises far more. */
 function chosen(all: readonly CalledFunction[], capacity: Capacity, nowMs: number): Choices {
+  const { candidates, choices } = planned(all, capacity, nowMs);
+  return withoutRefuted(candidates, choices, capacity, nowMs);
+}
+
+/** Those that a trial has shown to do better where they are stay there, unless the model promises far more. `candidates`: who may move from where they are, and who not. */
+function planned(
+  all: readonly CalledFunction[],
+  capacity: Capacity,
+  nowMs: number,
+): { readonly candidates: readonly CalledFunction[]; readonly choices: Choices } {
   const { firm, held } = withHeld(all, capacity, nowMs);
   const free = worthwhileShares(firm, capacity);
-  if (held === firm) return withoutRefuted(firm, free, capacity, nowMs);
+  if (held === firm) return { candidates: firm, choices: free };
   // What has proved to be worse stays so, whatever is promised of it.
   const isOther = all.every((called, index) => {
     return !isProved(called) || isOtherShare(free.choices[index]!.share, called.trials.held!.refutedShare);
   });
   const error = all.reduce((most, { trials: { held: promise } }) => Math.max(most, promise?.modelError ?? 1), 1);
   return isOther && isFarBetter(all, free, error)
-    ? withoutRefuted(firm, free, capacity, nowMs)
-    : withoutRefuted(held, worthwhileShares(held, capacity), capacity, nowMs);
+    ? { candidates: firm, choices: free }
+    : { candidates: held, choices: worthwhileShares(held, capacity) };
 }
 
 /** Than the shares of now, by the model that was wrong by so many times. */

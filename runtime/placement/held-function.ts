@@ -15,7 +15,7 @@ import {
 } from "./before-and-since.ts";
 import type { Placement } from "./plan.ts";
 import { HOLD_MS_MIN, STRAYED_MOSTLY } from "./trial-verdict.ts";
-import { patienceOf, type Refutation, type Trials } from "./trials.ts";
+import { patienceOf, type Refutation, type Refuted, type Trials } from "./trials.ts";
 import { shareAt, type Tried } from "./tried-function.ts";
 
 /** A call takes so many times what it took in the trial, for so long: the load is not what it was. */
@@ -97,6 +97,17 @@ export const heldAgain = (
   };
   return { ...trials, held, holdMs };
 };
+
+/** As after the trials that showed it: calls that are under way, and what has moved meanwhile, say nothing of it. */
+export const refutedAgain = ({ backOffs, fruitless }: Refuted, nowMs: number): Refuted => ({
+  fruitless,
+  backOffs: new Map(
+    Array.from(backOffs, ([key, { refutation, ...one }]) => [
+      key,
+      refutation === undefined ? one : { ...one, refutation: { ...refutation, atMs: nowMs } },
+    ]),
+  ),
+});
 
 /** Whether it stays for what a trial has shown, until the first call after its end: not if its calls are not where the plan has them, or take longer than in the trial. */
 export function isHeld(

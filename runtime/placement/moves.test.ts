@@ -160,11 +160,22 @@ test("such calls as were here before go back where they did best, and nothing is
   const situation = played(150, 1).situation({ capacity: CAPACITY });
   const { nowMs } = situation;
   const before = { ...RESTING, share: 1, state: "storage", retryAtMs: nowMs + 1_000, backTo: 0.5 } as const;
-  const refuted = { backOffs: new Map(), fruitless: 0 };
+  const refutation = { atMs: 0, promisedUs: 1, promisedBytes: 0, modelError: 1 };
+  const backOffs = new Map([
+    ["storage", { ms: 1_000, untilMs: 9_000, refutation }],
+    ["compute", { ms: 1_000, untilMs: 9_000 }],
+  ]);
+  const refuted = { backOffs, fruitless: 0 };
   const called = calledFunction("chain", FREE_RULES, before, situation)!;
   const known = { demand: CHAIN, share: 0, proof: null, refuted };
   expect(recalled({ ...called, recalled: known }, nowMs)).toMatchObject({
     to: { state: "compute", share: 0, retryAtMs: 0, backTo: null, moved: { by: "recall", fromShare: 1 } },
     why: { kind: "recalled" },
   });
+  // What has moved meanwhile, or what other calls took, is not held against what was refuted.
+  const { to } = recalled({ ...called, recalled: known }, nowMs)!;
+  expect([...to.trials.backOffs]).toEqual([
+    ["storage", { ms: 1_000, untilMs: 9_000, refutation: { ...refutation, atMs: nowMs } }],
+    ["compute", { ms: 1_000, untilMs: 9_000 }],
+  ]);
 });

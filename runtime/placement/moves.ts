@@ -15,7 +15,7 @@ import {
   meanUs,
   tookSince,
 } from "./before-and-since.ts";
-import { heldAgain } from "./held-function.ts";
+import { heldAgain, refutedAgain } from "./held-function.ts";
 import { areSlight, firstWeighty } from "./tried-function.ts";
 import { latencyAt, type Choice } from "./worthwhile-shares.ts";
 
@@ -41,7 +41,7 @@ export function recalled(candidate: CalledFunction, nowMs: number): Change | nul
   const { before, share: from, recalled: regime, costs, isWarm } = candidate;
   if (regime === null) return null;
   const { share, proof, refuted } = regime;
-  const known = { ...before.trials, ...refuted };
+  const known = { ...before.trials, ...refutedAgain(refuted, nowMs) };
   const trials = proof === null ? known : heldAgain(known, proof, nowMs);
   const regimes = { ...before.regimes, recalled: [...before.regimes.recalled, regime] };
   if (share === from) return { to: { ...before, trials, regimes }, why: null };
@@ -72,7 +72,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
   const isRefuted = last !== null && (isUndone(last, nowMs) || fromUs > PROMISE_SLACK * last.promisedUs);
-  const isMistaken = isRefuted && !isBlameless(candidate, last, nowMs);
+  // What a bound demands says nothing of whether the move was one.
+  const isMistaken = gain !== null && isRefuted && !isBlameless(candidate, last, nowMs);
   if (isBack && isMistaken && nowMs - last.atMs < VERIFY_MS) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
     const moved = { atMs: nowMs, by: "revert", fromShare: before.share, promisedUs, isJudged: true } as const;

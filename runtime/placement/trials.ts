@@ -118,7 +118,7 @@ export const forgotten = (trials: Trials, nowMs: number): Trials => ({
 
 /**
  * Calls are not what they were. What was no good for those before says nothing of these, if it is kept for when they come back (`isRemembered`);
- * else what did well once is tried soon, and all else not: whoever changes every other moment would be tried as often.
+ * else what did well once is tried soon, and all else not: whoever changes every other moment would be tried as often. The model may move them all the same.
  */
 export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: number): Trials => ({
   ...broken(trials, nowMs),
@@ -129,5 +129,9 @@ export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: n
   contradicted: 0,
   backOffs: isRemembered
     ? NO_TRIALS.backOffs
-    : new Map([...trials.backOffs].filter(([key]) => key.split(" ")[0] !== trials.keptSide)),
+    : new Map(
+        [...trials.backOffs]
+          .filter(([key]) => key.split(" ")[0] !== trials.keptSide)
+          .map(([key, { ms, untilMs }]) => [key, { ms, untilMs }]),
+      ),
 });

@@ -38,17 +38,14 @@ const BY_TIME_AT = CallsByTime.placeIn(LAYOUT);
 
 export class FunctionProfile {
   readonly version: string;
-  readonly replaces: string | null;
   readonly #values = LAYOUT.values();
   /** On both sides. */
   readonly byTime = new CallsByTime(BY_TIME_AT, this.#values);
   /** Until then calls of before the last shift may come; null: they are forgotten. */
   #straysUntilMs: number | null = null;
 
-  /** `replaces`: the version that was called before it; null: none was. */
-  constructor(version: string, replaces: string | null = null) {
+  constructor(version: string) {
     this.version = version;
-    this.replaces = replaces;
   }
 
   /**

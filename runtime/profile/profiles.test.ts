@@ -311,22 +311,6 @@ describe("profiles", () => {
     expect(profiles.get("khop")?.estimates(50).compute?.cpuUs).toBe(1);
   });
 
-  test("calls of a version that was replaced tell nothing, until it is called alone again", () => {
-    const profiles = new Profiles();
-    const at = (nowMs: number, version: string) =>
-      profiles.fold(stretch(10, { cpuUs: 100, version }), nowMs, STRETCH_MS);
-    at(25, "1");
-    at(50, "2");
-    at(75, "1");
-    at(1_049, "1");
-    expect(profiles.get("khop")?.version).toBe("2");
-    expect(profiles.get("khop")?.estimates(1_049).compute?.callsInAll).toBe(10);
-    at(1_050, "1");
-    expect(profiles.get("khop")?.version).toBe("1");
-    at(1_075, "3");
-    expect(profiles.get("khop")?.version).toBe("3");
-  });
-
   test("are bounded: the function that was called least recently makes room", () => {
     const profiles = new Profiles();
     const call = (name: string, nowMs: number) => profiles.fold(stretch(1, { function: name }), nowMs, STRETCH_MS);

@@ -8,15 +8,12 @@ import { windowMsOf } from "./window-length.ts";
 /** At most 9 KiB each, of which two sides are 2 KiB each and what calls took by time is 3 KiB: 36 MiB in all. */
 export const PROFILES_MAX = TALLIED_FUNCTIONS_MAX;
 
-/** A version that was replaced is the current one again if it is called and the one that replaced it was not for so long. Chosen. */
-const REPLACED_MS = 1_000;
-
 export class Profiles {
   readonly #functions = new Map<string, FunctionProfile>();
 
   /**
    * What one node, or the storage side, saw in the last `stretchMs`; each is plausible. The names of the functions that are not what they were. A new
-   * version is a new function, and calls of the one before it that end after its first ones are of none.
+   * version is a new function.
    */
   fold(tallies: readonly Tally[], nowMs: number, stretchMs: number): readonly string[] {
     const shifted: string[] = [];
@@ -24,9 +21,8 @@ export class Profiles {
     for (const tally of tallies) {
       const { function: name, version } = tally;
       let profile = this.#functions.get(name);
-      if (profile?.replaces === version && nowMs - profile.calledMs < REPLACED_MS) continue;
       if (profile?.version !== version) {
-        profile = new FunctionProfile(version, profile?.version ?? null);
+        profile = new FunctionProfile(version);
         this.#functions.set(name, profile);
       }
       if (profile.fold(tally, nowMs, stretchMs, lastedMs)) shifted.push(name);
