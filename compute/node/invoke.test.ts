@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
-import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
+import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { FunctionCache } from "./function-cache.ts";
 import { NodeInvoker } from "./invoke.ts";
 import type { Call, Reply } from "./invoker.ts";
@@ -99,13 +99,6 @@ describe("a call that the plan sends where it is refused before it runs", () => 
   ] as const)("with %s, asked for %s, runs at %s", async (what, asked, ranAt) => {
     const code = what === "not reached" ? "REDIS_UNAVAILABLE" : what;
     const refusal = new LocusError(code, "no");
-    const turnedAway: Sample[] = [];
-    const observer = {
-      ran: () => {},
-      pushedBack: () => {},
-      refused: () => {},
-      turnedAway: (sample: Sample) => void turnedAway.push(sample),
-    };
     const failure = what === "not reached" ? new SideNotReached(refusal) : refusal;
     const registry = new SlowRegistry(() => described(1_000));
     await registry.load(new Uint8Array());
@@ -114,7 +107,7 @@ describe("a call that the plan sends where it is refused before it runs", () => 
       plannedSide: () => ({ side: "storage", reason: "probe", backCpuUs: 0, overflows: false }),
       sides: { compute: answering(() => {}), storage: { run: () => Promise.reject(failure) } },
       inFlightMax: 10,
-      observers: [observer],
+      observers: [],
       nowMs: () => 0,
     });
     const reply = await invoker.invoke({ ...CALL, side: asked });
@@ -123,8 +116,6 @@ describe("a call that the plan sends where it is refused before it runs", () => 
       { ok: false, error: { code } },
     ];
     expect(reply).toMatchObject(ranAt === null ? refused : ran);
-    const visit = { ...NO_USAGE, function: CALL.function, version: "1", side: "storage", isFixed: false };
-    expect(turnedAway).toEqual(ranAt === null ? [] : [{ ...visit, outcome: "SIDE_UNAVAILABLE" }]);
   });
 });
 
@@ -189,14 +180,7 @@ it("a call that was handed over is one that the plan spreads, and no caller's ch
     plannedSide: () => null,
     sides: { compute: answering(() => {}), storage: answering(() => {}) },
     inFlightMax: 10,
-    observers: [
-      {
-        ran: ({ isFixed }) => void fixed.push(isFixed === true),
-        pushedBack: () => {},
-        refused: () => {},
-        turnedAway: () => {},
-      },
-    ],
+    observers: [{ ran: ({ isFixed }) => void fixed.push(isFixed === true), pushedBack: () => {}, refused: () => {} }],
     nowMs: () => 0,
   });
   await invoker.invoke({ ...CALL, side: "compute" });
@@ -231,7 +215,6 @@ describe("a call that is pushed back", () => {
           ran: ({ side, outcome }) => void told.push(`${side} ${outcome}`),
           pushedBack: ({ side, cpuUs }) => void told.push(`${side} pushed back after ${cpuUs}`),
           refused: (code) => void told.push(code),
-          turnedAway: ({ side }) => void told.push(`${side} turned away`),
         },
       ],
       nowMs: () => registry.elapsedMs,

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 import { ARGS_BYTES_MAX, type FunctionDescription, type Limits } from "#runtime/function/description.ts";
 import { chooseSide, type PlannedSide, type SideChoice, type SideReason } from "#runtime/placement/choose-side.ts";
-import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
+import type { Sample, Side } from "#runtime/profile/sample.ts";
 import { expectText } from "./call-keys.ts";
 import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
@@ -17,14 +17,12 @@ import { SideNotReached, type AdmittedCall, type PushedBack, type SideReply, typ
 /** A look-up of an unknown function waits for the registry at most this long. Chosen, not measured. */
 const FIND_TIMEOUT_MS = 2_000;
 
-/** Who keeps account of calls: for each call `ran` or `refused` is called, once, the others before that. Must not throw. */
+/** Who keeps account of calls: for each call `ran` or `refused` is called, once. Must not throw. */
 export interface CallObserver {
   /** A sandbox had it. `elapsedUs` and `id` as in `Reply`; `beforeUs` of it were before it was pushed back from the other side. */
   ran(sample: Sample, elapsedUs: number, logs: readonly string[], id: string, beforeUs: number): void;
   /** Before that: what it used at storage until it was pushed back. */
   pushedBack(sample: Sample, elapsedUs: number): void;
-  /** It was to visit a side that had nothing for it, and goes on on the other one: not the end of a call. */
-  turnedAway(sample: Sample): void;
   /** It ended before a sandbox had it. */
   refused(code: ErrorCode): void;
 }
@@ -125,7 +123,6 @@ export class NodeInvoker implements Invoker {
           admitted = { ...admitted, backCpuUs: 0, known: sideReply.known, deadlineMs: left() };
         } catch (error) {
           if (otherwise === null || !(isUnavailable(error) || (isAway(place) && isFull(error)))) throw error;
-          if (place.reason === "probe") this.#noteTurnedAway(call, description, place.side);
           [place, otherwise] = [{ side: otherwise, reason: "unavailable" }, null];
           sentUs = this.#elapsedUsSince(startedMs);
           admitted = { ...admitted, backCpuUs: 0, deadlineMs: left() };
@@ -199,12 +196,6 @@ export class NodeInvoker implements Invoker {
     const endedUs = this.#elapsedUsSince(startedMs);
     for (const observer of this.#observers) observer.pushedBack(sample, endedUs);
     return { sentUs, endedUs, usage };
-  }
-
-  /** Who knows nothing of it sends one visit after the other. */
-  #noteTurnedAway({ function: name }: Call, { version }: FunctionDescription, side: Side): void {
-    const sample: Sample = { ...NO_USAGE, function: name, version, side, outcome: "SIDE_UNAVAILABLE", isFixed: false };
-    for (const observer of this.#observers) observer.turnedAway(sample);
   }
 
   #refuse(error: unknown, way: Way & Pick<Reply, "side" | "reason">, startedMs: number): Refused {

@@ -117,8 +117,6 @@ export class NodeMetrics implements CallObserver {
     this.#pushedBack.set(name, (this.#pushedBack.get(name) ?? 0) + 1);
   }
 
-  turnedAway(): void {}
-
   refused(code: ErrorCode): void {
     this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1);
   }

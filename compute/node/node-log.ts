@@ -45,8 +45,6 @@ export class NodeLog implements CallObserver {
   /** The run that follows says its lines again. */
   pushedBack(): void {}
 
-  turnedAway(): void {}
-
   refused(): void {}
 
   /** The prelude (runtime/sandbox/prelude.guest.ts) writes the level before the text, but for `info`. */

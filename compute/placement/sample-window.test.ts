@@ -37,14 +37,6 @@ test("a window of few functions is over sooner than one of many", () => {
   expect(tallied(600)).toEqual([601]);
 });
 
-test("a visit that was turned away tells that it told nothing", () => {
-  const { came, windows } = played();
-  windows.turnedAway({ ...NO_USAGE, function: "f", version: "1", side: "storage", outcome: "SIDE_UNAVAILABLE" });
-  vi.advanceTimersByTime(25);
-  const [{ side, sums } = { side: "compute", sums: [] }] = came[0]!.tallies;
-  expect([side, termOf(sums, "untold"), termOf(sums, "calls")]).toEqual(["storage", 1, 0]);
-});
-
 test("a window ends where the plan moves something, after as long as the shortest at the earliest", () => {
   const { came, windows, call } = played();
   windows.endEarly();

@@ -40,11 +40,6 @@ export class SampleWindows implements CallObserver {
     this.#record(sample, elapsedUs);
   }
 
-  /** It tells nothing of what calls take there, and that there is nothing to be told. */
-  turnedAway(sample: Sample): void {
-    this.#record(sample, 0);
-  }
-
   refused(): void {}
 
   /** What comes from now on is under another plan, and is not to be told with what was before, but for what a shortest window takes. */

@@ -39,7 +39,7 @@ export function isWarmAt(paces: Paces, side: Side, nowMs: number): boolean {
 /** A few calls go there first: they warm it, and say whether the move is as good as the model has it. */
 export function visiting(now: FunctionState, candidate: CalledFunction, share: number, nowMs: number): Change {
   const side = gainingSide(now, share);
-  const probeEvery = failsAt(candidate, side, nowMs) ? probeEveryOf(candidate, side, nowMs) : FIRST_VISIT_EVERY;
+  const probeEvery = failsAt(candidate, side) ? probeEveryOf(candidate, side, nowMs) : FIRST_VISIT_EVERY;
   return {
     to: { ...now, state: "probing", probeEvery },
     why: now.state === "probing" ? null : { kind: "probing", side },
@@ -59,7 +59,7 @@ export function probed(now: FunctionState, candidate: CalledFunction, nowMs: num
   const pace = now.paces[other];
   const isKnown = pace !== null && pace.calls >= VISITS_MIN;
   const cheap = probeEveryOf(candidate, other, nowMs);
-  const wanted = isKnown || failsAt(candidate, other, nowMs) ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
+  const wanted = isKnown || failsAt(candidate, other) ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
   // A step of a tenth is no news to those who follow the plan.
   const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
   const isStale = !isKnown || nowMs - pace.atMs > PROBE_INTERVAL_MS;
@@ -68,12 +68,9 @@ export function probed(now: FunctionState, candidate: CalledFunction, nowMs: num
   return { to: { ...now, state, probeEvery }, why: { kind: isStale ? "probing" : "probed", side: other } };
 }
 
-/** Nothing is known of a side where every visit fails, or has for long, and no more than probes should find that out. */
-function failsAt({ profile, costs }: CalledFunction, side: Side, nowMs: number): boolean {
-  const { calls, lastMs } = costs.sides[side];
-  const isKnown = calls > 0 && lastMs !== null && nowMs - lastMs <= WARM_MS;
-  return !isKnown && profile.untold(side) >= VISITS_MIN;
-}
+/** Nothing is known of a side where every visit fails, and no more than probes should find that out. */
+const failsAt = ({ profile, costs }: CalledFunction, side: Side): boolean =>
+  costs.sides[side].calls === 0 && profile.untold(side) >= VISITS_MIN;
 
 /** One call in so many: seldom enough to be cheap, whatever that leaves untold. */
 function probeEveryOf(
