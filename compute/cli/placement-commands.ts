@@ -80,13 +80,16 @@ const whereOf = (text: string): Side | number => {
   throw new InvalidArgumentError("must be compute, storage, or a share from 0 to 1");
 };
 
-const numberOf = (text: string): number => {
+const aboveZero = (text: string, expected: string): number => {
   const value = Number(text);
   if (text !== "" && Number.isFinite(value) && value > 0) return value;
-  throw new InvalidArgumentError("must be a number above 0");
+  throw new InvalidArgumentError(`must be ${expected}`);
 };
 
-const boundOf = (text: string): number | "none" => (text === "none" ? text : numberOf(text));
+const numberOf = (text: string): number => aboveZero(text, "a number above 0");
+
+const boundOf = (text: string): number | "none" =>
+  text === "none" ? text : aboveZero(text, "a number above 0, or none");
 
 const rulesText = ({ function: name, pin, weight, p99UnderMs }: PlacementRules): string => {
   const where = pin === null ? "free" : `pinned, ${percentText(pin)} at storage`;

@@ -755,7 +755,15 @@ describe("what has proved better", () => {
         .run(250, { walk: calls("compute", 50, WALK, factor) });
     const refuted = (change: Partial<Refutation> = {}, untilMs = 5_000): FunctionState => {
       const promisedUs = tookUs("compute", WALK);
-      const refutation = { atMs: 500, promisedUs, promisedBytes: WALK.bytes, modelError: 4, ...change };
+      const refutation = {
+        atMs: 500,
+        sinceMs: 700,
+        fromShare: 0,
+        promisedUs,
+        promisedBytes: WALK.bytes,
+        modelError: 4,
+        ...change,
+      };
       return resting(0, {
         trials: { ...NO_TRIALS, backOffs: new Map([["storage", { ms: 4_000, untilMs, refutation }]]) },
       });
@@ -791,6 +799,34 @@ describe("what has proved better", () => {
       };
       expect(beside(499)).toBe(0);
       expect(beside(501)).toBe(1);
+    });
+
+    test("it goes from another share than that which did better", () => {
+      expect(shareAfter(refuted({ fromShare: 0.3 }))).toBe(1);
+    });
+
+    test("it goes in a surge, which is another load", () => {
+      const surging = full().run(25, { walk: calls("compute", 80, WALK, QUEUED) });
+      const after = (callersGrown: number) => {
+        const walk = { ...refuted(), sinceMs: -10_000 };
+        return next(surging, { walk }, STORAGE, undefined, [], callersGrown).state.get("walk")!.share;
+      };
+      expect([after(1), after(2)]).toEqual([0, 1]);
+    });
+
+    test("what others are held for is not broken for a plan that has been refuted", () => {
+      const load = visited({ walk: WALK, hash: HASH });
+      load.run(750, { walk: calls("compute", 30, WALK), hash: calls("compute", 6, HASH) });
+      const proof = { sinceMs: 500, untilMs: 5_000, promisedUs: tookUs("compute", HASH), refutedShare: 1 };
+      const hash = (held: Trials["held"]) => resting(0, { trials: { ...NO_TRIALS, held } });
+      const sharesOf = (walk: FunctionState, held: Trials["held"]) => {
+        const { state } = next(load, { walk, hash: hash(held) }, STORAGE);
+        return [state.get("walk")!.share, state.get("hash")!.share];
+      };
+      const held = { ...proof, firmUntilMs: -Infinity };
+      expect(sharesOf(resting(0), held)).toEqual([1, expect.closeTo(0.4, 1)]);
+      expect(sharesOf(refuted(), null)).toEqual([0, 1]);
+      expect(sharesOf(refuted(), held)).toEqual([0, 0]);
     });
 
     test("others move all the same", () => {
@@ -1063,6 +1099,20 @@ describe("what has proved better", () => {
         refutedShare: 0,
         firmUntilMs: -Infinity,
       });
+    });
+
+    test("what was clearly worse keeps by how much the model was wrong of it", () => {
+      const load = came(3 * QUEUED);
+      const { state, transitions } = next(load, { walk: begun(load.nowMs - 150), hash: resting(0) });
+      const { why } = transitions.find((one) => one.function === "walk")!;
+      const ratio = why.kind === "tried" ? why.ratio! : Number.NaN;
+      expect(ratio).toBeGreaterThan(1.2);
+      // The model has the compute core at 0.8 of what it was.
+      const busyUs = (side: Side): number =>
+        costOf(side, WALK, DEFAULT_CONSTANTS).computeUs + costOf("compute", HASH, DEFAULT_CONSTANTS).computeUs;
+      const { refutation } = state.get("walk")!.trials.backOffs.get("storage")!;
+      expect(refutation!.modelError).toBeCloseTo((ratio * busyUs("compute")) / busyUs("storage"), 1);
+      expect(refutation).toMatchObject({ atMs: load.nowMs, fromShare: 0 });
     });
 
     const proofOf = (refutedShare: number, untilMs: number) => ({

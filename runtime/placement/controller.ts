@@ -35,9 +35,9 @@ import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import { STEADY_MS } from "./before-and-since.ts";
 import { heldAlong, heldOn, isOtherShare, isProved, refutationOf } from "./held-function.ts";
-import { nextTrial, type TrialStep } from "./next-trial.ts";
+import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialCostMs, trialsAfter, verdictOf, type Better, type Verdict } from "./trial-verdict.ts";
-import { patienceOf } from "./trials.ts";
+import { patienceOf, type Refutation } from "./trials.ts";
 import { areSlight, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
 
@@ -112,9 +112,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { use, choices } =
     tried.length > 0
       ? worthwhileShares(surged.map(still), capacity)
-      : isSurge
-        ? planned(surged, capacity, nowMs).choices
-        : chosen(withWaiting(surged, capacity, nowMs), capacity, nowMs);
+      : chosen(isSurge ? surged : withWaiting(surged, capacity, nowMs), capacity, { nowMs, isSurge });
   if (tried.length > 0) {
     for (const called of all) {
       if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));
@@ -193,54 +191,66 @@ const callersOf = (all: readonly CalledFunction[]): number =>
 
 type Choices = ReturnType<typeof worthwhileShares>;
 
-/** As `planned`; and none goes where a trial has shown it to do worse, unless the model promises far more. */
-function chosen(all: readonly CalledFunction[], capacity: Capacity, nowMs: number): Choices {
-  const { candidates, choices } = planned(all, capacity, nowMs);
-  return withoutRefuted(candidates, choices, capacity, nowMs);
-}
-
-/** Those that a trial has shown to do better where they are stay there, unless the model promises far more. `candidates`: who may move from where they are, and who not. */
-function planned(
+/**
+ * Those that a trial has shown to do better where they are stay there, and none goes where one has shown it to do worse, unless the model promises far more. A surge is another load than that of the
+ * trials that showed something to be worse.
+ */
+function chosen(
   all: readonly CalledFunction[],
   capacity: Capacity,
-  nowMs: number,
-): { readonly candidates: readonly CalledFunction[]; readonly choices: Choices } {
+  { nowMs, isSurge }: { readonly nowMs: number; readonly isSurge: boolean },
+): Choices {
+  const best = (candidates: readonly CalledFunction[]): Choices => {
+    const choices = worthwhileShares(candidates, capacity);
+    return isSurge ? choices : withoutRefuted(candidates, choices, capacity, nowMs);
+  };
   const { firm, held } = withHeld(all, capacity, nowMs);
-  const free = worthwhileShares(firm, capacity);
-  if (held === firm) return { candidates: firm, choices: free };
+  const free = best(firm);
+  if (held === firm) return free;
   // What has proved to be worse stays so, whatever is promised of it.
   const isOther = all.every((called, index) => {
     return !isProved(called) || isOtherShare(free.choices[index]!.share, called.trials.held!.refutedShare);
   });
   const error = all.reduce((most, { trials: { held: promise } }) => Math.max(most, promise?.modelError ?? 1), 1);
-  return isOther && isFarBetter(all, free, error)
-    ? { candidates: firm, choices: free }
-    : { candidates: held, choices: worthwhileShares(held, capacity) };
+  const now = outlookOf(
+    free.use,
+    all.map(({ share }) => share),
+  );
+  return isOther && isFarBetter(free.best, now, error) ? free : best(held);
 }
 
-/** Than the shares of now, by the model that was wrong by so many times. */
-function isFarBetter(all: readonly CalledFunction[], { use, best }: Choices, modelError: number): boolean {
-  const shares = all.map(({ share }) => share);
-  return outlookOf(use, shares).busiest > HOLD_BREAK * modelError * best.busiest;
-}
+/** By the model that was wrong by so many times. */
+const isFarBetter = (one: Outlook, other: Outlook, modelError: number): boolean =>
+  other.busiest > HOLD_BREAK * modelError * one.busiest;
 
-/** Where a move relieves what is full by what a trial has just shown to do worse, the function stays, and what is best for the others is chosen anew. */
+/** Where a move would have a function where a trial has just shown that it does worse, it stays, and what is best for the others is chosen anew; unless that is far worse than with the move. */
 function withoutRefuted(all: readonly CalledFunction[], choices: Choices, capacity: Capacity, nowMs: number): Choices {
-  const refuted = all.filter((called, index) => {
+  let error = 1;
+  const refuted = new Set<CalledFunction>();
+  all.forEach((called, index) => {
     const { share, gain } = choices.choices[index]!;
-    if (gain?.kind !== "overload" || called.trials.backOffs.size === 0) return false;
-    const refutation = refutationOf(called, share, nowMs);
-    if (refutation === null || isFarBetter(all, choices, refutation.modelError)) return false;
-    // Beside others that were elsewhere then it may be so or not.
-    const moved = all.filter(({ before }) => (before.moved?.atMs ?? -Infinity) > refutation.atMs);
-    return areSlight(
-      moved.filter((other) => other !== called),
-      all,
-    );
+    // What its bounds demand is right whatever it costs.
+    const refutation = gain === null ? null : refutationOf(called, share, nowMs);
+    if (refutation === null || haveOthersMoved(called, all, refutation)) return;
+    refuted.add(called);
+    error = Math.max(error, refutation.modelError);
   });
-  if (refuted.length === 0) return choices;
-  const left = all.map((called) => (refuted.includes(called) ? still(called) : called));
-  return withoutRefuted(left, worthwhileShares(left, capacity), capacity, nowMs);
+  if (refuted.size === 0 || !isCrowded(all, choices.use, capacity)) return choices;
+  const left = all.map((called) => (refuted.has(called) ? still(called) : called));
+  const without = worthwhileShares(left, capacity);
+  if (isFarBetter(choices.best, without.best, error)) return choices;
+  // What is best for others now may be what was refuted of them.
+  return withoutRefuted(left, without, capacity, nowMs);
+}
+
+/** Beside others that were elsewhere then, or called for something else, what was refuted may be so or not. Whoever is where such calls were found to do best is where it was. */
+function haveOthersMoved(called: CalledFunction, all: readonly CalledFunction[], { atMs }: Refutation): boolean {
+  const others = all.filter((other) => {
+    const { moved: move, sinceMs } = other.before;
+    const hasMoved = move !== null && move.by !== "recall" && move.atMs > atMs;
+    return other.name !== called.name && (hasMoved || sinceMs > atMs);
+  });
+  return !areSlight(others, all);
 }
 
 /** What becomes of one function while nothing is tried. */

@@ -97,8 +97,14 @@ export function explain(name: string, known: Known): Explanation {
     transitions,
   };
   const retryAtMs = { compute: retryAtMsTo(state, "compute"), storage: retryAtMsTo(state, "storage") };
-  return { ...told, reason: reasonText({ ...told, retryAtMs, isCrowded, hasStorage, nowMs }) };
+  const refutedUntilMs = { compute: refutedUntilMsOf(state, "compute"), storage: refutedUntilMsOf(state, "storage") };
+  return { ...told, reason: reasonText({ ...told, retryAtMs, refutedUntilMs, isCrowded, hasStorage, nowMs }) };
 }
+
+const refutedUntilMsOf = ({ trials: { backOffs } }: FunctionState, side: Side): number => {
+  const { refutation, untilMs } = backOffs.get(side) ?? {};
+  return refutation === undefined ? -Infinity : untilMs!;
+};
 
 function heldAt({ trials: { held } }: FunctionState, nowMs: number): Held | null {
   if (held === null || held.untilMs <= nowMs) return null;

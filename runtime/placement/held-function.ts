@@ -98,13 +98,13 @@ export const heldAgain = (
   return { ...trials, held, holdMs };
 };
 
-/** As after the trials that showed it: calls that are under way, and what has moved meanwhile, say nothing of it. */
+/** Such calls have come back: what others take that are under way says nothing of it. */
 export const refutedAgain = ({ backOffs, fruitless }: Refuted, nowMs: number): Refuted => ({
   fruitless,
   backOffs: new Map(
     Array.from(backOffs, ([key, { refutation, ...one }]) => [
       key,
-      refutation === undefined ? one : { ...one, refutation: { ...refutation, atMs: nowMs } },
+      refutation === undefined ? one : { ...one, refutation: { ...refutation, sinceMs: nowMs + STEADY_MS } },
     ]),
   ),
 });
@@ -140,15 +140,15 @@ export function isPromiseBroken(
 export const isOtherShare = (one: number, other: number): boolean => Math.abs(one - other) >= SHARE_OTHER;
 
 /**
- * What a trial has shown of all calls on one side, where a move to a share would have nearly all there. null: nothing, it was long ago, or calls take longer than they did
- * where that did worse.
+ * What a trial has shown of all calls on one side, held against about the share of now, where a move would have nearly all there. null: nothing, it was long ago, or calls take longer now than in
+ * the plan that did better.
  */
 export function refutationOf({ profile, share, trials }: Tried, there: number, nowMs: number): Refutation | null {
   const side = there > share ? "storage" : "compute";
   const { refutation, untilMs = -Infinity } = trials.backOffs.get(side) ?? {};
-  if (refutation === undefined || nowMs >= untilMs || isOtherShare(there, shareAt(side))) return null;
-  const isBroken = isPromiseBroken(profile, { ...refutation, sinceMs: refutation.atMs + STEADY_MS }, nowMs);
-  return isBroken ? null : refutation;
+  if (there === share || refutation === undefined || nowMs >= untilMs) return null;
+  if (isOtherShare(there, shareAt(side)) || isOtherShare(share, refutation.fromShare)) return null;
+  return isPromiseBroken(profile, refutation, nowMs) ? null : refutation;
 }
 
 /** null: too few have ended to tell. */

@@ -72,8 +72,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
   const isRefuted = last !== null && (isUndone(last, nowMs) || fromUs > PROMISE_SLACK * last.promisedUs);
-  // What a bound demands says nothing of whether the move was one.
-  const isMistaken = gain !== null && isRefuted && !isBlameless(candidate, last, nowMs);
+  // That storage runs nothing any more says nothing of whether the move was one.
+  const isMistaken = candidate.hasStorage && isRefuted && !isBlameless(candidate, last, nowMs);
   if (isBack && isMistaken && nowMs - last.atMs < VERIFY_MS) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
     const moved = { atMs: nowMs, by: "revert", fromShare: before.share, promisedUs, isJudged: true } as const;

@@ -4,7 +4,7 @@ import { ONE_CORE_EACH, type Calls } from "./played-calls.ts";
 import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
 import { poolUse } from "./pool-use.ts";
 import { trialsAfter } from "./trial-verdict.ts";
-import { NO_TRIALS } from "./trials.ts";
+import { NO_TRIALS, type Trials } from "./trials.ts";
 import type { Tried } from "./tried-function.ts";
 
 const next = (all: readonly Tried[], nowMs: number, capacity = ONE_CORE_EACH) => {
@@ -102,6 +102,21 @@ describe("what is tried next", () => {
     const kept = { ...NO_TRIALS, keptSide: "storage" } as const;
     const b = load.tried("b", 1, { load: loadOf(100) });
     expect(next([load.tried("a", 0, { trials: kept }), b], load.nowMs)).toEqual([["a", "storage", null]]);
+  });
+
+  test("what did as well, after all others, and of two the one that did so longer ago", () => {
+    const load = Load.warm().run(500, { a: atCompute, b: atCompute });
+    const tied = (untilMs: number) => ({
+      ...NO_TRIALS,
+      backOffs: new Map([["storage", { ms: 4_000, untilMs, isTie: true } as const]]),
+    });
+    const none = loadOf(100);
+    const chosen = (a: Trials, b: Trials) =>
+      next([load.tried("a", 0, { trials: a }), load.tried("b", 0, { trials: b, load: none })], load.nowMs)[0]?.[0];
+    expect(chosen(NO_TRIALS, NO_TRIALS)).toBe("a");
+    expect(chosen(tied(-1), NO_TRIALS)).toBe("b");
+    expect(chosen(tied(-1), tied(-2))).toBe("b");
+    expect(chosen(tied(-2), tied(-1))).toBe("a");
   });
 
   test("no small change, nothing that has proved better where it is or was no good just now, and no side that is cold", () => {

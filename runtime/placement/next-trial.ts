@@ -80,7 +80,7 @@ export function nextTrial(
   if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
   if (queuedMs(all, heardMs) > QUEUED_MS_MAX) return [];
   const unqueued = weighty.filter((index) => queuedMs([all[index]!], heardMs) <= QUEUED_MS_MAX);
-  let [least, chosen]: [number, readonly TrialStep[]] = [Infinity, []];
+  let [least, chosen]: [Rank, readonly TrialStep[]] = [{ tiedMs: Infinity, busier: Infinity }, []];
   for (const steps of trialsOf(all, unqueued, nowMs)) {
     const then = [...shares];
     for (const { index, side } of steps) then[index] = shareAt(side);
@@ -88,12 +88,29 @@ export function nextTrial(
     const busier = outlookOf(use, then).busiest / busiest;
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
     if (busier >= (didSoOnce ? BUSIER_ONCE_MAX : BUSIER_MAX)) continue;
-    const rank = didSoOnce ? -steps.length : busier;
-    if (rank < least) [least, chosen] = [rank, steps];
+    const rank = { tiedMs: tiedMs(steps, all), busier: didSoOnce ? -steps.length : busier };
+    if (comesBefore(rank, least)) [least, chosen] = [rank, steps];
   }
   const isVain = chosen.length > 0 && hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs));
   return isVain ? [] : chosen;
 }
+
+/** Where a trial stands among those that may be begun. */
+interface Rank {
+  /** What came to a tie is due again soon, and would keep all others waiting: it gives way to them, and to those that did so longer ago. Until when it waited; -Infinity: it was no tie. */
+  readonly tiedMs: number;
+  /** By the model, how many times as busy the busiest pool is; below 0: it was kept once. */
+  readonly busier: number;
+}
+
+const comesBefore = (one: Rank, other: Rank): boolean =>
+  one.tiedMs < other.tiedMs || (one.tiedMs === other.tiedMs && one.busier < other.busier);
+
+const tiedMs = (steps: readonly TrialStep[], all: readonly Tried[]): number =>
+  steps.reduce((latest, { index, side, partner }) => {
+    const backOff = all[index]!.trials.backOffs.get(keyOf(side, partner));
+    return backOff?.isTie === true ? Math.max(latest, backOff.untilMs) : latest;
+  }, -Infinity);
 
 /** On the mean of those that were heard of lately, beyond what the model has a call take that is alone; what failed is no call here. */
 function queuedMs(all: readonly Tried[], heardMs: number): number {

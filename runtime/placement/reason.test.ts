@@ -36,6 +36,7 @@ const reasonOf = (compute: PlacedSide, storage: PlacedSide, change: Partial<Plac
     held: null,
     isCrowded: false,
     hasStorage: true,
+    refutedUntilMs: { compute: -Infinity, storage: -Infinity },
     rules: FREE_RULES,
     demand: { operations: 4, rounds: 2, bytes: 100, cpuUs: 10 },
     sides: { compute, storage },
@@ -80,6 +81,17 @@ describe("the reason", () => {
     expect(reasonOf(sideOf(500, { error: 0.06 }), sideOf(450, { error: 0.08 }))).toBe(
       "A call takes 500 µs at compute and 450 µs at storage: all at storage would save 50 µs a call (10 %), and a move must save more than 100 µs (20 %), twice what these figures may be wrong by.",
     );
+  });
+
+  test("says that a trial there was clearly worse, while a part is too busy and it counts", () => {
+    const refutedUntilMs = { compute: -Infinity, storage: NOW_MS + 4_000 };
+    const reason = (change: Partial<Placed>) => reasonOf(sideOf(500), sideOf(300), { refutedUntilMs, ...change });
+    expect(reason({ isCrowded: true })).toBe(
+      "A call takes 500 µs at compute and 300 µs at storage: a trial with all of its calls there was clearly worse, which counts for up to 4.00 s more while a part is too busy.",
+    );
+    const other = "it moves when that makes no part too busy.";
+    expect(reason({})).toContain(other);
+    expect(reason({ isCrowded: true, nowMs: NOW_MS + 4_000 })).not.toContain("a trial");
   });
 
   test("says that storage runs nothing, where it would go", () => {

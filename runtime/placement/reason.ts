@@ -40,6 +40,8 @@ interface Placed {
   readonly isCrowded: boolean;
   /** Whether storage runs anything. */
   readonly hasStorage: boolean;
+  /** Until when what a trial has shown to be worse on a side counts against it; in the past: nothing does. */
+  readonly refutedUntilMs: Readonly<Record<Side, number>>;
   readonly rules: Rules;
   /** null: no call of it is known. */
   readonly demand: Demand | null;
@@ -109,7 +111,7 @@ const OTHER_SHARE = 0.005;
 
 /** As `stayText`, by the figures of now. */
 function nowText(
-  { share, retryAtMs, hasStorage, rules: { p99UnderUs }, nowMs }: Placed,
+  { share, retryAtMs, refutedUntilMs, hasStorage, isCrowded, rules: { p99UnderUs }, nowMs }: Placed,
   sides: Readonly<Record<Side, ReasonSide>>,
   faster: Side,
 ): string {
@@ -129,6 +131,10 @@ function nowText(
   }
   const idleMs = nowMs - Math.max(lastMs, sides[otherSide(faster)].lastMs ?? 0);
   if (idleMs > ACTIVE_MS) return `it was not called for ${durationText(idleMs * 1e3)}, and moves when it is`;
+  const refutedMs = refutedUntilMs[faster] - nowMs;
+  if (isCrowded && refutedMs > 0) {
+    return `a trial with all of its calls there was clearly worse, which counts ${heldText(refutedMs)}`;
+  }
   return "it moves when that makes no part too busy";
 }
 

@@ -353,6 +353,8 @@ describe("after a trial", () => {
       for (let time = 0; time < times; time++) trials = after("dropped", trials, load.nowMs, ratio);
       return { fruitless: trials.fruitless, ms: backOff(trials)!.ms };
     };
+    expect(backOff(after("dropped", NO_TRIALS, load.nowMs, 1.02))).toMatchObject({ isTie: true });
+    expect(backOff(after("dropped", NO_TRIALS, load.nowMs, 1.1))).not.toHaveProperty("isTie");
     expect(again(2, 1.02)).toEqual({ fruitless: 3, ms: 4_000 });
     expect(again(9, 1.02)).toEqual({ fruitless: 7, ms: 4_000 });
     expect(again(9, 0.96)).toEqual({ fruitless: 7, ms: 4_000 });
@@ -404,7 +406,14 @@ describe("after a trial", () => {
       return [...after.backOffs.values()][0]!.refutation;
     };
     const warm = load.tried("a", 1);
-    expect(refutationOf(warm)).toEqual({ atMs: 650, promisedUs: 4_000, promisedBytes: 0, modelError: 1.7 });
+    expect(refutationOf(warm)).toEqual({
+      atMs: 650,
+      sinceMs: 850,
+      fromShare: 0,
+      promisedUs: 4_000,
+      promisedBytes: 0,
+      modelError: 1.7,
+    });
     expect(refutationOf(warm, "b")).toBeUndefined();
     const cold = new Load().run(500, { a: atCompute }).run(150, { a: atStorage }).tried("a", 1);
     expect(refutationOf(cold)).toBeUndefined();

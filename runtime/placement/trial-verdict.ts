@@ -59,7 +59,7 @@ const BACK_OFF_MS_MAX = 60_000;
  */
 const TIE = 2 * GAIN_MIN;
 const BACK_OFF_MS_TIE = 4_000;
-/** Of ties so many make the time to the next trial longer: STEADY_MS · 1.5⁷ is 3.4 s, and what has come to a tie is not tried again before that. */
+/** Of a function's ties so many make the time to the next trial longer: with these alone it is 3.4 s (STEADY_MS · 1.5⁷), about as long as a tie waits. */
 const TIES_COUNTED = 7;
 export const HOLD_MS_MIN = 5_000;
 const HOLD_MS_MAX = 60_000;
@@ -242,12 +242,13 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   const counts = isCounted(running) && !(isTie && trials.fruitless >= TIES_COUNTED);
   const fruitless = trials.fruitless + (counts ? 1 : 0);
   // Of code that was still to be compiled there it says nothing.
-  const refutation = came === "worse" && wasWarm && partner === null ? refutationOf(tried, nowMs, modelError) : null;
+  const refutation = came === "worse" && wasWarm && partner === null ? shownWorse(tried, nowMs, modelError) : null;
+  const backOff = { ms, untilMs: nowMs + ms, ...(isTie && { isTie }), ...(refutation && { refutation }) };
   return {
     ...over,
     fruitless,
     paidMs: nowMs + Math.min(TRIAL_REST_MS_MAX, costMsOf(running, ratio, nowMs) / COST_MAX),
-    backOffs: new Map([...recent, [key, { ms, untilMs: nowMs + ms, ...(refutation && { refutation }) }]]),
+    backOffs: new Map([...recent, [key, backOff]]),
   };
 }
 
@@ -264,8 +265,11 @@ export const trialCostMs = ({ trials: { running } }: Tried, { came, ratio }: Ver
   running === null || came === "kept" || !isCounted(running) ? 0 : costMsOf(running, ratio, nowMs);
 
 /** null: no call ended before it. */
-function refutationOf({ profile, trials: { running } }: Tried, nowMs: number, modelError: number): Refutation | null {
-  const before = profile.byTime.between(running!.startedMs - BEFORE_MS, running!.startedMs);
+function shownWorse({ profile, trials: { running } }: Tried, nowMs: number, modelError: number): Refutation | null {
+  const { startedMs, fromShare } = running!;
+  const before = profile.byTime.between(startedMs - BEFORE_MS, startedMs);
   const promisedUs = meanUs(before);
-  return promisedUs === null ? null : { atMs: nowMs, promisedUs, promisedBytes: meanBytes(before), modelError };
+  if (promisedUs === null) return null;
+  const promised = { promisedUs, promisedBytes: meanBytes(before) };
+  return { atMs: nowMs, sinceMs: nowMs + STEADY_MS, fromShare, ...promised, modelError };
 }

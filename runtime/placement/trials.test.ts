@@ -3,7 +3,10 @@ import { NO_TRIALS, trialsAfterShift, type Trials } from "./trials.ts";
 
 test("a shift makes all be tried soon where what was no good before is remembered, else what did well once alone", () => {
   const no = { ms: 1_000, untilMs: Infinity };
-  const shown = { ...no, refutation: { atMs: 0, promisedUs: 1, promisedBytes: 0, modelError: 1 } };
+  const shown = {
+    ...no,
+    refutation: { atMs: 0, sinceMs: 0, fromShare: 0, promisedUs: 1, promisedBytes: 0, modelError: 1 },
+  };
   const backOffs = new Map([
     ["storage", shown],
     ["storage b", shown],

@@ -6,6 +6,10 @@ import type { Side } from "#runtime/profile/sample.ts";
 /** All calls of a function on one side were clearly worse than the plan before it. */
 export interface Refutation {
   readonly atMs: number;
+  /** From when on calls are held against what is promised of them. */
+  readonly sinceMs: number;
+  /** Its share in the plan that did better. */
+  readonly fromShare: number;
   /** What a call took before the trial, and the bytes of such a call: where they take longer now the load is another. */
   readonly promisedUs: number;
   readonly promisedBytes: number;
@@ -17,6 +21,8 @@ export interface Refutation {
 interface BackOff {
   readonly ms: number;
   readonly untilMs: number;
+  /** It was as good. */
+  readonly isTie?: true;
   /** Without: it was no better, or cold, or two changed places. */
   readonly refutation?: Refutation;
 }
@@ -132,6 +138,6 @@ export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: n
     : new Map(
         [...trials.backOffs]
           .filter(([key]) => key.split(" ")[0] !== trials.keptSide)
-          .map(([key, { ms, untilMs }]) => [key, { ms, untilMs }]),
+          .map(([key, { ms, untilMs, isTie }]) => [key, { ms, untilMs, ...(isTie && { isTie }) }]),
       ),
 });
