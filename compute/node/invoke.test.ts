@@ -119,6 +119,44 @@ describe("a call that the plan sends where it is refused before it runs", () => 
   });
 });
 
+describe("a storage side that the node's user has no right to", () => {
+  it("is asked by one call a second, of those that need not run there", async () => {
+    const registry = new SlowRegistry(() => described(1_000));
+    await registry.load(new Uint8Array());
+    let asked = 0;
+    let nowMs = 0;
+    let isDenied = true;
+    const denying: SideRunner = {
+      run: async (admitted, signal) => {
+        asked += 1;
+        if (isDenied) throw new LocusError("PERMISSION_DENIED", "no");
+        return answering(() => {}).run(admitted, signal);
+      },
+    };
+    const invoker = new NodeInvoker({
+      functions: new FunctionCache(registry, 1_024),
+      plannedSide: () => ({ side: "storage", reason: "plan", backCpuUs: 0, overflows: false }),
+      sides: { compute: answering(() => {}), storage: denying },
+      inFlightMax: 10,
+      observers: [],
+      nowMs: () => nowMs,
+    });
+    const elsewhere = { ok: true, side: "compute", reason: "unavailable" };
+    for (const atMs of [0, 500, 999]) {
+      nowMs = atMs;
+      expect(await invoker.invoke(CALL)).toMatchObject(elsewhere);
+    }
+    expect(asked).toBe(1);
+    expect(await invoker.invoke({ ...CALL, side: "storage" })).toMatchObject({ error: { code: "PERMISSION_DENIED" } });
+    nowMs = 1_000;
+    expect(await invoker.invoke(CALL)).toMatchObject(elsewhere);
+    expect(asked).toBe(3);
+    isDenied = false;
+    nowMs = 2_000;
+    expect(await invoker.invoke(CALL)).toMatchObject({ ok: true, side: "storage", reason: "plan" });
+  });
+});
+
 describe("a call that overflows to a side that has no room", () => {
   const full = new LocusError("OVERLOADED", "its queue is full");
   const refusing: Readonly<Record<string, SideRunner>> = {

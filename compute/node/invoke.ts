@@ -16,6 +16,8 @@ import { SideNotReached, type AdmittedCall, type PushedBack, type SideReply, typ
 
 /** A look-up of an unknown function waits for the registry at most this long. Chosen, not measured. */
 const FIND_TIMEOUT_MS = 2_000;
+/** Where the user that functions run as lacks the right to run at storage nothing is meant to run there for so long, and then the next call asks again. Chosen. */
+const BARRED_MS = 1_000;
 
 /** Who keeps account of calls: for each call `ran` or `refused` is called, once. Must not throw. */
 export interface CallObserver {
@@ -61,6 +63,7 @@ export class NodeInvoker implements Invoker {
   readonly #idPrefix = `${randomBytes(6).toString("hex")}-`;
   #admitted = 0;
   #inFlight = 0;
+  #barredUntilMs = -Infinity;
 
   constructor({ functions, plannedSide, sides, inFlightMax, observers, nowMs }: NodeInvokerOptions) {
     this.#functions = functions;
@@ -95,7 +98,7 @@ export class NodeInvoker implements Invoker {
       const description = known ?? (await this.#find(call, signal));
       limits = description.limits;
       if (known === undefined) sentUs = this.#elapsedUsSince(startedMs);
-      const choice = this.#choose(call, description);
+      const choice = this.#choose(call, description, startedMs);
       place = choice;
       let { otherwise } = choice;
       const limitMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
@@ -123,6 +126,7 @@ export class NodeInvoker implements Invoker {
           admitted = { ...admitted, backCpuUs: 0, known: sideReply.known, deadlineMs: left() };
         } catch (error) {
           if (otherwise === null || !(isUnavailable(error) || (isAway(place) && isFull(error)))) throw error;
+          if (place.side === "storage" && isDenied(error)) this.#barredUntilMs = this.#nowMs() + BARRED_MS;
           [place, otherwise] = [{ side: otherwise, reason: "unavailable" }, null];
           sentUs = this.#elapsedUsSince(startedMs);
           admitted = { ...admitted, backCpuUs: 0, deadlineMs: left() };
@@ -138,8 +142,15 @@ export class NodeInvoker implements Invoker {
   }
 
   /** Only a call that may go either way is one of those that the plan spreads. */
-  #choose({ side: requested, function: name }: Call, { side: preferred }: FunctionDescription): SideChoice {
-    return chooseSide({ requested, planned: requested === null ? this.#plannedSide(name) : null, preferred });
+  #choose(
+    { side: requested, function: name }: Call,
+    { side: preferred }: FunctionDescription,
+    nowMs: number,
+  ): SideChoice {
+    const choice = chooseSide({ requested, planned: requested === null ? this.#plannedSide(name) : null, preferred });
+    const { side, otherwise } = choice;
+    if (side !== "storage" || otherwise === null || nowMs >= this.#barredUntilMs) return choice;
+    return { ...choice, side: otherwise, reason: "unavailable", otherwise: null, backCpuUs: 0 };
   }
 
   /** What can be refused without knowing the function. */
@@ -235,7 +246,10 @@ const NO_LINES: readonly string[] = [];
 /** A side that refused the call before it ran, for what the other one does not ask: that one may have it. */
 const isUnavailable = (error: unknown): boolean =>
   error instanceof SideNotReached ||
-  (error instanceof LocusError && (error.code === "SIDE_UNAVAILABLE" || error.code === "PERMISSION_DENIED"));
+  (error instanceof LocusError && error.code === "SIDE_UNAVAILABLE") ||
+  isDenied(error);
+
+const isDenied = (error: unknown): boolean => error instanceof LocusError && error.code === "PERMISSION_DENIED";
 
 /** Its own side is the other one, and has it where this one has no room. */
 const isAway = ({ reason }: Place): boolean => reason === "pushed-back" || reason === "overflow";

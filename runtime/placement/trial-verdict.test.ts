@@ -156,6 +156,32 @@ describe("what did better in a trial", () => {
     expect(since(150, back(1.2)).verdict).toEqual({ came: "kept", ratio: expect.closeTo(Math.sqrt(0.75 * 0.625)) });
   });
 
+  test("needs to be no better, twice, where one side does what both did", () => {
+    /** With half of its calls on either side before and after it; they take so many times as long in the trial, and so many times as long when it is over. */
+    const cameOf = (trialTimes: number, backTimes: number, fromShare = 0.5, trials: Partial<Trials> = {}) => {
+      const at = (times: number) => ({ count: Math.round(20 / times), elapsedUs: 4_000 * times });
+      const split = (times: number) => ({ a: { ...atCompute, ...at(times) } });
+      const load = Load.warm()
+        .run(500, split(1))
+        .run(500, { a: { ...atStorage, ...at(1) } });
+      load.run(150, split(trialTimes));
+      const startedMs = load.nowMs - 150;
+      const begun = { ...running("compute", startedMs).running!, fromShare };
+      const first = load.tried("a", 0, { trials: { ...NO_TRIALS, ...trials, running: begun } });
+      const better = verdictOf([first], [first], load.nowMs);
+      if (better?.came !== "better") return better?.came ?? null;
+      load.run(150, { a: { ...atStorage, ...at(backTimes) } });
+      const shown = { fromMs: better.fromMs, toMs: load.nowMs - 150, ratio: better.ratio };
+      const then = load.tried("a", 1, { trials: { ...NO_TRIALS, ...trials, running: { ...begun, shown } } });
+      return verdictOf([then], [then], load.nowMs)?.came ?? null;
+    };
+    expect(cameOf(0.98, 1)).toBe("kept");
+    expect(cameOf(0.98, 1, 1), "not a change of sides").toBe("dropped");
+    expect(cameOf(0.98, 1, 0.5, { contradicted: 1, keptMs: 900 }), "not what has been contradicted").toBeNull();
+    expect(cameOf(1.02, 1)).toBe("dropped");
+    expect(cameOf(0.98, 0.95), "calls take less by and by").toBe("dropped");
+  });
+
   test("is dropped if they take no longer: what calls take has changed by itself", () => {
     expect(since(150, back(0.75)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75)) });
     expect(since(150, back(0.6)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75 * 1.25)) });
@@ -277,10 +303,15 @@ describe("after a trial", () => {
   const backOff = (trials: Trials) => trials.backOffs.get("storage");
 
   test("what did better stays, for longer each time, while it keeps its promise", () => {
-    const once = after("kept", NO_TRIALS);
+    const once = after("kept", NO_TRIALS, load.nowMs, 0.8);
     expect(once).toMatchObject({ running: null, keptSide: "storage", holdMs: 5_000 });
     expect(once.held).toMatchObject({ untilMs: load.nowMs + 5_000, promisedUs: 2_000 });
-    expect(after("kept", once).holdMs).toBe(10_000);
+    expect(after("kept", once, load.nowMs, 0.8).holdMs).toBe(10_000);
+    const vain = { ...once, fruitless: 3 };
+    expect(after("kept", vain, load.nowMs, 0.8).fruitless).toBe(0);
+    const asGood = after("kept", vain, load.nowMs, 0.98);
+    expect(asGood, "and no longer for what is as good").toMatchObject({ holdMs: 5_000, fruitless: 3 });
+    expect(asGood.held).toMatchObject({ untilMs: load.nowMs + 5_000 });
     const { profile } = load.tried("a", 1);
     const held = { share: 1, trials: once, overflowMin: 0 };
     expect(isHeld(profile, held, load.nowMs)).toBe(true);

@@ -140,9 +140,9 @@ function whileTried(
   if (isClearly(comparison, LOSS_CLEAR)) return { came: "worse", ratio };
   if (strayed > STRAYED_MAX) return isOver ? VOID : null;
   if (measuredMs < measureMs) return null;
-  const gainMin = patience * GAIN_MIN;
+  const gainMin = gainMinOf(tried, patience);
   const noises = isOver ? GAIN_NOISES_AT_LAST : GAIN_NOISES;
-  if (ratio <= 1 - Math.max(gainMin, noises * noise)) {
+  if (ratio <= (gainMin === 0 ? 1 : 1 - Math.max(gainMin, noises * noise))) {
     // Each takes less and fewer end: callers have gone, and what is left waits for nobody.
     if (slowdown > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return VOID;
     return { came: "better", ratio, fromMs: change.settledMs };
@@ -155,7 +155,7 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   const beforeMs = shown.toMs - shown.fromMs;
   const change = { atMs: shown.toMs, settledMs: shown.toMs + SETTLE_MS, beforeMs };
   const patience = patienceOf(tried, nowMs);
-  const gainMin = patience * GAIN_MIN;
+  const gainMin = gainMinOf(tried, patience);
   const isOver = nowMs - shown.toMs >= TRIAL_MS_MAX;
   if (nowMs - change.settledMs < patience * MEASURE_MS) return null;
   // What is left of the trial is still on its way; or their callers ask for a side.
@@ -177,9 +177,19 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   if (moreOrFewer > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return isOver ? VOID : null;
   // What becomes less or more by and by does so in both; and where calls differ much it takes both to tell.
   const mean = Math.sqrt(shown.ratio / ratio);
-  if (isBetter && mean <= 1 - Math.max(gainMin, noise)) return { came: "kept", ratio: mean };
+  if (isBetter && (gainMin === 0 || mean <= 1 - Math.max(gainMin, noise))) return { came: "kept", ratio: mean };
   // It may yet be told: what goes on is the plan as it was.
   return isBetter && !isOver ? null : { came: "dropped", ratio: mean };
+}
+
+/**
+ * By so much, as a part, calls have to take less. 0, whatever the noise: where both sides serve a function and one alone does as well, twice, that is the simpler plan. What
+ * comes together is served together, and a split costs those beside it what no model of single calls knows. Not where trials have contradicted each other.
+ */
+function gainMinOf(tried: readonly Tried[], patience: number): number {
+  const { partner = null, fromShare = 0 } = tried[0]?.trials.running ?? {};
+  const leavesSplit = partner === null && fromShare > 0 && fromShare < 1;
+  return leavesSplit && patience === 1 ? 0 : patience * GAIN_MIN;
 }
 
 const NOTHING: Comparison = { calls: 0, callsBefore: 0, ratio: 1, slowdown: 1, noise: 0 };
@@ -213,7 +223,9 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   const { side, partner, startedMs, fromShare: refutedShare } = running;
   const over: Trials = { ...trials, running: null, endedMs: nowMs };
   if (came === "kept") {
-    const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
+    // As good, and simpler: who is held for that is so no longer the next time.
+    const isClear = ratio === null || ratio <= 1 - GAIN_MIN;
+    const holdMs = clamp((isClear ? 2 : 1) * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
     const promised = { promisedUs: tookUs(tried, nowMs), promisedBytes: meanBytes(heardIn(tried, nowMs)) };
     // Calls that are under way tell nothing of it yet.
     const sinceMs = nowMs + STEADY_MS;
@@ -221,7 +233,7 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
     const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
     const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
-    const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : 0;
+    const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : isClear ? 0 : trials.fruitless;
     return { ...over, held, holdMs, fruitless, keptSide: side, keptMs: nowMs, contradicted };
   }
   // Nothing was tried.
