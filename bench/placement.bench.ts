@@ -1,7 +1,7 @@
 // Where do functions run best, and does locus find it: against either side for all, against the rules of ASFP, Kayak and AutoLoc on the
 // same sandboxes, and against the best fixed shares that a sweep finds?
 //
-// Method. Each function of the suite alone, and six mixes of two or three, weighted so that each function, alone on its better side,
+// Method. Each function of the suite alone (on either side, and where locus puts it), and six mixes of two or three, weighted so that each function, alone on its better side,
 // takes the same time. Callers wait for their answers (16 of them; 4 where a call takes a tenth of a second). Redis and its sandbox host
 // have half of the cores, a node and the load the other half: with two cores one each. The load is in the node's own process, calls
 // its invoker and asks for the side that a rule has chosen, or for none (auto): no HTTP, which would cost each call of all rows the
@@ -25,7 +25,8 @@
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and
 // the error is the median over all functions, both ways; that comes first. V8 has compiled them by then: before the first time each is called for half a second on either side. Other round trip times than loopback's come from a userland proxy, which
-// adds about 0.1 ms of its own: by default only the prediction at 1 ms, with --full everything at 0.2 and 1 ms, and open loops.
+// adds about 0.1 ms of its own: by default only the prediction at 1 ms, with --full everything at 0.2 and 1 ms, functions alone under every rule, and open loops, which takes
+// some nine hours.
 //
 // Expectation. Functions that wait for their data gain beside it, functions that compute use the core that is free. A mix of both
 // should do on two cores what each alone does on one.
@@ -36,9 +37,10 @@ import { splitLayout } from "./harness/cores.ts";
 import { withWorks } from "./placement/call-works.ts";
 import {
   alonePeers,
-  mixPeers,
   openPeers,
   predictionPeer,
+  ruledPeers,
+  weighAlone,
   weighMixes,
   type Bench,
   type Times,
@@ -52,6 +54,8 @@ interface Effort extends Repeats, Times {
   /** Round trip times at which everything is measured, and not the prediction alone, µs; 0: loopback. */
   readonly gridUs: readonly number[];
   readonly predictedUs: readonly number[];
+  /** So many of the functions are measured alone under every rule, as mixes are, and not on the two sides and by locus only. */
+  readonly ruledAlone: number;
   readonly isOpenToo: boolean;
 }
 
@@ -68,6 +72,7 @@ await runBenchmark<Effort>({
       // Another network and open loads, as with --full.
       gridUs: [0, 1_000],
       predictedUs: [0, 1_000],
+      ruledAlone: 1,
       isOpenToo: true,
     },
     standard: {
@@ -80,6 +85,7 @@ await runBenchmark<Effort>({
       tryMs: 400,
       gridUs: [0],
       predictedUs: [0, 1_000],
+      ruledAlone: 0,
       isOpenToo: false,
     },
     full: {
@@ -91,6 +97,7 @@ await runBenchmark<Effort>({
       tryMs: 1_000,
       gridUs: [0, 200, 1_000],
       predictedUs: [0, 200, 1_000],
+      ruledAlone: Infinity,
       isOpenToo: true,
     },
   },
@@ -111,11 +118,14 @@ await runBenchmark<Effort>({
       peers.push(predictionPeer(bench));
       config["graph"] = graph.source;
       if (!isMeasured) continue;
-      const weighed = await weighMixes(bench, say);
-      peers.push(...alonePeers(bench), ...mixPeers(bench, weighed));
-      if (effort.isOpenToo) peers.push(...(await openPeers(bench, weighed)));
-      config[`mixes${suffix}`] = weighed.map(({ mix, parts, oracle }) => ({
-        name: mix.name,
+      const alone = await weighAlone(bench, suite.slice(0, effort.ruledAlone), say);
+      const mixes = await weighMixes(bench, say);
+      peers.push(...ruledPeers(bench, alone), ...alonePeers(bench, suite.slice(effort.ruledAlone)));
+      peers.push(...ruledPeers(bench, mixes));
+      if (effort.isOpenToo) peers.push(...(await openPeers(bench, [...alone, ...mixes])));
+      config[`alone${suffix}`] = alone.map(({ name, oracle }) => ({ name, oracle }));
+      config[`mixes${suffix}`] = mixes.map(({ name, parts, oracle }) => ({
+        name,
         callsPerSecond: Object.fromEntries(parts.map(({ function: name, weight }) => [name, Math.round(weight)])),
         oracle,
       }));

@@ -154,6 +154,7 @@ export class Replay {
     const loop = new PlacementLoop(
       {
         rules: () => this.#rules,
+        currentVersion: () => "1",
         surroundings: () => this.#surroundings,
         onPlacements: (placements) => writer.want(placements),
         onTransition: () => {},

@@ -6,7 +6,7 @@ import { watchCpu } from "../harness/processes.ts";
 import type { Shares } from "./best-shares.ts";
 import type { Phase } from "./load.ts";
 import { findBestShares, fixed, measure, partOf, tryShares, weighedParts } from "./measure.ts";
-import { MIXES, type Mix } from "./mixes.ts";
+import { MIXES } from "./mixes.ts";
 import { partsUnder, ruleUnder, type NewNames } from "./new-names.ts";
 import { errorOf, type Prediction } from "./prediction.ts";
 import type { RuleName } from "./rule-names.ts";
@@ -68,9 +68,9 @@ export interface Bench {
   readonly suffix: string;
 }
 
-/** Each function on each side, and where locus puts it. */
-export function alonePeers(bench: Bench): readonly Peer[] {
-  return bench.suite.flatMap((workload) =>
+/** Each of some functions on each side, and where locus puts it. */
+export function alonePeers(bench: Bench, workloads: readonly Workload[]): readonly Peer[] {
+  return workloads.flatMap((workload) =>
     RULES_ALONE.map((title) => {
       const rule = ruleOf(title, [workload.name], {}, bench);
       const arrivals = { callers: workload.callers };
@@ -80,45 +80,70 @@ export function alonePeers(bench: Bench): readonly Peer[] {
   );
 }
 
-export interface WeighedMix {
-  readonly mix: Mix;
+/** What is measured under every rule: a mix, or a function alone. */
+export interface Weighed {
+  readonly name: string;
   readonly parts: readonly Part[];
+  readonly callers: number;
+  readonly stretch: Stretch;
+  /** The fixed shares that suit it best. */
   readonly oracle: Shares;
 }
 
 /** Weighs the functions of each mix and looks for the shares that suit it best. */
 export async function weighMixes(
-  { stack, suite, times: { tryMs } }: Bench,
+  { stack, suite, times: { tryMs, mixed } }: Bench,
   say: (text: string) => void,
-): Promise<readonly WeighedMix[]> {
-  const weighed: WeighedMix[] = [];
-  for (const mix of MIXES) {
-    say(`${mix.name}: weighing it, looking for its best fixed shares`);
-    const workloads = mix.functions.map((name) => suite.find((one) => one.name === name)!);
+): Promise<readonly Weighed[]> {
+  const weighed: Weighed[] = [];
+  for (const { name, functions } of MIXES) {
+    say(`${name}: weighing it, looking for its best fixed shares`);
+    const workloads = functions.map((one) => suite.find((workload) => workload.name === one)!);
     const parts = await weighedParts(stack, workloads, tryMs);
-    weighed.push({ mix, parts, oracle: await findBestShares(stack, parts, CALLERS, tryMs) });
+    const oracle = await findBestShares(stack, parts, CALLERS, tryMs);
+    weighed.push({ name, parts, callers: CALLERS, stretch: mixed, oracle });
   }
   return weighed;
 }
 
-export const mixPeers = (bench: Bench, weighed: readonly WeighedMix[]): readonly Peer[] =>
-  weighed.flatMap(({ mix, parts, oracle }) =>
+/** The same of functions alone. */
+export async function weighAlone(
+  { stack, times: { tryMs, alone } }: Bench,
+  workloads: readonly Workload[],
+  say: (text: string) => void,
+): Promise<readonly Weighed[]> {
+  const weighed: Weighed[] = [];
+  for (const workload of workloads) {
+    const { name, callers } = workload;
+    say(`${name}: looking for its best fixed shares`);
+    const parts = [partOf(workload, 1)];
+    const oracle = await findBestShares(stack, parts, callers, tryMs);
+    weighed.push({ name, parts, callers, stretch: alone, oracle });
+  }
+  return weighed;
+}
+
+const functionsOf = ({ parts }: Weighed): readonly string[] => parts.map((part) => part.function);
+
+export const ruledPeers = (bench: Bench, weighed: readonly Weighed[]): readonly Peer[] =>
+  weighed.flatMap((one) =>
     RULES.map((title) => {
-      const rule = ruleOf(title, mix.functions, oracle, bench);
-      const load = { parts, arrivals: { callers: CALLERS }, rule };
-      return peerOf(bench, { of: mix.name, title }, load, bench.times.mixed);
+      const { name, parts, callers, stretch, oracle } = one;
+      const rule = ruleOf(title, functionsOf(one), oracle, bench);
+      return peerOf(bench, { of: name, title }, { parts, arrivals: { callers }, rule }, stretch);
     }),
   );
 
-/** The same mixes at a rate that does not depend on how fast they are answered: what a call takes, µs. */
-export async function openPeers(bench: Bench, weighed: readonly WeighedMix[]): Promise<readonly Peer[]> {
+/** The same at a rate that does not depend on how fast calls are answered: what a call takes, µs. */
+export async function openPeers(bench: Bench, weighed: readonly Weighed[]): Promise<readonly Peer[]> {
   const peers: Peer[] = [];
-  for (const { mix, parts, oracle } of weighed) {
-    const perSecond = await tryShares(bench.stack, parts, CALLERS, oracle, bench.times.mixed.budgetMs);
+  for (const one of weighed) {
+    const { name, parts, callers, stretch, oracle } = one;
+    const perSecond = await tryShares(bench.stack, parts, callers, oracle, stretch.budgetMs);
     const arrivals = { perSecond: OPEN_LOAD * perSecond };
     for (const title of RULES) {
-      const load = { parts, arrivals, rule: ruleOf(title, mix.functions, oracle, bench) };
-      const closed = peerOf(bench, { of: mix.name, title, more: ", open" }, load, bench.times.mixed);
+      const load = { parts, arrivals, rule: ruleOf(title, functionsOf(one), oracle, bench) };
+      const closed = peerOf(bench, { of: name, title, more: ", open" }, load, stretch);
       const run = async (): Promise<Measure> => {
         const measured = await closed.run();
         return { ...measured, value: measured.p50Us ?? Number.NaN };

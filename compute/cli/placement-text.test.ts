@@ -44,6 +44,7 @@ const explained = (callsPerSecond: number, durationMs: number): Explanation => {
     transitions: run.transitions,
     isCrowded: false,
     hasStorage: true,
+    nodes: 1,
     nowMs: durationMs,
   });
 };
@@ -122,7 +123,7 @@ describe("what people are told of one function", () => {
     expect(others).toContainEqual(expect.stringMatching(/ → storage \(0 % → 100 % at storage\): a call takes /));
   });
 
-  it("tells a trial from its beginning, over what is looked at again, to what came of it", () => {
+  it("tells each kind of change with its numbers, a trial from its beginning to what came of it", () => {
     const all = { side: "storage", partner: null } as const;
     const lineOf = (from: PlacementState, why: Transition["why"]): string => {
       const of = { atMs: 5_000, function: "walk", from, to: "probing", fromShare: 1, toShare: 0, why } as const;
@@ -133,6 +134,21 @@ describe("what people are told of one function", () => {
     expect(lineOf("compute", { kind: "trying", ...all })).toMatch(/all calls are tried at storage for a moment$/);
     expect(lineOf("probing", { kind: "checking", ...all, ratio: 0.8 })).toMatch(
       /\(100 % → 0 % at storage\): with all at storage, calls of all functions took 80 % of what they took before; all is as before for a moment, to see whether that is worse again$/,
+    );
+    expect(lineOf("compute", { kind: "probing", side: "storage", every: 4_000 })).toMatch(
+      /: one call in 4,000 visits storage, of which too little is known lately$/,
+    );
+    expect(lineOf("probing", { kind: "probed", side: "storage", calls: 3 })).toMatch(
+      /: storage was visited by 3 calls$/,
+    );
+    expect(lineOf("storage", { kind: "shifted", workTimes: 2.5 })).toMatch(
+      /: its calls are not what they were: 250 % of their work$/,
+    );
+    expect(lineOf("storage", { kind: "recalled", from: 2_000, to: 500 })).toMatch(
+      /: calls like these came before, and did best with that share: 500 µs instead of 2\.00 ms$/,
+    );
+    expect(lineOf("reverting", { kind: "waited", ms: 4_000 })).toMatch(
+      /: after 4\.00 s of calls what was taken back may be tried again$/,
     );
     const came = (ratio: number | null, isKept: boolean): string =>
       lineOf("probing", { kind: "tried", ...all, ratio, isKept });

@@ -167,9 +167,11 @@ const whyText = (why: Transition["why"]): string => {
     case "new":
       return "deployed";
     case "shifted":
-      return "its calls are not what they were";
+      return `its calls are not what they were: ${percentText(why.workTimes)} of their work`;
     case "recalled":
-      return "calls like these came before, and did best with that share";
+      return `calls like these came before, and did best with that share: ${durationText(why.to)} instead of ${durationText(why.from)}`;
+    case "waited":
+      return `after ${durationText(why.ms * 1e3)} of calls what was taken back may be tried again`;
     case "pinned":
       return "pinned by hand";
     case "freed":
@@ -187,9 +189,9 @@ const whyText = (why: Transition["why"]): string => {
     case "reverted":
       return `${revertedText(why)}; tried again in ${durationText(why.retryInMs * 1e3)}`;
     case "probing":
-      return `some calls visit ${why.side}, of which too little is known lately`;
+      return `one call in ${why.every.toLocaleString("en")} visits ${why.side}, of which too little is known lately`;
     case "probed":
-      return `${why.side} was visited`;
+      return `${why.side} was visited by ${counted(amountText(why.calls), "call")}`;
     case "trying":
       return `all calls are tried at ${triedText(why)} for a moment`;
     case "checking":

@@ -120,27 +120,32 @@ describe("a call that the plan sends where it is refused before it runs", () => 
 });
 
 describe("a storage side that the node's user has no right to", () => {
-  it("is asked by one call a second, of those that need not run there", async () => {
+  const invokerOf = async (denying: SideRunner, nowMs: () => number) => {
     const registry = new SlowRegistry(() => described(1_000));
     await registry.load(new Uint8Array());
+    return new NodeInvoker({
+      functions: new FunctionCache(registry, 1_024),
+      plannedSide: () => ({ side: "storage", reason: "plan", backCpuUs: 0, overflows: false }),
+      sides: { compute: answering(() => {}), storage: denying },
+      inFlightMax: 10,
+      observers: [],
+      nowMs,
+    });
+  };
+  const denial = new LocusError("PERMISSION_DENIED", "no");
+
+  it("is asked by one call a second, of those that need not run there", async () => {
     let asked = 0;
     let nowMs = 0;
     let isDenied = true;
     const denying: SideRunner = {
       run: async (admitted, signal) => {
         asked += 1;
-        if (isDenied) throw new LocusError("PERMISSION_DENIED", "no");
+        if (isDenied) throw denial;
         return answering(() => {}).run(admitted, signal);
       },
     };
-    const invoker = new NodeInvoker({
-      functions: new FunctionCache(registry, 1_024),
-      plannedSide: () => ({ side: "storage", reason: "plan", backCpuUs: 0, overflows: false }),
-      sides: { compute: answering(() => {}), storage: denying },
-      inFlightMax: 10,
-      observers: [],
-      nowMs: () => nowMs,
-    });
+    const invoker = await invokerOf(denying, () => nowMs);
     const elsewhere = { ok: true, side: "compute", reason: "unavailable" };
     for (const atMs of [0, 500, 999]) {
       nowMs = atMs;
@@ -148,11 +153,25 @@ describe("a storage side that the node's user has no right to", () => {
     }
     expect(asked).toBe(1);
     expect(await invoker.invoke({ ...CALL, side: "storage" })).toMatchObject({ error: { code: "PERMISSION_DENIED" } });
+    // Of those that come at once one as well.
     nowMs = 1_000;
-    expect(await invoker.invoke(CALL)).toMatchObject(elsewhere);
+    const replies = await Promise.all([invoker.invoke(CALL), invoker.invoke(CALL), invoker.invoke(CALL)]);
+    for (const reply of replies) expect(reply).toMatchObject(elsewhere);
     expect(asked).toBe(3);
     isDenied = false;
     nowMs = 2_000;
+    for (let call = 0; call < 2; call++) {
+      expect(await invoker.invoke(CALL)).toMatchObject({ ok: true, side: "storage", reason: "plan" });
+    }
+  });
+
+  it("is asked by all others where one names keys that it may not touch", async () => {
+    const denying: SideRunner = {
+      run: (admitted, signal) =>
+        admitted.call.keys.length > 0 ? Promise.reject(denial) : answering(() => {}).run(admitted, signal),
+    };
+    const invoker = await invokerOf(denying, () => 0);
+    expect(await invoker.invoke({ ...CALL, keys: ["other:1"] })).toMatchObject({ ok: true, side: "compute" });
     expect(await invoker.invoke(CALL)).toMatchObject({ ok: true, side: "storage", reason: "plan" });
   });
 });

@@ -16,7 +16,7 @@ import { SideNotReached, type AdmittedCall, type PushedBack, type SideReply, typ
 
 /** A look-up of an unknown function waits for the registry at most this long. Chosen, not measured. */
 const FIND_TIMEOUT_MS = 2_000;
-/** Where the user that functions run as lacks the right to run at storage nothing is meant to run there for so long, and then the next call asks again. Chosen. */
+/** Where the user that functions run as lacks the right to run at storage nothing is meant to run there for so long, and then one call asks again. Chosen. */
 const BARRED_MS = 1_000;
 
 /** Who keeps account of calls: for each call `ran` or `refused` is called, once. Must not throw. */
@@ -63,7 +63,8 @@ export class NodeInvoker implements Invoker {
   readonly #idPrefix = `${randomBytes(6).toString("hex")}-`;
   #admitted = 0;
   #inFlight = 0;
-  #barredUntilMs = -Infinity;
+  /** Storage has no right for who runs functions, as it said last; until then nobody asks again. null: it has. */
+  #barredUntilMs: number | null = null;
 
   constructor({ functions, plannedSide, sides, inFlightMax, observers, nowMs }: NodeInvokerOptions) {
     this.#functions = functions;
@@ -117,6 +118,7 @@ export class NodeInvoker implements Invoker {
           const sideReply = await this.#sides[place.side].run(admitted, signal);
           if (!("known" in sideReply)) {
             if (isAway(place) && isOverloaded(sideReply)) throw new LocusError("SIDE_UNAVAILABLE", "its queue is full");
+            if (place.side === "storage") this.#barredUntilMs = null;
             return this.#account(call, limits, { id, ...place, sentUs, pushedBack }, sideReply, startedMs);
           }
           pushedBack = this.#notePushedBack(call, sideReply, sentUs, startedMs);
@@ -126,7 +128,9 @@ export class NodeInvoker implements Invoker {
           admitted = { ...admitted, backCpuUs: 0, known: sideReply.known, deadlineMs: left() };
         } catch (error) {
           if (otherwise === null || !(isUnavailable(error) || (isAway(place) && isFull(error)))) throw error;
-          if (place.side === "storage" && isDenied(error)) this.#barredUntilMs = this.#nowMs() + BARRED_MS;
+          // Where it names keys these may be what it has no right to.
+          const isBarred = place.side === "storage" && call.keys.length === 0 && isDenied(error);
+          if (isBarred) this.#barredUntilMs ??= this.#nowMs() + BARRED_MS;
           [place, otherwise] = [{ side: otherwise, reason: "unavailable" }, null];
           sentUs = this.#elapsedUsSince(startedMs);
           admitted = { ...admitted, backCpuUs: 0, deadlineMs: left() };
@@ -149,7 +153,11 @@ export class NodeInvoker implements Invoker {
   ): SideChoice {
     const choice = chooseSide({ requested, planned: requested === null ? this.#plannedSide(name) : null, preferred });
     const { side, otherwise } = choice;
-    if (side !== "storage" || otherwise === null || nowMs >= this.#barredUntilMs) return choice;
+    if (side !== "storage" || otherwise === null || this.#barredUntilMs === null) return choice;
+    if (nowMs >= this.#barredUntilMs) {
+      this.#barredUntilMs = nowMs + BARRED_MS;
+      return choice;
+    }
     return { ...choice, side: otherwise, reason: "unavailable", otherwise: null, backCpuUs: 0 };
   }
 

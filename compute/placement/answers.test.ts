@@ -43,6 +43,7 @@ const explained = (name: string, held: Trials["held"] = null) =>
     transitions: run.transitions.filter((one) => one.function === name).slice(-TRANSITIONS_MAX),
     isCrowded: false,
     hasStorage: true,
+    nodes: 1,
     nowMs: DURATION_MS,
   });
 const HELD = {

@@ -59,12 +59,16 @@ const reason = <Kind extends string, Properties extends TProperties>(kinds: read
   Type.Object({ kind: Type.Enum([...kinds]), ...properties });
 
 const why = Type.Union([
-  reason(["new", "shifted", "recalled", "pinned", "freed"], {}),
+  reason(["new", "pinned", "freed"], {}),
+  reason(["shifted"], { workTimes: number }),
+  reason(["recalled"], { from: number, to: number }),
+  reason(["waited"], { ms: number }),
   reason(["profiled"], { calls: number }),
   reason(["latency", "overload"], { from: number, to: number, noise: number }),
   reason(["bound"], { p99UnderUs: orNull(number) }),
   reason(["reverted"], { promisedUs: number, cameUs: number, ratio: orNull(number), retryInMs: number }),
-  reason(["probing", "probed"], { side }),
+  reason(["probing"], { side, every: number }),
+  reason(["probed"], { side, calls: number }),
   reason(["trying"], { side, partner: orNull(name) }),
   reason(["checking"], { side, partner: orNull(name), ratio: number }),
   reason(["tried"], { side, partner: orNull(name), ratio: orNull(number), isKept: Type.Boolean() }),

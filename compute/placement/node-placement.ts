@@ -197,6 +197,7 @@ export class NodePlacement {
       const loop = new PlacementLoop(
         {
           rules: () => this.#book.rules,
+          currentVersion: (name) => this.#options.functions.current(name, null)?.version ?? null,
           surroundings: () => this.#watch.surroundings,
           onPlacements: (placements) => writer.want(placements),
           onTransition: (transition) => this.#tell(transition),
@@ -305,7 +306,8 @@ export class NodePlacement {
       const rules = this.#book.rules.get(one) ?? FREE_RULES;
       const [profile, transitions] = [loop.profiles.get(one), loop.transitionsOf(one)];
       const isCrowded = loop.step?.outlook.crowded ?? false;
-      const known = { rules, profile, constants, transitions, isCrowded, hasStorage: loop.hasStorage, nowMs };
+      const { hasStorage, nodeCount: nodes } = loop;
+      const known = { rules, profile, constants, transitions, isCrowded, hasStorage, nodes, nowMs };
       return state === undefined ? null : explain(one, { state, ...known });
     };
     if (name !== null) return explained(name);

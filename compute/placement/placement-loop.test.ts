@@ -31,12 +31,14 @@ const STORAGE: Surroundings["storage"] = {
 const loopOf = (functions: number) => {
   let nowMs = 0;
   let storage = STORAGE;
+  let version: string | null = null;
   const names = Array.from({ length: functions }, (_, at) => `f${at}`);
   const rules = new Map(names.map((name) => [name, FREE_RULES]));
   const plans: ReadonlyMap<string, Placement>[] = [];
   const loop = new PlacementLoop(
     {
       rules: () => rules,
+      currentVersion: () => version,
       surroundings: () => ({ constants: DEFAULT_CONSTANTS, storage, callsWork: AS_CALIBRATED }),
       onPlacements: (placements) => plans.push(placements),
       onTransition: () => {},
@@ -163,7 +165,10 @@ const loopOf = (functions: number) => {
     });
     loop.take(readWindow(text)!);
   };
-  return { loop, plans, steps, runFor, walkFor, readFor, crowdFor, callDirectly, hear };
+  const deploy = (other: string): void => {
+    version = other;
+  };
+  return { loop, plans, steps, runFor, walkFor, readFor, crowdFor, callDirectly, hear, deploy };
 };
 
 /** In a window of a node. */
@@ -173,6 +178,32 @@ const walkAt = (side: Side, size: number): [Sample, number] => {
   const usage = { ...NO_USAGE, cpuUs: 30 * size, operations: 20, rounds: 20, wallUs: side === "storage" ? 300 : 1_500 };
   return [{ ...usage, function: "f0", version: "1", side, outcome: "ok" }, usage.wallUs + 100];
 };
+
+test("what is left of a version that was replaced ends among the calls of the new one, and tells nothing of it", () => {
+  const { loop, runFor, hear, deploy } = loopOf(1);
+  const known = () => loop.profiles.get("f0")!;
+  const versions = () => loop.transitionsOf("f0").filter(({ why }) => why.kind === "new").length;
+  deploy("1");
+  runFor(500, () => 100);
+  expect(known().version).toBe("1");
+  const heardMs = known().lastMs;
+  deploy("2");
+  runFor(100, () => 100);
+  expect(known()).toMatchObject({ version: "1", lastMs: heardMs });
+  const tally = new SampleTally();
+  const [sample, elapsedUs] = walkAt("compute", 1);
+  tally.record({ ...sample, version: "2" }, elapsedUs);
+  hear(WINDOW_MS, tally.take().tallies);
+  expect(known().version).toBe("2");
+  const begun = versions();
+  runFor(500, () => 100);
+  expect(known().version).toBe("2");
+  expect(versions()).toBe(begun);
+  // Back to it: it counts again.
+  deploy("1");
+  runFor(100, () => 100);
+  expect(known().version).toBe("1");
+});
 
 test("a step follows every window while few functions are called", () => {
   const { steps, runFor } = loopOf(33);

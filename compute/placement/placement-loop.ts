@@ -71,6 +71,8 @@ export interface Surroundings {
 interface LoopOptions {
   /** By function: those that are deployed, with what was said about them. */
   readonly rules: () => ReadonlyMap<string, Rules>;
+  /** Of a function; null: nobody knows, and calls of any count. */
+  readonly currentVersion: (name: string) => string | null;
   readonly surroundings: () => Surroundings;
   readonly onPlacements: (placements: ReadonlyMap<string, Placement>) => void;
   readonly onTransition: (transition: Transition) => void;
@@ -189,7 +191,12 @@ export class PlacementLoop {
 
   #fold(tallies: readonly Tally[], stretchMs: number, hostsWorkedUs: number | null): void {
     this.#reckoned = reckonedWith(this.#reckoned, tallies, this.#options.surroundings().constants, hostsWorkedUs);
-    for (const name of this.#profiles.fold(tallies, this.#options.nowMs(), stretchMs)) this.#shifted.add(name);
+    // What is left of a version that was replaced ends among the calls of the new one, and tells nothing of it.
+    const current = tallies.filter(({ function: name, version }) => {
+      const counts = this.#options.currentVersion(name);
+      return counts === null || counts === version;
+    });
+    for (const name of this.#profiles.fold(current, this.#options.nowMs(), stretchMs)) this.#shifted.add(name);
     this.reviewSoon(windowMsOf(tallies.length));
   }
 

@@ -42,6 +42,8 @@ export interface CalledFunction extends Candidate, Tried {
   readonly typicalCpuUs: Readonly<Record<Side, number>>;
   /** Whether storage runs anything. */
   readonly hasStorage: boolean;
+  /** That call it, or may. */
+  readonly nodes: number;
   /** On the 99th percentile; null: there is none. */
   readonly p99UnderUs: number | null;
   /** In a back-off, which nothing has ended before its time. */
@@ -117,8 +119,8 @@ export function calledFunction(
   const { paces } = costs;
   // Where storage runs nothing there is no other side to warm up beside.
   const isWarm = {
-    compute: !hasStorage || isWarmAt(paces, "compute", nowMs),
-    storage: isWarmAt(paces, "storage", nowMs),
+    compute: !hasStorage || isWarmAt(paces, "compute", capacity.nodes, nowMs),
+    storage: isWarmAt(paces, "storage", capacity.nodes, nowMs),
   };
   const isEitherSide = isSettled && isWarm.compute && isWarm.storage && sides[0] === 0 && sides[1] === 1;
   // A trial is to show what becomes of all calls on one side; after it all is as before.
@@ -154,6 +156,7 @@ export function calledFunction(
       storage: Math.expm1(estimates.storage?.logCpu ?? 0),
     },
     hasStorage,
+    nodes: capacity.nodes,
     p99UnderUs,
     isTakenBack,
     recalled,

@@ -332,13 +332,13 @@ function judgeTrial(
  * callers wait for each other calls take as many times longer as the busiest pool has more to do for them. 1: it was right, or nobody asks.
  */
 function modelErrorOf(all: readonly CalledFunction[], use: PoolUse, { came, ratio }: Verdict): number {
-  if ((came !== "kept" && came !== "worse") || ratio === null) return 1;
+  if ((came !== "kept" && came !== "as-good" && came !== "worse") || ratio === null) return 1;
   const busiest = (shareOf: (called: CalledFunction) => number): number => outlookOf(use, all.map(shareOf)).busiest;
   const before = busiest(({ share, trials: { running } }) => (running === null ? share : running.fromShare));
   const tried = busiest(({ share, trials: { running } }) => (running === null ? share : shareAt(running.side)));
   if (before <= 0 || tried <= 0 || ratio <= 0) return 1;
   const times = tried / before / ratio;
-  return clamp(came === "kept" ? times : 1 / times, 1, MODEL_ERROR_MAX);
+  return clamp(came === "worse" ? 1 / times : times, 1, MODEL_ERROR_MAX);
 }
 
 /** What was there before a move that had to be taken back has proved better: the model will want the next move, and be as wrong. */
@@ -397,8 +397,9 @@ const trialBegun = (now: FunctionState, { side, partner }: TrialStep, nowMs: num
 });
 
 /** All goes on as before it for a moment, and then it is known whether that is worse again. */
-function trialShown({ before }: CalledFunction, { ratio, fromMs }: Better, nowMs: number): Change {
-  const running = { ...before.trials.running!, shown: { fromMs, toMs: nowMs, ratio } };
+function trialShown({ before }: CalledFunction, { ratio, fromMs, isTie }: Better, nowMs: number): Change {
+  const shown = { fromMs, toMs: nowMs, ratio, ...(isTie && { isTie }) };
+  const running = { ...before.trials.running!, shown };
   const { side, partner, fromShare: share } = running;
   return {
     to: { ...before, share, trials: { ...before.trials, running } },
@@ -409,7 +410,7 @@ function trialShown({ before }: CalledFunction, { ratio, fromMs }: Better, nowMs
 function trialEnded(tried: CalledFunction, verdict: Verdict, modelError: number, nowMs: number): Change {
   const { before } = tried;
   const trials = trialsAfter(tried, verdict, nowMs, modelError);
-  if (verdict.came !== "kept") {
+  if (verdict.came !== "kept" && verdict.came !== "as-good") {
     const costMs = before.trialCostMs + trialCostMs(tried, verdict, nowMs);
     return backFromTrial({ ...before, trialCostMs: costMs }, trials, verdict.ratio);
   }

@@ -52,11 +52,13 @@ interface Known {
   readonly isCrowded: boolean;
   /** Whether storage runs anything. */
   readonly hasStorage: boolean;
+  /** How many there are. */
+  readonly nodes: number;
   readonly nowMs: number;
 }
 
 export function explain(name: string, known: Known): Explanation {
-  const { state, rules, profile, constants, transitions, isCrowded, hasStorage, nowMs } = known;
+  const { state, rules, profile, constants, transitions, isCrowded, hasStorage, nodes, nowMs } = known;
   const estimates = profile?.estimates(nowMs) ?? { compute: null, storage: null };
   const costs = functionCosts(estimates, constants, nowMs, state.paces);
   const explained = (side: Side, of: SideCosts): ExplainedSide => {
@@ -98,7 +100,7 @@ export function explain(name: string, known: Known): Explanation {
   };
   const retryAtMs = { compute: retryAtMsTo(state, "compute"), storage: retryAtMsTo(state, "storage") };
   const refutedUntilMs = { compute: refutedUntilMsOf(state, "compute"), storage: refutedUntilMsOf(state, "storage") };
-  return { ...told, reason: reasonText({ ...told, retryAtMs, refutedUntilMs, isCrowded, hasStorage, nowMs }) };
+  return { ...told, reason: reasonText({ ...told, retryAtMs, refutedUntilMs, isCrowded, hasStorage, nodes, nowMs }) };
 }
 
 const refutedUntilMsOf = ({ trials: { backOffs } }: FunctionState, side: Side): number => {

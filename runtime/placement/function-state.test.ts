@@ -42,7 +42,7 @@ describe("a trial", () => {
   test("ends when the function's own calls change, which is profiled anew where it was", () => {
     const { to, why } = after(75, "a");
     expect(to).toMatchObject({ state: "profiling", share: 0.4, trials: { running: null, held: null } });
-    expect(why).toEqual({ kind: "shifted" });
+    expect(why).toEqual({ kind: "shifted", workTimes: 1 });
   });
 });
 
@@ -73,7 +73,9 @@ test("a shift of others leaves a function as it is that is not being tried", () 
 });
 
 test("what was taken back stays until its back-off is over", () => {
-  const now: FunctionState = { ...TRIED, state: "reverting", share: 0, retryAtMs: 6_000, trials: NO_TRIALS };
-  const stateAt = (ms: number) => settled("a", now, FREE_RULES, situationAt(ms)).to.state;
-  expect([stateAt(5_999), stateAt(6_000)]).toEqual(["reverting", "compute"]);
+  const wait = { backOffMs: 2_000, retryAtMs: 6_000 };
+  const now: FunctionState = { ...TRIED, state: "reverting", share: 0, ...wait, trials: NO_TRIALS };
+  const at = (ms: number) => settled("a", now, FREE_RULES, situationAt(ms));
+  expect(at(5_999)).toEqual({ to: now, why: null });
+  expect(at(6_000)).toEqual({ to: { ...now, state: "compute" }, why: { kind: "waited", ms: 2_000 } });
 });

@@ -22,10 +22,14 @@ const TRIAL_GIVEN_UP_MS = 1_000;
 /** Why a placement changed, in the numbers that changed it. */
 export type Why =
   /** Nothing is decided before some calls are known. */
-  | { readonly kind: "new" | "shifted" | "pinned" | "freed" }
+  | { readonly kind: "new" | "pinned" | "freed" }
+  /** Its calls are not what they were: how many times as much work, of the geometric means, the latest are. */
+  | { readonly kind: "shifted"; readonly workTimes: number }
   | { readonly kind: "profiled"; readonly calls: number }
-  /** Such calls came before, and did best where they are now put. */
-  | { readonly kind: "recalled" }
+  /** Such calls came before, and did best where they are now put: what a call takes before and after, µs. */
+  | { readonly kind: "recalled"; readonly from: number; readonly to: number }
+  /** A move that was taken back may be made again: it has waited for so long. */
+  | { readonly kind: "waited"; readonly ms: number }
   | Gain
   /** It may not stay where it was: there calls break the bound on their 99th percentile, µs; null: storage runs nothing. */
   | { readonly kind: "bound"; readonly p99UnderUs: number | null }
@@ -40,8 +44,9 @@ export type Why =
       readonly ratio: number | null;
       readonly retryInMs: number;
     }
-  /** Calls visit the other side, of which nothing was heard for long; and then something was. */
-  | { readonly kind: "probing" | "probed"; readonly side: Side }
+  /** One call in `every` visits the other side, of which nothing was heard for long; and then something was, of so many calls. */
+  | { readonly kind: "probing"; readonly side: Side; readonly every: number }
+  | { readonly kind: "probed"; readonly side: Side; readonly calls: number }
   /** All calls run on a side, to see; `partner`: another function's run on the other side meanwhile. */
   | { readonly kind: "trying"; readonly side: Side; readonly partner: string | null }
   /** That did better, what all calls took to what they took before; now all is as before for a moment, to see whether that does worse again. */
@@ -198,14 +203,15 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
       trials,
       regimes,
     };
-    return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted" } };
+    const workTimes = profiles.get(name)?.shiftedTimes ?? 1;
+    return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted", workTimes } };
   }
   if (running !== null && nowMs - (running.shown?.toMs ?? running.startedMs) > TRIAL_GIVEN_UP_MS) {
     return backFromTrial(now, broken(now.trials, nowMs), null);
   }
   // Not in a pause, in which its back-off stands still.
   if (now.state === "reverting" && (profiles.get(name)?.calledMs ?? nowMs) >= now.retryAtMs) {
-    return { to: { ...now, state: restingState(now.share) }, why: null };
+    return { to: { ...now, state: restingState(now.share) }, why: { kind: "waited", ms: now.backOffMs } };
   }
   return { to: now, why: null };
 }

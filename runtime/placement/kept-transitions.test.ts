@@ -5,6 +5,10 @@ import { isMove, KeptTransitions, TRANSITIONS_MAX } from "./kept-transitions.ts"
 const MOVED: Why = { kind: "latency", from: 2, to: 1, noise: 0.1 };
 const TRIED: Why = { kind: "tried", side: "storage", partner: null, ratio: 0.8, isKept: true };
 
+const PROBING: Why = { kind: "probing", side: "compute", every: 1_000 };
+const PROBED: Why = { kind: "probed", side: "compute", calls: 3 };
+const SHIFTED: Why = { kind: "shifted", workTimes: 2 };
+
 const of = (name: string, why: Why, atMs: number): Transition => ({
   atMs,
   function: name,
@@ -19,7 +23,7 @@ test("a move is kept, however often its function is visited, and tried in vain, 
   const kept = new KeptTransitions();
   kept.add(of("f", MOVED, 0));
   for (let atMs = 1; atMs < 1_000; atMs++) {
-    kept.add(of("f", { kind: atMs % 2 === 0 ? "probed" : "probing", side: "compute" }, atMs));
+    kept.add(of("f", atMs % 2 === 0 ? PROBED : PROBING, atMs));
     kept.add(of("f", { kind: "tried", side: "compute", partner: null, ratio: 2, isKept: false }, atMs));
     kept.add(of(`g${atMs}`, MOVED, atMs));
   }
@@ -41,7 +45,7 @@ test("trials are kept, however often its calls change, and the other way round",
   ];
   const kept = new KeptTransitions();
   for (const why of trials) kept.add(of("f", why, 0));
-  for (let atMs = 1; atMs < 100; atMs++) kept.add(of("f", { kind: "shifted" }, atMs));
+  for (let atMs = 1; atMs < 100; atMs++) kept.add(of("f", SHIFTED, atMs));
   expect(
     kept
       .of("f")
@@ -56,7 +60,7 @@ test("a function keeps its last moves, and no more of anything than it may", () 
   const kept = new KeptTransitions();
   for (let atMs = 0; atMs < 100; atMs++) {
     const trying: Why = { kind: "trying", side: "compute", partner: null };
-    for (const why of [MOVED, TRIED, trying, { kind: "probing", side: "compute" }, { kind: "shifted" }] as const) {
+    for (const why of [MOVED, TRIED, trying, PROBING, SHIFTED] as const) {
       kept.add(of("f", why, atMs));
     }
   }

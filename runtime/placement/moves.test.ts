@@ -170,7 +170,7 @@ test("such calls as were here before go back where they did best, and nothing is
   const known = { demand: CHAIN, share: 0, proof: null, refuted };
   expect(recalled({ ...called, recalled: known }, nowMs)).toMatchObject({
     to: { state: "compute", share: 0, retryAtMs: 0, backTo: null, moved: { by: "recall", fromShare: 1 } },
-    why: { kind: "recalled" },
+    why: { kind: "recalled", from: expect.closeTo(called.costs.sides.storage.cost.latencyUs), to: expect.any(Number) },
   });
   // What other calls took is not held against what was refuted.
   const { to } = recalled({ ...called, recalled: known }, nowMs)!;

@@ -46,7 +46,7 @@ export function recalled(candidate: CalledFunction, nowMs: number): Change | nul
   const regimes = { ...before.regimes, recalled: [...before.regimes.recalled, regime] };
   if (share === from) return { to: { ...before, trials, regimes }, why: null };
   if (!isWarm[gainingSide(candidate, share)]) return null;
-  const promisedUs = latencyAt(costs.sides, share);
+  const [fromUs, promisedUs] = [latencyAt(costs.sides, from), latencyAt(costs.sides, share)];
   const to: FunctionState = {
     ...before,
     state: restingState(share),
@@ -60,7 +60,7 @@ export function recalled(candidate: CalledFunction, nowMs: number): Change | nul
     trials,
     regimes,
   };
-  return { to, why: { kind: "recalled" } };
+  return { to, why: { kind: "recalled", from: fromUs, to: promisedUs } };
 }
 
 /** A move back, soon and without a shift, after which calls took longer than was promised says that the one before was a mistake. */

@@ -55,11 +55,22 @@ const HASH: Demand = { operations: 1, rounds: 1, bytes: 100, cpuUs: 5_000 };
 
 test("a side is warm while it was visited often enough, and not long ago", () => {
   const paces = { ...NO_PACES, storage: { slowness: 1, least: 1, calls: VISITS_MIN, atMs: 1_000 } };
-  expect(isWarmAt(paces, "storage", 1_000 + WARM_MS)).toBe(true);
-  expect(isWarmAt(paces, "storage", 1_001 + WARM_MS)).toBe(false);
-  expect(isWarmAt(paces, "compute", 1_000)).toBe(false);
+  expect(isWarmAt(paces, "storage", 1, 1_000 + WARM_MS)).toBe(true);
+  expect(isWarmAt(paces, "storage", 1, 1_001 + WARM_MS)).toBe(false);
+  expect(isWarmAt(paces, "compute", 1, 1_000)).toBe(false);
   const seldom = { ...NO_PACES, storage: { ...paces.storage, calls: VISITS_MIN - 1 } };
-  expect(isWarmAt(seldom, "storage", 1_000)).toBe(false);
+  expect(isWarmAt(seldom, "storage", 1, 1_000)).toBe(false);
+});
+
+test("compute is warm when it was visited as often as each node has to be, storage by whatever node", () => {
+  const visited = (calls: number) => {
+    const pace = { slowness: 1, least: 1, calls, atMs: 0 };
+    return { ...NO_PACES, compute: pace, storage: pace };
+  };
+  expect(isWarmAt(visited(VISITS_MIN), "storage", 3, 0)).toBe(true);
+  expect(isWarmAt(visited(3 * VISITS_MIN - 1), "compute", 3, 0)).toBe(false);
+  expect(isWarmAt(visited(3 * VISITS_MIN), "compute", 3, 0)).toBe(true);
+  expect(isWarmAt(visited(5 * VISITS_MIN), "compute", 100, 0), "a profile does not keep more").toBe(true);
 });
 
 describe("visits to the side where a function is not", () => {

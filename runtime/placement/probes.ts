@@ -4,7 +4,7 @@ import { clamp } from "#runtime/clamp.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import type { CalledFunction } from "./called-function.ts";
 import { busyUs } from "./cost-model.ts";
-import { type Change, type FunctionState, restingState } from "./function-state.ts";
+import { type Change, type FunctionState, restingState, type Why } from "./function-state.ts";
 import type { Paces } from "./function-costs.ts";
 import { PROBE_EVERY_MAX, type Placement } from "./plan.ts";
 
@@ -25,15 +25,20 @@ const PROBE_INTERVAL_MS = 10_000;
 export const WARM_MS = 30_000;
 export const VISITS_MIN = 3;
 const FIRST_VISIT_EVERY = 4;
+/** Each node has isolates of its own, and visits by its own calls; of those of more nodes than so many a profile does not keep enough. */
+const VISITING_NODES_MAX = 5;
+
+export const visitsMinOf = (side: Side, nodes: number): number =>
+  side === "storage" ? VISITS_MIN : VISITS_MIN * clamp(nodes, 1, VISITING_NODES_MAX);
 
 /** That is to get more of its calls. */
 export const gainingSide = ({ share: from }: Pick<Placement, "share">, to: number): Side =>
   to > from ? "storage" : "compute";
 
-/** Whether the side has had calls lately. */
-export function isWarmAt(paces: Paces, side: Side, nowMs: number): boolean {
+/** Whether the side has had calls lately: at compute, as many as each of so many nodes has to have. */
+export function isWarmAt(paces: Paces, side: Side, nodes: number, nowMs: number): boolean {
   const pace = paces[side];
-  return pace !== null && pace.calls >= VISITS_MIN && nowMs - pace.atMs <= WARM_MS;
+  return pace !== null && pace.calls >= visitsMinOf(side, nodes) && nowMs - pace.atMs <= WARM_MS;
 }
 
 /** A few calls go there first: they warm it, and say whether the move is as good as the model has it. */
@@ -42,7 +47,7 @@ export function visiting(now: FunctionState, candidate: CalledFunction, share: n
   const probeEvery = failsAt(candidate, side) ? probeEveryOf(candidate, side, nowMs) : FIRST_VISIT_EVERY;
   return {
     to: { ...now, state: "probing", probeEvery },
-    why: now.state === "probing" ? null : { kind: "probing", side },
+    why: now.state === "probing" ? null : { kind: "probing", side, every: probeEvery },
   };
 }
 
@@ -57,7 +62,7 @@ export function probed(now: FunctionState, candidate: CalledFunction, nowMs: num
     return { to: isAsBefore ? now : { ...now, state: "compute", probeEvery: 0 }, why: null };
   }
   const pace = now.paces[other];
-  const isKnown = pace !== null && pace.calls >= VISITS_MIN;
+  const isKnown = pace !== null && pace.calls >= visitsMinOf(other, candidate.nodes);
   const cheap = probeEveryOf(candidate, other, nowMs);
   const wanted = isKnown || failsAt(candidate, other) ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
   // A step of a tenth is no news to those who follow the plan.
@@ -65,7 +70,10 @@ export function probed(now: FunctionState, candidate: CalledFunction, nowMs: num
   const isStale = !isKnown || nowMs - pace.atMs > PROBE_INTERVAL_MS;
   const state = isStale ? "probing" : restingState(now.share);
   if (state === now.state) return { to: probeEvery === now.probeEvery ? now : { ...now, probeEvery }, why: null };
-  return { to: { ...now, state, probeEvery }, why: { kind: isStale ? "probing" : "probed", side: other } };
+  const why: Why = isStale
+    ? { kind: "probing", side: other, every: probeEvery }
+    : { kind: "probed", side: other, calls: pace?.calls ?? 0 };
+  return { to: { ...now, state, probeEvery }, why };
 }
 
 /** Nothing is known of a side where every visit fails, and no more than probes should find that out. */

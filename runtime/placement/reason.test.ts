@@ -36,6 +36,7 @@ const reasonOf = (compute: PlacedSide, storage: PlacedSide, change: Partial<Plac
     held: null,
     isCrowded: false,
     hasStorage: true,
+    nodes: 1,
     refutedUntilMs: { compute: -Infinity, storage: -Infinity },
     rules: FREE_RULES,
     demand: { operations: 4, rounds: 2, bytes: 100, cpuUs: 10 },

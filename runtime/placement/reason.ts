@@ -6,7 +6,7 @@ import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { ACTIVE_MS } from "./pauses.ts";
 import { PROFILED_CALLS_MIN, type Transition } from "./function-state.ts";
 import { isMove } from "./kept-transitions.ts";
-import { VISITS_MIN, WARM_MS } from "./probes.ts";
+import { visitsMinOf, WARM_MS } from "./probes.ts";
 import { type Rules } from "./situation.ts";
 import type { Demand, LatencyTerms } from "./cost-model.ts";
 import type { SideCosts } from "./function-costs.ts";
@@ -40,6 +40,7 @@ interface Placed {
   readonly isCrowded: boolean;
   /** Whether storage runs anything. */
   readonly hasStorage: boolean;
+  readonly nodes: number;
   /** Until when what a trial has shown to be worse on a side counts against it; in the past: nothing does. */
   readonly refutedUntilMs: Readonly<Record<Side, number>>;
   readonly rules: Rules;
@@ -106,12 +107,14 @@ function provedText({ share }: Placed, { refutedShare, isFirm }: Held): string {
   return `since ${Math.abs(refutedShare - share) >= OTHER_SHARE ? own : others}`;
 }
 
+/** A part of the time that is none, to people. */
+const SAME_TIME = 0.005;
 /** A share that differs by less is the same one, to people. */
 const OTHER_SHARE = 0.005;
 
 /** As `stayText`, by the figures of now. */
 function nowText(
-  { share, retryAtMs, refutedUntilMs, hasStorage, isCrowded, rules: { p99UnderUs }, nowMs }: Placed,
+  { share, retryAtMs, refutedUntilMs, hasStorage, nodes, isCrowded, rules: { p99UnderUs }, nowMs }: Placed,
   sides: Readonly<Record<Side, ReasonSide>>,
   faster: Side,
 ): string {
@@ -126,8 +129,9 @@ function nowText(
   const gain = latencyGain({ sides }, share, faster === "storage" ? 1 : 0);
   if (savedPart(gain) <= neededPart(gain)) return tooLittleText(gain, faster, errorOf(sides));
   const { calls, lastMs } = sides[faster];
-  if (calls < VISITS_MIN || lastMs === null || nowMs - lastMs > WARM_MS) {
-    return `it moves when ${VISITS_MIN} calls have visited that side lately`;
+  const visitsMin = visitsMinOf(faster, nodes);
+  if (calls < visitsMin || lastMs === null || nowMs - lastMs > WARM_MS) {
+    return `it moves when ${visitsMin} calls have visited that side lately`;
   }
   const idleMs = nowMs - Math.max(lastMs, sides[otherSide(faster)].lastMs ?? 0);
   if (idleMs > ACTIVE_MS) return `it was not called for ${durationText(idleMs * 1e3)}, and moves when it is`;
@@ -141,7 +145,7 @@ function nowText(
 /** What a trial measured speaks against the figures of one call, which know nothing of the others' calls. */
 function triedText(side: Side, partner: string | null, ratio: number): readonly [ran: string, took: string] {
   const whose = partner === null ? "all of its calls" : `all of its calls and of ${partner}'s`;
-  const took = ratio < 1 ? `took ${percentText(1 - ratio)} less time` : "took no more time";
+  const took = ratio < 1 - SAME_TIME ? `took ${percentText(1 - ratio)} less time` : "took no more time";
   return [`${whose} ran at ${side} for a moment`, `calls of all functions ${took}`];
 }
 

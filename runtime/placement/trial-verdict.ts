@@ -34,7 +34,7 @@ import {
   type Shown,
   type Trials,
 } from "./trials.ts";
-import { areSlight, GAIN_MIN, type Tried } from "./tried-function.ts";
+import { areSlight, GAIN_MIN, shareAt, type Tried } from "./tried-function.ts";
 
 /** A gain is so many standard errors when a trial may not go on, and GAIN_NOISES before: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
 const GAIN_NOISES_AT_LAST = 1;
@@ -63,13 +63,15 @@ const BACK_OFF_MS_TIE = 4_000;
 const TIES_COUNTED = 7;
 export const HOLD_MS_MIN = 5_000;
 const HOLD_MS_MAX = 60_000;
+/** Of what was as good, and simpler. Chosen: a move back within ten seconds would be a flap. */
+const HOLD_MS_AS_GOOD = 10_000;
 
 export interface Verdict {
   /**
-   * `worse`: clearly so. `void`: nothing was tried, since callers ask for sides, one that took part does no more, or others' calls came, went or changed. `gone`: no call of a
+   * `as-good`: no clear gain, and the simpler plan. `worse`: clearly so. `void`: nothing was tried, since callers ask for sides, one that took part does no more, or others' calls came, went or changed. `gone`: no call of a
    * function that was tried has ended for longer than there is between two.
    */
-  readonly came: "kept" | "dropped" | "worse" | "void" | "gone";
+  readonly came: "kept" | "as-good" | "dropped" | "worse" | "void" | "gone";
   /** What all calls took, to what they took before and after; null: too few ended to tell. */
   readonly ratio: number | null;
 }
@@ -80,6 +82,8 @@ export interface Better {
   readonly ratio: number;
   /** Since when, but for what was under way or cold. */
   readonly fromMs: number;
+  /** Not clearly. */
+  readonly isTie?: true;
 }
 
 /** null: it goes on. `tried`: who take part; `all`: that are called. */
@@ -140,13 +144,13 @@ function whileTried(
   if (isClearly(comparison, LOSS_CLEAR)) return { came: "worse", ratio };
   if (strayed > STRAYED_MAX) return isOver ? VOID : null;
   if (measuredMs < measureMs) return null;
-  const gainMin = gainMinOf(tried, patience);
+  const gainMin = patience * GAIN_MIN;
   const noises = isOver ? GAIN_NOISES_AT_LAST : GAIN_NOISES;
-  if (ratio <= (gainMin === 0 ? 1 : 1 - Math.max(gainMin, noises * noise))) {
-    // Each takes less and fewer end: callers have gone, and what is left waits for nobody.
-    if (slowdown > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return VOID;
-    return { came: "better", ratio, fromMs: change.settledMs };
-  }
+  // Each takes less and fewer end: callers have gone, and what is left waits for nobody.
+  const areFewer = slowdown > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise);
+  const better = { came: "better", ratio, fromMs: change.settledMs } as const;
+  if (ratio <= 1 - Math.max(gainMin, noises * noise)) return areFewer ? VOID : better;
+  if (ratio <= 1 && !areFewer && isSimpler(tried, all, nowMs)) return { ...better, isTie: true };
   return isOver || ratio > 1 - gainMin ? { came: "dropped", ratio } : null;
 }
 
@@ -155,7 +159,7 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   const beforeMs = shown.toMs - shown.fromMs;
   const change = { atMs: shown.toMs, settledMs: shown.toMs + SETTLE_MS, beforeMs };
   const patience = patienceOf(tried, nowMs);
-  const gainMin = gainMinOf(tried, patience);
+  const gainMin = patience * GAIN_MIN;
   const isOver = nowMs - shown.toMs >= TRIAL_MS_MAX;
   if (nowMs - change.settledMs < patience * MEASURE_MS) return null;
   // What is left of the trial is still on its way; or their callers ask for a side.
@@ -174,22 +178,26 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   const isBetter = 1 / ratio <= 1 - gainMin;
   // Each takes longer and more end, or none does and fewer: callers have come, or gone.
   const moreOrFewer = isBetter ? 1 / slowdown : ratio <= 1 ? slowdown : 1;
-  if (moreOrFewer > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise)) return isOver ? VOID : null;
+  const moreOrFewerMin = 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise);
+  if (moreOrFewer > moreOrFewerMin) return isOver ? VOID : null;
   // What becomes less or more by and by does so in both; and where calls differ much it takes both to tell.
   const mean = Math.sqrt(shown.ratio / ratio);
-  if (isBetter && (gainMin === 0 || mean <= 1 - Math.max(gainMin, noise))) return { came: "kept", ratio: mean };
+  const isClear = shown.isTie !== true && isBetter && mean <= 1 - Math.max(gainMin, noise);
+  if (isClear) return { came: "kept", ratio: mean };
+  // Fewer end as each takes longer, and no fewer.
+  const areAsMany = Math.max(slowdown / ratio, 1 / slowdown) <= moreOrFewerMin;
+  if (ratio >= 1 && areAsMany && isSimpler(tried, all, nowMs)) return { came: "as-good", ratio: mean };
   // It may yet be told: what goes on is the plan as it was.
   return isBetter && !isOver ? null : { came: "dropped", ratio: mean };
 }
 
 /**
- * By so much, as a part, calls have to take less. 0, whatever the noise: where both sides serve a function and one alone does as well, twice, that is the simpler plan. What
- * comes together is served together, and a split costs those beside it what no model of single calls knows. Not where trials have contradicted each other.
+ * Whether one side alone serves in the trial what both did: where that does as well, twice, it is the simpler plan. What comes together is served together, and a split costs those beside it
+ * what no model of single calls knows. Not where trials have contradicted each other: what calls take changes by itself.
  */
-function gainMinOf(tried: readonly Tried[], patience: number): number {
+function isSimpler(tried: readonly Tried[], all: readonly Tried[], nowMs: number): boolean {
   const { partner = null, fromShare = 0 } = tried[0]?.trials.running ?? {};
-  const leavesSplit = partner === null && fromShare > 0 && fromShare < 1;
-  return leavesSplit && patience === 1 ? 0 : patience * GAIN_MIN;
+  return partner === null && fromShare > 0 && fromShare < 1 && patienceOf(all, nowMs) === 1;
 }
 
 const NOTHING: Comparison = { calls: 0, callsBefore: 0, ratio: 1, slowdown: 1, noise: 0 };
@@ -222,18 +230,25 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   if (running === null) return trials;
   const { side, partner, startedMs, fromShare: refutedShare } = running;
   const over: Trials = { ...trials, running: null, endedMs: nowMs };
-  if (came === "kept") {
-    // As good, and simpler: who is held for that is so no longer the next time.
-    const isClear = ratio === null || ratio <= 1 - GAIN_MIN;
-    const holdMs = clamp((isClear ? 2 : 1) * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
-    const promised = { promisedUs: tookUs(tried, nowMs), promisedBytes: meanBytes(heardIn(tried, nowMs)) };
+  const promised = {
     // Calls that are under way tell nothing of it yet.
-    const sinceMs = nowMs + STEADY_MS;
-    const held = { sinceMs, untilMs: nowMs + holdMs, ...promised, refutedShare, firmUntilMs: -Infinity, modelError };
+    sinceMs: nowMs + STEADY_MS,
+    promisedUs: tookUs(tried, nowMs),
+    promisedBytes: meanBytes(heardIn(tried, nowMs)),
+    firmUntilMs: -Infinity,
+    modelError,
+  };
+  // No share has proved to be worse.
+  if (came === "as-good") {
+    return { ...over, held: { ...promised, untilMs: nowMs + HOLD_MS_AS_GOOD, refutedShare: shareAt(side) } };
+  }
+  if (came === "kept") {
+    const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
+    const held = { ...promised, untilMs: nowMs + holdMs, refutedShare };
     const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
     const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
-    const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : isClear ? 0 : trials.fruitless;
+    const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : 0;
     return { ...over, held, holdMs, fruitless, keptSide: side, keptMs: nowMs, contradicted };
   }
   // Nothing was tried.
@@ -274,7 +289,9 @@ const costMsOf = ({ startedMs, shown }: Running, ratio: number | null, nowMs: nu
 
 /** What it has cost that a trial came to nothing; 0 of the second of two functions that changed places, which had the same one. */
 export const trialCostMs = ({ trials: { running } }: Tried, { came, ratio }: Verdict, nowMs: number): number =>
-  running === null || came === "kept" || !isCounted(running) ? 0 : costMsOf(running, ratio, nowMs);
+  running === null || came === "kept" || came === "as-good" || !isCounted(running)
+    ? 0
+    : costMsOf(running, ratio, nowMs);
 
 /** null: no call ended before it. */
 function shownWorse({ profile, trials: { running } }: Tried, nowMs: number, modelError: number): Refutation | null {

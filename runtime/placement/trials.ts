@@ -40,6 +40,8 @@ export interface Shown {
   readonly fromMs: number;
   readonly toMs: number;
   readonly ratio: number;
+  /** Not clearly. */
+  readonly isTie?: true;
 }
 
 /** A trial that is running. */
@@ -63,7 +65,7 @@ export interface Trials extends Refuted {
     readonly promisedUs: number;
     /** Of such a call; without: calls are held against it whatever their work is. */
     readonly promisedBytes?: number;
-    /** Its share in the plan that did worse. */
+    /** Its share in the plan that did worse; its own: none has proved to. */
     readonly refutedShare: number;
     /** Until then whatever the model promises: it has just been wrong. In the past: it has not. */
     readonly firmUntilMs: number;

@@ -52,8 +52,12 @@ describe("a change detector", () => {
       const [detector, random] = [lonePart(ChangeDetector), seededRandom(1)];
       const workOf = (us: number) => () => us * (0.5 + random());
       for (let stretch = 0; stretch < 100; stretch++) expect(observe(detector, calls, workOf(100))).toBe(false);
+      expect(detector.lastChange()).toBe(0);
       const after = Array.from({ length: stretches }, () => observe(detector, calls, workOf(400)));
       expect(after).toContain(true);
+      const times = Math.exp(detector.lastChange());
+      expect(times).toBeGreaterThan(2);
+      expect(times).toBeLessThan(8);
     },
   );
 

@@ -74,6 +74,8 @@ class Evidence {
 
 /** Of the reference, with the sum of squared deviations; and of what is not in it yet, as for a stretch. */
 const [CALLS, MEAN, DEVIATION, POOL_CALLS, POOL_SUM, POOL_SQUARES, OWN_SIZE] = [0, 1, 2, 3, 4, 5, 6] as const;
+/** Behind these, and kept when all else is forgotten: how far the mean was off at the last alarm. */
+const CHANGE = OWN_SIZE;
 
 export class ChangeDetector {
   readonly #at: number;
@@ -81,7 +83,7 @@ export class ChangeDetector {
   readonly #ofStretches: Evidence;
 
   constructor(layout: Layout) {
-    this.#at = layout.take(OWN_SIZE);
+    this.#at = layout.take(OWN_SIZE + 1);
     this.#ofPools = new Evidence(layout);
     this.#ofStretches = new Evidence(layout);
   }
@@ -100,9 +102,15 @@ export class ChangeDetector {
     if (calls < POOL_CALLS_MIN) this.#look(values, calls, sum, sumOfSquares);
     if (values[at + POOL_CALLS]! >= POOL_CALLS_MIN) this.#lookAtPool(values);
     if (!this.#ofStretches.isEnough(values) && !this.#ofPools.isEnough(values)) return false;
+    values[at + CHANGE] = sum / calls - values[at + MEAN]!;
     this.reset(values);
     this.#learn(values, calls, sum, sumOfSquares);
     return true;
+  }
+
+  /** When it last said that calls are not what they were: by how much the mean of those of that stretch was off. 0: it never did. */
+  lastChange(values: Values): number {
+    return values[this.#at + CHANGE]!;
   }
 
   reset(values: Values): void {

@@ -43,6 +43,7 @@ export class FunctionProfile {
   readonly byTime = new CallsByTime(BY_TIME_AT, this.#values);
   /** Until then calls of before the last shift may come; null: they are forgotten. */
   #straysUntilMs: number | null = null;
+  #shiftedTimes = 1;
 
   constructor(version: string) {
     this.version = version;
@@ -70,6 +71,7 @@ export class FunctionProfile {
     if (shifted) {
       other.reset(values);
       COMING.forgetMost(values, nowMs);
+      this.#shiftedTimes = own.shiftedTimes(values);
       this.#straysUntilMs = nowMs + STRAYS_MS;
     }
     return shifted;
@@ -93,6 +95,11 @@ export class FunctionProfile {
   /** The same of all calls, also those that tell nothing of what it costs. */
   get calledMs(): number {
     return COMING.lastMs(this.#values);
+  }
+
+  /** How many times as much work, by the geometric means, calls were as those before when they last were not what they had been; 1: they always were. */
+  get shiftedTimes(): number {
+    return this.#shiftedTimes;
   }
 
   estimates(nowMs: number): Estimates {

@@ -151,6 +151,11 @@ export class SideProfile {
     });
   }
 
+  /** How many times as much work, by the geometric means, its calls were as those before when they last turned out to be others; 1: they never did. */
+  shiftedTimes(values: Values): number {
+    return Math.exp(this.#detector.lastChange(values));
+  }
+
   /** Of the whole time of a call; null: nothing is known. */
   percentileUs(values: Values, percent: number): number | null {
     return percentileUs(values, percent, this.#elapsedAt);
