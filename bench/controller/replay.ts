@@ -155,6 +155,7 @@ export class Replay {
       {
         rules: () => this.#rules,
         currentVersion: () => "1",
+        onOtherVersion: () => {},
         surroundings: () => this.#surroundings,
         onPlacements: (placements) => writer.want(placements),
         onTransition: () => {},

@@ -33,7 +33,7 @@ interface Stretch {
 /** What a first lead-in comes to in this stretch, with all that is learnt and compiled in it, stands beside what is measured, where it is as long. */
 const EARLY_MS = [800, 1_300] as const;
 
-/** Rules that a mix is measured under, in this order: the machine's speed drifts, and the first two lie side by side. */
+/** All rules that a load is measured under, in this order: the machine's speed drifts, and the first two lie side by side. */
 export const RULES = [
   "auto",
   "oracle",
@@ -44,7 +44,7 @@ export const RULES = [
   "AutoLoc",
   "AutoLoc calibrated",
 ] as const;
-/** The same of a function alone. */
+/** Those of a function alone, but for the first with --full. */
 export const RULES_ALONE = ["auto", "compute", "storage"] as const;
 export const PEER_RULES = ["ASFP", "Kayak", "AutoLoc", "AutoLoc calibrated"] as const;
 

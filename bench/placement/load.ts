@@ -47,10 +47,10 @@ export interface Calls {
   readonly firstErrors: Readonly<Partial<Record<ErrorCode, string>>>;
 }
 
-/** Throws where calls failed otherwise than because a node was full, as it may be where nobody waits for answers. */
+/** Throws where calls failed otherwise than because a node was full, or they waited there for too long, as may be where nobody waits for answers. */
 export function assertOnlyRefused(what: string, { firstErrors, ok }: Calls, arrivals: Phase["arrivals"]): void {
-  const { OVERLOADED: refusal, ...failures } = firstErrors;
-  const [failure = "callers" in arrivals ? refusal : undefined] = Object.values(failures);
+  const { OVERLOADED: refusal, DEADLINE_EXCEEDED: late, ...failures } = firstErrors;
+  const [failure = "callers" in arrivals ? (refusal ?? late) : undefined] = Object.values(failures);
   if (failure === undefined) return;
   const failed = ok.reduce((count, one) => (one === 1 ? count : count + 1), 0);
   throw new Error(`${what}: ${failed} of ${ok.length} calls failed: ${failure}`);

@@ -42,7 +42,7 @@ export async function measure(
   const phases = [{ ms: leadInMs + budgetMs, parts, arrivals }];
   const ask = (): Promise<Calls> => load.ask<Calls>({ kind: "load", phases, rule, memory });
   let [calls, again] = [await ask(), 0];
-  for (; again < AGAIN_MAX && areLate(calls); again++) calls = await ask();
+  if ("callers" in arrivals) for (; again < AGAIN_MAX && areLate(calls); again++) calls = await ask();
   assertOnlyRefused(memory, calls, arrivals);
   const came = (fromMs: number, toMs: number): Came => cameOf(calls, parts, fromMs, toMs);
   const earlyPerSecond = early === null ? null : came(early.earlyFromMs, early.earlyUntilMs).perSecond;

@@ -57,14 +57,16 @@ test("where calls in the window were only refused, those outside it count", () =
   ).toMatchObject({ failed: 2, p50Us: 100 });
 });
 
-test("only a full node may refuse calls, and only those that nobody waits for", () => {
+test("only a full node may refuse calls, or have them wait for too long, and only those that nobody waits for", () => {
   const calls = (errors: Calls["firstErrors"]): Calls => ({
     ...callsOf([1, 2], (index) => index > 0),
     firstErrors: errors,
   });
   const full = { OVERLOADED: "OVERLOADED: 1024 calls are in this node already" };
   const open = { perSecond: 1 };
-  expect(() => assertOnlyRefused("a", calls(full), open)).not.toThrow();
+  const late = { DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED: 5000 ms" };
+  expect(() => assertOnlyRefused("a", calls({ ...full, ...late }), open)).not.toThrow();
+  expect(() => assertOnlyRefused("a", calls(late), { callers: 1 })).toThrow("DEADLINE_EXCEEDED: 5000 ms");
   expect(() => assertOnlyRefused("a", calls(full), { callers: 1 })).toThrow("a: 1 of 2 calls failed: OVERLOADED: 1024");
   expect(() => assertOnlyRefused("a", calls({ ...full, FUNCTION_NOT_FOUND: "FUNCTION_NOT_FOUND: f" }), open)).toThrow(
     "NOT_FOUND: f",

@@ -138,14 +138,14 @@ describe("what people are told of one function", () => {
     expect(lineOf("compute", { kind: "probing", side: "storage", every: 4_000 })).toMatch(
       /: one call in 4,000 visits storage, of which too little is known lately$/,
     );
-    expect(lineOf("probing", { kind: "probed", side: "storage", calls: 3 })).toMatch(
-      /: storage was visited by 3 calls$/,
+    expect(lineOf("probing", { kind: "probed", side: "storage", takesUs: 300 })).toMatch(
+      /: storage was visited, where a call takes 300 µs$/,
     );
     expect(lineOf("storage", { kind: "shifted", workTimes: 2.5 })).toMatch(
       /: its calls are not what they were: 250 % of their work$/,
     );
     expect(lineOf("storage", { kind: "recalled", from: 2_000, to: 500 })).toMatch(
-      /: calls like these came before, and did best with that share: 500 µs instead of 2\.00 ms$/,
+      /: calls like these came before, and did best with that share \(500 µs a call, where they begin with 2\.00 ms\)$/,
     );
     expect(lineOf("reverting", { kind: "waited", ms: 4_000 })).toMatch(
       /: after 4\.00 s of calls what was taken back may be tried again$/,

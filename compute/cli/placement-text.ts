@@ -169,7 +169,7 @@ const whyText = (why: Transition["why"]): string => {
     case "shifted":
       return `its calls are not what they were: ${percentText(why.workTimes)} of their work`;
     case "recalled":
-      return `calls like these came before, and did best with that share: ${durationText(why.to)} instead of ${durationText(why.from)}`;
+      return `calls like these came before, and did best with that share (${durationText(why.to)} a call, where they begin with ${durationText(why.from)})`;
     case "waited":
       return `after ${durationText(why.ms * 1e3)} of calls what was taken back may be tried again`;
     case "pinned":
@@ -191,7 +191,7 @@ const whyText = (why: Transition["why"]): string => {
     case "probing":
       return `one call in ${why.every.toLocaleString("en")} visits ${why.side}, of which too little is known lately`;
     case "probed":
-      return `${why.side} was visited by ${counted(amountText(why.calls), "call")}`;
+      return `${why.side} was visited, where a call takes ${durationText(why.takesUs)}`;
     case "trying":
       return `all calls are tried at ${triedText(why)} for a moment`;
     case "checking":

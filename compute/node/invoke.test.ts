@@ -132,7 +132,8 @@ describe("a storage side that the node's user has no right to", () => {
       nowMs,
     });
   };
-  const denial = new LocusError("PERMISSION_DENIED", "no");
+  const denialOf = (what: string) =>
+    new LocusError("PERMISSION_DENIED", `NOPERM this user has no permissions to ${what}`);
 
   it("is asked by one call a second, of those that need not run there", async () => {
     let asked = 0;
@@ -141,7 +142,7 @@ describe("a storage side that the node's user has no right to", () => {
     const denying: SideRunner = {
       run: async (admitted, signal) => {
         asked += 1;
-        if (isDenied) throw denial;
+        if (isDenied) throw denialOf("run the 'locus.node|run' command");
         return answering(() => {}).run(admitted, signal);
       },
     };
@@ -149,7 +150,7 @@ describe("a storage side that the node's user has no right to", () => {
     const elsewhere = { ok: true, side: "compute", reason: "unavailable" };
     for (const atMs of [0, 500, 999]) {
       nowMs = atMs;
-      expect(await invoker.invoke(CALL)).toMatchObject(elsewhere);
+      expect(await invoker.invoke({ ...CALL, keys: ["1"] })).toMatchObject(elsewhere);
     }
     expect(asked).toBe(1);
     expect(await invoker.invoke({ ...CALL, side: "storage" })).toMatchObject({ error: { code: "PERMISSION_DENIED" } });
@@ -168,7 +169,9 @@ describe("a storage side that the node's user has no right to", () => {
   it("is asked by all others where one names keys that it may not touch", async () => {
     const denying: SideRunner = {
       run: (admitted, signal) =>
-        admitted.call.keys.length > 0 ? Promise.reject(denial) : answering(() => {}).run(admitted, signal),
+        admitted.call.keys.length > 0
+          ? Promise.reject(denialOf("access one of the keys used as arguments"))
+          : answering(() => {}).run(admitted, signal),
     };
     const invoker = await invokerOf(denying, () => 0);
     expect(await invoker.invoke({ ...CALL, keys: ["other:1"] })).toMatchObject({ ok: true, side: "compute" });

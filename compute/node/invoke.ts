@@ -12,6 +12,7 @@ import { withDeadline } from "./deadline.ts";
 import type { FunctionCache } from "./function-cache.ts";
 import type { Call, Invoker, PushedBackRun, Reply } from "./invoker.ts";
 import { limitText } from "./limit-text.ts";
+import { isCommandDenied } from "./redis-error.ts";
 import { SideNotReached, type AdmittedCall, type PushedBack, type SideReply, type SideRunner } from "./side-runner.ts";
 
 /** A look-up of an unknown function waits for the registry at most this long. Chosen, not measured. */
@@ -116,9 +117,9 @@ export class NodeInvoker implements Invoker {
       for (;;) {
         try {
           const sideReply = await this.#sides[place.side].run(admitted, signal);
+          if (place.side === "storage") this.#barredUntilMs = null;
           if (!("known" in sideReply)) {
             if (isAway(place) && isOverloaded(sideReply)) throw new LocusError("SIDE_UNAVAILABLE", "its queue is full");
-            if (place.side === "storage") this.#barredUntilMs = null;
             return this.#account(call, limits, { id, ...place, sentUs, pushedBack }, sideReply, startedMs);
           }
           pushedBack = this.#notePushedBack(call, sideReply, sentUs, startedMs);
@@ -128,9 +129,7 @@ export class NodeInvoker implements Invoker {
           admitted = { ...admitted, backCpuUs: 0, known: sideReply.known, deadlineMs: left() };
         } catch (error) {
           if (otherwise === null || !(isUnavailable(error) || (isAway(place) && isFull(error)))) throw error;
-          // Where it names keys these may be what it has no right to.
-          const isBarred = place.side === "storage" && call.keys.length === 0 && isDenied(error);
-          if (isBarred) this.#barredUntilMs ??= this.#nowMs() + BARRED_MS;
+          if (place.side === "storage" && isCommandDenied(error)) this.#barredUntilMs ??= this.#nowMs() + BARRED_MS;
           [place, otherwise] = [{ side: otherwise, reason: "unavailable" }, null];
           sentUs = this.#elapsedUsSince(startedMs);
           admitted = { ...admitted, backCpuUs: 0, deadlineMs: left() };
@@ -254,10 +253,7 @@ const NO_LINES: readonly string[] = [];
 /** A side that refused the call before it ran, for what the other one does not ask: that one may have it. */
 const isUnavailable = (error: unknown): boolean =>
   error instanceof SideNotReached ||
-  (error instanceof LocusError && error.code === "SIDE_UNAVAILABLE") ||
-  isDenied(error);
-
-const isDenied = (error: unknown): boolean => error instanceof LocusError && error.code === "PERMISSION_DENIED";
+  (error instanceof LocusError && (error.code === "SIDE_UNAVAILABLE" || error.code === "PERMISSION_DENIED"));
 
 /** Its own side is the other one, and has it where this one has no room. */
 const isAway = ({ reason }: Place): boolean => reason === "pushed-back" || reason === "overflow";

@@ -42,6 +42,10 @@ export const toLocusError = (error: unknown, attempted: string): LocusError => {
   return new LocusError(code ?? "INTERNAL", message.slice(0, MESSAGE_LENGTH_MAX), { cause: error });
 };
 
+/** Whether the user lacks the right to the command itself, and not to keys or channels that it names. As Redis words it, from 6 to 8. */
+export const isCommandDenied = (error: unknown): boolean =>
+  error instanceof LocusError && error.code === "PERMISSION_DENIED" && error.message.includes("no permissions to run");
+
 /** Whether Redis itself answered with this error; everything else happened to the connection. */
 const isReplyError = (error: unknown): boolean => error instanceof Error && error.name === "ReplyError";
 

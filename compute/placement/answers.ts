@@ -68,7 +68,7 @@ const why = Type.Union([
   reason(["bound"], { p99UnderUs: orNull(number) }),
   reason(["reverted"], { promisedUs: number, cameUs: number, ratio: orNull(number), retryInMs: number }),
   reason(["probing"], { side, every: number }),
-  reason(["probed"], { side, calls: number }),
+  reason(["probed"], { side, takesUs: number }),
   reason(["trying"], { side, partner: orNull(name) }),
   reason(["checking"], { side, partner: orNull(name), ratio: number }),
   reason(["tried"], { side, partner: orNull(name), ratio: orNull(number), isKept: Type.Boolean() }),

@@ -61,6 +61,9 @@ interface Control {
   readonly direct: DirectSamples;
 }
 
+/** After the list of functions was read since calls came of a version that is not in it. */
+const LOOK_AGAIN_MS = 1_000;
+
 export class NodePlacement {
   readonly node: string;
   readonly #options: PlacementOptions;
@@ -73,6 +76,7 @@ export class NodePlacement {
   #control: Control | null = null;
   #isTaking = false;
   #isClosed = false;
+  #lookedMs = -Infinity;
 
   constructor(options: PlacementOptions) {
     this.#options = options;
@@ -197,7 +201,9 @@ export class NodePlacement {
       const loop = new PlacementLoop(
         {
           rules: () => this.#book.rules,
-          currentVersion: (name) => this.#options.functions.current(name, null)?.version ?? null,
+          currentVersion: (name) => functions.current(name, null)?.version ?? null,
+          // What the news of it, or the reading after that, may have missed.
+          onOtherVersion: () => this.#lookAgain(),
           surroundings: () => this.#watch.surroundings,
           onPlacements: (placements) => writer.want(placements),
           onTransition: (transition) => this.#tell(transition),
@@ -279,6 +285,15 @@ export class NodePlacement {
     if (this.#control === null) return;
     this.#watch.keepFresh();
     this.#control.loop.take(window);
+  }
+
+  /** Once a second at most: calls of a version that was replaced end for a while. */
+  #lookAgain(): void {
+    const { functions, nowMs } = this.#options;
+    if (nowMs() - this.#lookedMs < LOOK_AGAIN_MS) return;
+    this.#lookedMs = nowMs();
+    // Where it fails the next window asks again.
+    void functions.refresh().catch(() => {});
   }
 
   /** Moves are news; the rest is for who asks. */

@@ -32,6 +32,7 @@ const loopOf = (functions: number) => {
   let nowMs = 0;
   let storage = STORAGE;
   let version: string | null = null;
+  let others = 0;
   const names = Array.from({ length: functions }, (_, at) => `f${at}`);
   const rules = new Map(names.map((name) => [name, FREE_RULES]));
   const plans: ReadonlyMap<string, Placement>[] = [];
@@ -39,6 +40,7 @@ const loopOf = (functions: number) => {
     {
       rules: () => rules,
       currentVersion: () => version,
+      onOtherVersion: () => (others += 1),
       surroundings: () => ({ constants: DEFAULT_CONSTANTS, storage, callsWork: AS_CALIBRATED }),
       onPlacements: (placements) => plans.push(placements),
       onTransition: () => {},
@@ -168,7 +170,19 @@ const loopOf = (functions: number) => {
   const deploy = (other: string): void => {
     version = other;
   };
-  return { loop, plans, steps, runFor, walkFor, readFor, crowdFor, callDirectly, hear, deploy };
+  return {
+    loop,
+    plans,
+    steps,
+    runFor,
+    walkFor,
+    readFor,
+    crowdFor,
+    callDirectly,
+    hear,
+    deploy,
+    othersHeard: () => others,
+  };
 };
 
 /** In a window of a node. */
@@ -180,16 +194,18 @@ const walkAt = (side: Side, size: number): [Sample, number] => {
 };
 
 test("what is left of a version that was replaced ends among the calls of the new one, and tells nothing of it", () => {
-  const { loop, runFor, hear, deploy } = loopOf(1);
+  const { loop, runFor, hear, deploy, othersHeard } = loopOf(1);
   const known = () => loop.profiles.get("f0")!;
   const versions = () => loop.transitionsOf("f0").filter(({ why }) => why.kind === "new").length;
   deploy("1");
   runFor(500, () => 100);
   expect(known().version).toBe("1");
   const heardMs = known().lastMs;
+  expect(othersHeard()).toBe(0);
   deploy("2");
   runFor(100, () => 100);
   expect(known()).toMatchObject({ version: "1", lastMs: heardMs });
+  expect(othersHeard(), "it may be the new one").toBe(4);
   const tally = new SampleTally();
   const [sample, elapsedUs] = walkAt("compute", 1);
   tally.record({ ...sample, version: "2" }, elapsedUs);

@@ -73,6 +73,8 @@ interface LoopOptions {
   readonly rules: () => ReadonlyMap<string, Rules>;
   /** Of a function; null: nobody knows, and calls of any count. */
   readonly currentVersion: (name: string) => string | null;
+  /** Calls of another one are heard of: if that is the current one it is not known yet. */
+  readonly onOtherVersion: () => void;
   readonly surroundings: () => Surroundings;
   readonly onPlacements: (placements: ReadonlyMap<string, Placement>) => void;
   readonly onTransition: (transition: Transition) => void;
@@ -196,6 +198,7 @@ export class PlacementLoop {
       const counts = this.#options.currentVersion(name);
       return counts === null || counts === version;
     });
+    if (current.length < tallies.length) this.#options.onOtherVersion();
     for (const name of this.#profiles.fold(current, this.#options.nowMs(), stretchMs)) this.#shifted.add(name);
     this.reviewSoon(windowMsOf(tallies.length));
   }

@@ -42,8 +42,6 @@ export interface CalledFunction extends Candidate, Tried {
   readonly typicalCpuUs: Readonly<Record<Side, number>>;
   /** Whether storage runs anything. */
   readonly hasStorage: boolean;
-  /** That call it, or may. */
-  readonly nodes: number;
   /** On the 99th percentile; null: there is none. */
   readonly p99UnderUs: number | null;
   /** In a back-off, which nothing has ended before its time. */
@@ -114,7 +112,8 @@ export function calledFunction(
   // What was promised holds no more, or was long ago.
   const isHeldNoMore = before.trials.held !== null && !lastTrial.isRunning && !isHeld(profile, before, nowMs);
   const trials = isHeldNoMore ? { ...before.trials, held: null } : before.trials;
-  const regime = { demand: costs.typical, share, proof: trials.held, forMs: nowMs - before.sinceMs, nowMs };
+  const proof = trials.held?.isProof === false ? null : trials.held;
+  const regime = { demand: costs.typical, share, proof, forMs: nowMs - before.sinceMs, nowMs };
   const regimes = isSettled ? regimesNow(before.regimes, regime) : before.regimes;
   const { paces } = costs;
   // Where storage runs nothing there is no other side to warm up beside.
@@ -156,7 +155,6 @@ export function calledFunction(
       storage: Math.expm1(estimates.storage?.logCpu ?? 0),
     },
     hasStorage,
-    nodes: capacity.nodes,
     p99UnderUs,
     isTakenBack,
     recalled,

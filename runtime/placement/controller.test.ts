@@ -1101,6 +1101,26 @@ describe("what has proved better", () => {
       });
     });
 
+    test("one side that did as well as both stays so, and holds nobody else", () => {
+      const walks = (side: Side, count: number): Calls => ({ ...calls(side, count, WALK), elapsedUs: 5_000 });
+      const onBoth = { walk: [walks("compute", 10), walks("storage", 10)], hash: calls("compute", 20, HASH) };
+      const onOne = { walk: walks("compute", 20), hash: calls("compute", 20, HASH) };
+      const load = visited({ walk: WALK, hash: HASH }).run(700, onBoth);
+      const running = { side: "compute", partner: null, startedMs: load.nowMs, fromShare: 0.5, shown: null } as const;
+      const begun = resting(0, { state: "probing", trials: { ...NO_TRIALS, running } });
+      const first = next(load.run(150, onOne), { walk: begun, hash: resting(0) });
+      expect(first.state.get("walk")).toMatchObject({ share: 0.5, trials: { running: { shown: { isTie: true } } } });
+      const { state, transitions } = next(load.run(150, onBoth), Object.fromEntries(first.state));
+      const { nowMs } = load;
+      expect(state.get("walk")).toMatchObject({ state: "compute", share: 0, moved: { by: "trial", fromShare: 0.5 } });
+      expect(state.get("walk")!.trials).toMatchObject({ keptSide: null, held: { untilMs: nowMs + 10_000 } });
+      expect(state.get("walk")!.regimes.proof).toBeNull();
+      expect(state.get("hash")!.trials.held).toBeNull();
+      expect(transitions.map(({ why }) => why)).toEqual([
+        { kind: "tried", side: "compute", partner: null, ratio: expect.closeTo(1), isKept: true },
+      ]);
+    });
+
     test("what was clearly worse keeps by how much the model was wrong of it", () => {
       const load = came(3 * QUEUED);
       const { state, transitions } = next(load, { walk: begun(load.nowMs - 150), hash: resting(0) });

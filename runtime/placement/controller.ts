@@ -328,7 +328,7 @@ function judgeTrial(
 }
 
 /**
- * By how many times the model was wrong of what was kept, or clearly worse: how many times busier it has the plan that was tried than the one before it, beside how much busier it was, or the other way round. Where
+ * By how many times the model was wrong of what stays, or was clearly worse: how many times busier it has the plan that was tried than the one before it, beside how much busier it was, or the other way round. Where
  * callers wait for each other calls take as many times longer as the busiest pool has more to do for them. 1: it was right, or nobody asks.
  */
 function modelErrorOf(all: readonly CalledFunction[], use: PoolUse, { came, ratio }: Verdict): number {

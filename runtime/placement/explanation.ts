@@ -8,6 +8,7 @@ import type { Rules } from "./situation.ts";
 import type { CostConstants, Demand } from "./cost-model.ts";
 import { functionCosts, predictionErrorOf, type SideCosts } from "./function-costs.ts";
 import type { Placement } from "./plan.ts";
+import { isWarmAt } from "./probes.ts";
 import { reasonText, type Held } from "./reason.ts";
 
 interface ExplainedSide extends SideCosts {
@@ -52,7 +53,7 @@ interface Known {
   readonly isCrowded: boolean;
   /** Whether storage runs anything. */
   readonly hasStorage: boolean;
-  /** How many there are. */
+  /** How many may call it. */
   readonly nodes: number;
   readonly nowMs: number;
 }
@@ -100,7 +101,9 @@ export function explain(name: string, known: Known): Explanation {
   };
   const retryAtMs = { compute: retryAtMsTo(state, "compute"), storage: retryAtMsTo(state, "storage") };
   const refutedUntilMs = { compute: refutedUntilMsOf(state, "compute"), storage: refutedUntilMsOf(state, "storage") };
-  return { ...told, reason: reasonText({ ...told, retryAtMs, refutedUntilMs, isCrowded, hasStorage, nodes, nowMs }) };
+  const warm = (side: Side): boolean => isWarmAt(costs?.paces ?? state.paces, side, nodes, nowMs);
+  const isWarm = { compute: warm("compute"), storage: warm("storage") };
+  return { ...told, reason: reasonText({ ...told, retryAtMs, refutedUntilMs, isCrowded, hasStorage, isWarm, nowMs }) };
 }
 
 const refutedUntilMsOf = ({ trials: { backOffs } }: FunctionState, side: Side): number => {

@@ -26,7 +26,7 @@ export type Why =
   /** Its calls are not what they were: how many times as much work, of the geometric means, the latest are. */
   | { readonly kind: "shifted"; readonly workTimes: number }
   | { readonly kind: "profiled"; readonly calls: number }
-  /** Such calls came before, and did best where they are now put: what a call takes before and after, µs. */
+  /** Such calls came before, and did best where they are now put: what a call takes before it by what is known, and there, as was seen then where a trial has shown it, µs. */
   | { readonly kind: "recalled"; readonly from: number; readonly to: number }
   /** A move that was taken back may be made again: it has waited for so long. */
   | { readonly kind: "waited"; readonly ms: number }
@@ -44,9 +44,9 @@ export type Why =
       readonly ratio: number | null;
       readonly retryInMs: number;
     }
-  /** One call in `every` visits the other side, of which nothing was heard for long; and then something was, of so many calls. */
+  /** One call in `every` visits the other side, of which nothing was heard for long; and then something was: what a call takes there, as known then, µs. */
   | { readonly kind: "probing"; readonly side: Side; readonly every: number }
-  | { readonly kind: "probed"; readonly side: Side; readonly calls: number }
+  | { readonly kind: "probed"; readonly side: Side; readonly takesUs: number }
   /** All calls run on a side, to see; `partner`: another function's run on the other side meanwhile. */
   | { readonly kind: "trying"; readonly side: Side; readonly partner: string | null }
   /** That did better, what all calls took to what they took before; now all is as before for a moment, to see whether that does worse again. */

@@ -6,7 +6,7 @@ const MOVED: Why = { kind: "latency", from: 2, to: 1, noise: 0.1 };
 const TRIED: Why = { kind: "tried", side: "storage", partner: null, ratio: 0.8, isKept: true };
 
 const PROBING: Why = { kind: "probing", side: "compute", every: 1_000 };
-const PROBED: Why = { kind: "probed", side: "compute", calls: 3 };
+const PROBED: Why = { kind: "probed", side: "compute", takesUs: 300 };
 const SHIFTED: Why = { kind: "shifted", workTimes: 2 };
 
 const of = (name: string, why: Why, atMs: number): Transition => ({

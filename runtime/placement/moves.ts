@@ -60,7 +60,7 @@ export function recalled(candidate: CalledFunction, nowMs: number): Change | nul
     trials,
     regimes,
   };
-  return { to, why: { kind: "recalled", from: fromUs, to: promisedUs } };
+  return { to, why: { kind: "recalled", from: fromUs, to: proof?.promisedUs ?? promisedUs } };
 }
 
 /** A move back, soon and without a shift, after which calls took longer than was promised says that the one before was a mistake. */

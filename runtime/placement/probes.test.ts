@@ -70,7 +70,7 @@ test("compute is warm when it was visited as often as each node has to be, stora
   expect(isWarmAt(visited(VISITS_MIN), "storage", 3, 0)).toBe(true);
   expect(isWarmAt(visited(3 * VISITS_MIN - 1), "compute", 3, 0)).toBe(false);
   expect(isWarmAt(visited(3 * VISITS_MIN), "compute", 3, 0)).toBe(true);
-  expect(isWarmAt(visited(5 * VISITS_MIN), "compute", 100, 0), "a profile does not keep more").toBe(true);
+  expect(isWarmAt(visited(4 * VISITS_MIN), "compute", 100, 0), "a profile does not keep more").toBe(true);
 });
 
 describe("visits to the side where a function is not", () => {

@@ -25,20 +25,18 @@ const PROBE_INTERVAL_MS = 10_000;
 export const WARM_MS = 30_000;
 export const VISITS_MIN = 3;
 const FIRST_VISIT_EVERY = 4;
-/** Each node has isolates of its own, and visits by its own calls; of those of more nodes than so many a profile does not keep enough. */
-const VISITING_NODES_MAX = 5;
-
-export const visitsMinOf = (side: Side, nodes: number): number =>
-  side === "storage" ? VISITS_MIN : VISITS_MIN * clamp(nodes, 1, VISITING_NODES_MAX);
+/** Each node has isolates of its own at compute, and visits by its own calls; for those of more nodes than so many a profile does not keep enough of them while code is compiled. */
+const VISITING_NODES_MAX = 4;
 
 /** That is to get more of its calls. */
 export const gainingSide = ({ share: from }: Pick<Placement, "share">, to: number): Side =>
   to > from ? "storage" : "compute";
 
-/** Whether the side has had calls lately: at compute, as many as each of so many nodes has to have. */
+/** Whether the side was called lately, and so often: at compute, for each of so many nodes. */
 export function isWarmAt(paces: Paces, side: Side, nodes: number, nowMs: number): boolean {
   const pace = paces[side];
-  return pace !== null && pace.calls >= visitsMinOf(side, nodes) && nowMs - pace.atMs <= WARM_MS;
+  const visitsMin = VISITS_MIN * (side === "storage" ? 1 : clamp(nodes, 1, VISITING_NODES_MAX));
+  return pace !== null && pace.calls >= visitsMin && nowMs - pace.atMs <= WARM_MS;
 }
 
 /** A few calls go there first: they warm it, and say whether the move is as good as the model has it. */
@@ -62,7 +60,7 @@ export function probed(now: FunctionState, candidate: CalledFunction, nowMs: num
     return { to: isAsBefore ? now : { ...now, state: "compute", probeEvery: 0 }, why: null };
   }
   const pace = now.paces[other];
-  const isKnown = pace !== null && pace.calls >= visitsMinOf(other, candidate.nodes);
+  const isKnown = pace !== null && pace.calls >= VISITS_MIN;
   const cheap = probeEveryOf(candidate, other, nowMs);
   const wanted = isKnown || failsAt(candidate, other) ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
   // A step of a tenth is no news to those who follow the plan.
@@ -72,7 +70,7 @@ export function probed(now: FunctionState, candidate: CalledFunction, nowMs: num
   if (state === now.state) return { to: probeEvery === now.probeEvery ? now : { ...now, probeEvery }, why: null };
   const why: Why = isStale
     ? { kind: "probing", side: other, every: probeEvery }
-    : { kind: "probed", side: other, calls: pace?.calls ?? 0 };
+    : { kind: "probed", side: other, takesUs: candidate.costs.sides[other].cost.latencyUs };
   return { to: { ...now, state, probeEvery }, why };
 }
 

@@ -6,7 +6,7 @@ import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { ACTIVE_MS } from "./pauses.ts";
 import { PROFILED_CALLS_MIN, type Transition } from "./function-state.ts";
 import { isMove } from "./kept-transitions.ts";
-import { visitsMinOf, WARM_MS } from "./probes.ts";
+import { VISITS_MIN } from "./probes.ts";
 import { type Rules } from "./situation.ts";
 import type { Demand, LatencyTerms } from "./cost-model.ts";
 import type { SideCosts } from "./function-costs.ts";
@@ -40,7 +40,8 @@ interface Placed {
   readonly isCrowded: boolean;
   /** Whether storage runs anything. */
   readonly hasStorage: boolean;
-  readonly nodes: number;
+  /** Calls have visited that side lately. */
+  readonly isWarm: Readonly<Record<Side, boolean>>;
   /** Until when what a trial has shown to be worse on a side counts against it; in the past: nothing does. */
   readonly refutedUntilMs: Readonly<Record<Side, number>>;
   readonly rules: Rules;
@@ -114,7 +115,7 @@ const OTHER_SHARE = 0.005;
 
 /** As `stayText`, by the figures of now. */
 function nowText(
-  { share, retryAtMs, refutedUntilMs, hasStorage, nodes, isCrowded, rules: { p99UnderUs }, nowMs }: Placed,
+  { share, retryAtMs, refutedUntilMs, hasStorage, isWarm, isCrowded, rules: { p99UnderUs }, nowMs }: Placed,
   sides: Readonly<Record<Side, ReasonSide>>,
   faster: Side,
 ): string {
@@ -128,12 +129,10 @@ function nowText(
   }
   const gain = latencyGain({ sides }, share, faster === "storage" ? 1 : 0);
   if (savedPart(gain) <= neededPart(gain)) return tooLittleText(gain, faster, errorOf(sides));
-  const { calls, lastMs } = sides[faster];
-  const visitsMin = visitsMinOf(faster, nodes);
-  if (calls < visitsMin || lastMs === null || nowMs - lastMs > WARM_MS) {
-    return `it moves when ${visitsMin} calls have visited that side lately`;
+  if (!isWarm[faster]) {
+    return `it moves when ${VISITS_MIN} calls${faster === "compute" ? " of each node" : ""} have visited that side lately`;
   }
-  const idleMs = nowMs - Math.max(lastMs, sides[otherSide(faster)].lastMs ?? 0);
+  const idleMs = nowMs - Math.max(sides[faster].lastMs ?? 0, sides[otherSide(faster)].lastMs ?? 0);
   if (idleMs > ACTIVE_MS) return `it was not called for ${durationText(idleMs * 1e3)}, and moves when it is`;
   const refutedMs = refutedUntilMs[faster] - nowMs;
   if (isCrowded && refutedMs > 0) {

@@ -158,14 +158,14 @@ describe("what did better in a trial", () => {
 
   describe("where one side does what both did", () => {
     const LOOK_MS = 25;
-    /** `isUneven`: as long for their callers, but one in ten is in the sandbox for two hundred times as long as the others. */
+    /** `isUneven`: as long for their callers, but every other one is in the sandbox for forty times as long. */
     const calls = (side: Side, count: number, times: number, isUneven: boolean): readonly Calls[] => {
       const all = { side, count, elapsedUs: 4_000 * times };
-      const dear = Math.ceil(count / 10);
+      const dear = Math.ceil(count / 2);
       const kinds = isUneven
         ? [
             { ...all, count: count - dear, usage: { wallUs: 100 } },
-            { ...all, count: dear, usage: { wallUs: 20_000 } },
+            { ...all, count: dear, usage: { wallUs: 4_000 } },
           ]
         : [all];
       return kinds.filter((kind) => kind.count > 0);
@@ -228,6 +228,18 @@ describe("what did better in a trial", () => {
       const uneven = { isUneven: true, trial: { times: 0.9, ends: 1.1 } } as const;
       expect(cameOf({ ...uneven, fromShare: 1 })).toBeNull();
       expect(cameOf(uneven)).toBe("as-good");
+    });
+
+    test("is a proof where a gain that was not clear at first is so in both halves", () => {
+      const first = { isUneven: true, trial: { times: 0.8, ends: 1.25 } } as const;
+      expect(cameOf({ ...first, fromShare: 1 })).toBeNull();
+      expect(cameOf({ ...first, back: { times: 2.4, ends: 0.42 } })).toBe("kept");
+      expect(cameOf({ ...first, back: { times: 0.9, ends: 1.1 } })).toBe("as-good");
+    });
+
+    test("is not where more than half of its calls change sides", () => {
+      expect(cameOf({ fromShare: 0.4 })).toBe("as-good");
+      expect(cameOf({ fromShare: 0.6 })).toBe("dropped");
     });
 
     test("is not what changes sides, and not where trials of any function have contradicted each other", () => {

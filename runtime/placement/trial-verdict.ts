@@ -182,22 +182,27 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   if (moreOrFewer > moreOrFewerMin) return isOver ? VOID : null;
   // What becomes less or more by and by does so in both; and where calls differ much it takes both to tell.
   const mean = Math.sqrt(shown.ratio / ratio);
-  const isClear = shown.isTie !== true && isBetter && mean <= 1 - Math.max(gainMin, noise);
-  if (isClear) return { came: "kept", ratio: mean };
+  // The first half of a tie was not clear by itself.
+  const noises = shown.isTie === true ? GAIN_NOISES : 1;
+  const isGain = isBetter && shown.ratio <= 1 - gainMin;
+  if (isGain && mean <= 1 - Math.max(gainMin, noises * noise)) return { came: "kept", ratio: mean };
+  // It may yet be told: what goes on is the plan as it was.
+  if (isBetter && !isOver && shown.isTie !== true) return null;
   // Fewer end as each takes longer, and no fewer.
   const areAsMany = Math.max(slowdown / ratio, 1 / slowdown) <= moreOrFewerMin;
   if (ratio >= 1 && areAsMany && isSimpler(tried, all, nowMs)) return { came: "as-good", ratio: mean };
-  // It may yet be told: what goes on is the plan as it was.
-  return isBetter && !isOver ? null : { came: "dropped", ratio: mean };
+  return { came: "dropped", ratio: mean };
 }
 
 /**
- * Whether one side alone serves in the trial what both did: where that does as well, twice, it is the simpler plan. What comes together is served together, and a split costs those beside it
- * what no model of single calls knows. Not where trials have contradicted each other: what calls take changes by itself.
+ * Whether one side alone serves in the trial what both did, the one that had more: where that does as well, twice, it is the simpler plan. What comes together is served together, and a split
+ * costs those beside it what no model of single calls knows. Not where trials have contradicted each other: what calls take changes by itself.
  */
 function isSimpler(tried: readonly Tried[], all: readonly Tried[], nowMs: number): boolean {
-  const { partner = null, fromShare = 0 } = tried[0]?.trials.running ?? {};
-  return partner === null && fromShare > 0 && fromShare < 1 && patienceOf(all, nowMs) === 1;
+  const { running = null } = tried[0]?.trials ?? {};
+  if (running === null || running.partner !== null || patienceOf(all, nowMs) > 1) return false;
+  const { side, fromShare } = running;
+  return fromShare > 0 && fromShare < 1 && Math.abs(fromShare - shareAt(side)) <= 0.5;
 }
 
 const NOTHING: Comparison = { calls: 0, callsBefore: 0, ratio: 1, slowdown: 1, noise: 0 };
@@ -223,7 +228,7 @@ const heardIn = ({ profile, trials: { running } }: Tried, nowMs: number): Heard 
 /** What a call of a function took in the trial, µs; 0: none ended. */
 export const tookUs = (tried: Tried, nowMs: number): number => meanUs(heardIn(tried, nowMs)) ?? 0;
 
-/** What is left of a trial when it is over. `modelError`: by how many times the model was wrong of what was kept, or clearly worse. */
+/** What is left of a trial when it is over. `modelError`: by how many times the model was wrong of what stays, or was clearly worse. */
 export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: number, modelError = 1): Trials {
   const { trials } = tried;
   const { running, holdMs: heldMs, backOffs } = trials;
@@ -238,9 +243,9 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
     firmUntilMs: -Infinity,
     modelError,
   };
-  // No share has proved to be worse.
   if (came === "as-good") {
-    return { ...over, held: { ...promised, untilMs: nowMs + HOLD_MS_AS_GOOD, refutedShare: shareAt(side) } };
+    const untilMs = nowMs + HOLD_MS_AS_GOOD;
+    return { ...over, held: { ...promised, untilMs, refutedShare: shareAt(side), isProof: false } };
   }
   if (came === "kept") {
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);

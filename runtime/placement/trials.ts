@@ -65,8 +65,10 @@ export interface Trials extends Refuted {
     readonly promisedUs: number;
     /** Of such a call; without: calls are held against it whatever their work is. */
     readonly promisedBytes?: number;
-    /** Its share in the plan that did worse; its own: none has proved to. */
+    /** Its share in the plan that did worse; its own: that is of others', or no plan has proved to. */
     readonly refutedShare: number;
+    /** Without: a plan has proved to do better than another. */
+    readonly isProof?: false;
     /** Until then whatever the model promises: it has just been wrong. In the past: it has not. */
     readonly firmUntilMs: number;
     /** How many times busier the model had the plan, beside the one that did worse, than it was: 1 and more. Without: nobody knows. */

@@ -73,6 +73,7 @@ describe("a change detector", () => {
         for (let stretch = 0; stretch < 100; stretch++) observe(detector, calls, hubsAndLeaves(random, 100, before));
         const work = hubsAndLeaves(random, 100, 0.2);
         expect(Array.from({ length: stretches }, () => observe(detector, calls, work))).toContain(true);
+        expect(Math.exp(detector.lastChange()), `seed ${seed}`).toBeGreaterThan(1);
       }
     },
   );

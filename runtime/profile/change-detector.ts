@@ -99,16 +99,20 @@ export class ChangeDetector {
     values[at + POOL_CALLS]! += calls;
     values[at + POOL_SUM]! += sum;
     values[at + POOL_SQUARES]! += sumOfSquares;
+    const before = values[at + MEAN]!;
+    const pool = values[at + POOL_SUM]! / values[at + POOL_CALLS]!;
     if (calls < POOL_CALLS_MIN) this.#look(values, calls, sum, sumOfSquares);
     if (values[at + POOL_CALLS]! >= POOL_CALLS_MIN) this.#lookAtPool(values);
-    if (!this.#ofStretches.isEnough(values) && !this.#ofPools.isEnough(values)) return false;
-    values[at + CHANGE] = sum / calls - values[at + MEAN]!;
+    const isOfPools = this.#ofPools.isEnough(values);
+    if (!this.#ofStretches.isEnough(values) && !isOfPools) return false;
+    // Of a few calls none may be one of those that are more now.
+    values[at + CHANGE] = (isOfPools ? pool : sum / calls) - before;
     this.reset(values);
     this.#learn(values, calls, sum, sumOfSquares);
     return true;
   }
 
-  /** When it last said that calls are not what they were: by how much the mean of those of that stretch was off. 0: it never did. */
+  /** When it last said that calls are not what they were: by how much the mean of those that told was off. 0: it never did. */
   lastChange(values: Values): number {
     return values[this.#at + CHANGE]!;
   }
