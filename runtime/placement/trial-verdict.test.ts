@@ -233,7 +233,7 @@ describe("what did better in a trial", () => {
     test("is a proof where a gain that was not clear at first is so in both halves", () => {
       const first = { isUneven: true, trial: { times: 0.8, ends: 1.25 } } as const;
       expect(cameOf({ ...first, fromShare: 1 })).toBeNull();
-      expect(cameOf({ ...first, back: { times: 2.4, ends: 0.42 } })).toBe("kept");
+      expect(cameOf({ ...first, back: { times: 1.6, ends: 0.63 } })).toBe("kept");
       expect(cameOf({ ...first, back: { times: 0.9, ends: 1.1 } })).toBe("as-good");
     });
 

@@ -182,10 +182,10 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   if (moreOrFewer > moreOrFewerMin) return isOver ? VOID : null;
   // What becomes less or more by and by does so in both; and where calls differ much it takes both to tell.
   const mean = Math.sqrt(shown.ratio / ratio);
-  // The first half of a tie was not clear by itself.
-  const noises = shown.isTie === true ? GAIN_NOISES : 1;
+  // The first half of a tie was not clear by itself: of what both come to the noise is about that of one, as a part of what calls take.
+  const error = shown.isTie === true ? GAIN_NOISES * (noise / ratio) : noise;
   const isGain = isBetter && shown.ratio <= 1 - gainMin;
-  if (isGain && mean <= 1 - Math.max(gainMin, noises * noise)) return { came: "kept", ratio: mean };
+  if (isGain && mean <= 1 - Math.max(gainMin, error)) return { came: "kept", ratio: mean };
   // It may yet be told: what goes on is the plan as it was.
   if (isBetter && !isOver && shown.isTie !== true) return null;
   // Fewer end as each takes longer, and no fewer.
