@@ -147,6 +147,9 @@ describe("what people are told of one function", () => {
     expect(lineOf("storage", { kind: "recalled", from: 2_000, to: 500 })).toMatch(
       /: calls like these came before, and did best with that share \(500 µs a call, where they begin with 2\.00 ms\)$/,
     );
+    expect(lineOf("compute", { kind: "stopped", quietMs: 80 })).toMatch(
+      /: nobody has called it for 80\.0 ms, since about when it was moved$/,
+    );
     expect(lineOf("reverting", { kind: "waited", ms: 4_000 })).toMatch(
       /: after 4\.00 s of calls what was taken back may be tried again$/,
     );

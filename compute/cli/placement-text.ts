@@ -170,6 +170,8 @@ const whyText = (why: Transition["why"]): string => {
       return `its calls are not what they were: ${percentText(why.workTimes)} of their work`;
     case "recalled":
       return `calls like these came before, and did best with that share (${durationText(why.to)} a call, where they begin with ${durationText(why.from)})`;
+    case "stopped":
+      return `nobody has called it for ${durationText(why.quietMs * 1e3)}, since about when it was moved`;
     case "waited":
       return `after ${durationText(why.ms * 1e3)} of calls what was taken back may be tried again`;
     case "pinned":

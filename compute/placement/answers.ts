@@ -62,6 +62,7 @@ const why = Type.Union([
   reason(["new", "pinned", "freed"], {}),
   reason(["shifted"], { workTimes: number }),
   reason(["recalled"], { from: number, to: number }),
+  reason(["stopped"], { quietMs: number }),
   reason(["waited"], { ms: number }),
   reason(["profiled"], { calls: number }),
   reason(["latency", "overload"], { from: number, to: number, noise: number }),

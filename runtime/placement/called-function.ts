@@ -9,7 +9,7 @@ import { type FunctionState, PROFILED_CALLS_MIN, restingState } from "./function
 import { outlookOf } from "./optimal-shares.ts";
 import { ACTIVE_MS, hasStopped } from "./pauses.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
-import { poolUse, type Capacity, type Load, type Offered } from "./pool-use.ts";
+import { NONE_FIXED, poolUse, type Capacity, type Load, type Offered } from "./pool-use.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
@@ -42,6 +42,8 @@ export interface CalledFunction extends Candidate, Tried {
   readonly typicalCpuUs: Readonly<Record<Side, number>>;
   /** Whether storage runs anything. */
   readonly hasStorage: boolean;
+  /** Nobody calls it any more, as far as that was heard of. */
+  readonly isStopped: boolean;
   /** On the 99th percentile; null: there is none. */
   readonly p99UnderUs: number | null;
   /** In a back-off, which nothing has ended before its time. */
@@ -91,7 +93,7 @@ export function calledFunction(
   const triedMs = Math.max(lastTrial.endedMs, before.trials.endedMs);
   const isAfterTrial = surge === null && before.sinceMs < triedMs && nowMs - triedMs < STEADY_MS;
   // What comes back goes where it was: how many calls come is not known at once, and there were as many.
-  const isBack = surge?.isNew !== true && nowMs - before.resumedMs < REST_MS;
+  const isBack = surge?.isNew !== true && nowMs - before.resumedMs < STEADY_MS;
   const rests = nowMs - (before.moved?.atMs ?? -Infinity) < REST_MS || isAfterTrial || isBack;
   const isSettled = before.state !== "pinned" && before.state !== "profiling";
   const isTakenBack = nowMs < before.retryAtMs && !isSlowerThanThen(profile, before, nowMs);
@@ -155,6 +157,7 @@ export function calledFunction(
       storage: Math.expm1(estimates.storage?.logCpu ?? 0),
     },
     hasStorage,
+    isStopped,
     p99UnderUs,
     isTakenBack,
     recalled,
@@ -228,6 +231,12 @@ function sidesUnder(p99UnderUs: number | null, profile: FunctionProfile, { sides
 /** Whether its bounds let it. */
 export const mayStay = ({ share, load: { lowest, highest } }: CalledFunction): boolean =>
   lowest <= share && share <= highest;
+
+/** Nobody calls it: what its rate has not forgotten yet fills nothing. */
+export const withoutCalls = (candidate: CalledFunction): CalledFunction => ({
+  ...candidate,
+  load: { ...candidate.load, callsPerSecond: 0, fixedPerSecond: NONE_FIXED },
+});
 
 /** It stays where it is in this step. */
 export const still = (candidate: CalledFunction): CalledFunction => {

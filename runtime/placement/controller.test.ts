@@ -617,6 +617,17 @@ describe("what has proved better", () => {
       }),
     );
 
+  test("whoever has stopped fills nothing, unless more are in flight than the calls of the others account for", () => {
+    const busiestWith = (callers: number, quietMs: number): number => {
+      const [walks, hashes] = [calls("storage", 40, WALK, 1), calls("compute", 1, HASH, 1)];
+      const load = visited({ walk: WALK, hash: HASH }).run(500, { walk: walks }).run(quietMs, { hash: hashes });
+      return next(load, { walk: resting(1), hash: resting(0) }, { callers }).outlook.busiest;
+    };
+    expect(busiestWith(16, 150)).toBeGreaterThan(0.4);
+    expect(busiestWith(0, 50)).toBeGreaterThan(0.4);
+    expect(busiestWith(0, 150)).toBeLessThan(0.2);
+  });
+
   test("a side that has become slow is left though no call is ever in flight when somebody looks", () => {
     const usual = calls("storage", 1, WALK, 1);
     const slow = { ...usual, elapsedUs: 30 * usual.elapsedUs, usage: { ...usual.usage, wallUs: 30 * usual.elapsedUs } };

@@ -10,6 +10,7 @@ import {
   still,
   underSurge,
   withHeld,
+  withoutCalls,
   withWaiting,
   type CalledFunction,
   type LastTrial,
@@ -25,7 +26,7 @@ import {
   type Transition,
   type Why,
 } from "./function-state.ts";
-import { judgedMove, lastMoves, moved, recalled, relieved, type LastMoves } from "./moves.ts";
+import { judgedMove, lastMoves, moved, recalled, relieved, unmoved, type LastMoves } from "./moves.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
 import { afterPause } from "./pauses.ts";
@@ -95,7 +96,7 @@ class Draft {
 export function advance(before: ControllerState, situation: Situation): Step {
   const { nowMs, rules, profiles } = situation;
   const draft = new Draft(nowMs);
-  const all: CalledFunction[] = [];
+  const heard: CalledFunction[] = [];
   const lastTrial = lastTrialOf(before);
   for (const [name, ruled] of rules) {
     const was = before.get(name);
@@ -104,8 +105,9 @@ export function advance(before: ControllerState, situation: Situation): Step {
     const { to, why } = settled(name, since, ruled, situation);
     const called = calledFunction(name, ruled, to, situation, lastTrial);
     draft.change(name, was, { to: called?.before ?? uncalled(to), why });
-    if (called !== null) all.push(called);
+    if (called !== null) heard.push(called);
   }
+  const all = withoutGone(heard, situation.capacity);
   const { called: surged, isSurge } = underSurge(all, situation.capacity);
   const capacity = { ...situation.capacity, callers: Math.max(situation.capacity.callers, callersOf(surged)) };
   const tried = all.filter(({ trials }) => trials.running !== null);
@@ -189,6 +191,19 @@ const callersOf = (all: readonly CalledFunction[]): number =>
     return sum + (compute * sides.compute.cost.latencyUs + storage * sides.storage.cost.latencyUs) / 1e6;
   }, 0);
 
+/** Rates and times of calls are known to so much, as a part. */
+const CALLERS_SLACK = 0.25;
+
+/**
+ * Whose callers have gone is called no more, though its rate takes a quarter of a second to say so: those who call something else in its place would be placed beside it. Not where
+ * more calls are in flight than those of the others account for: they may only be stuck.
+ */
+function withoutGone(all: readonly CalledFunction[], { callers }: Capacity): readonly CalledFunction[] {
+  const called = all.filter(({ isStopped }) => !isStopped);
+  if (called.length === all.length || callers > (1 + CALLERS_SLACK) * callersOf(called)) return all;
+  return all.map((one) => (one.isStopped ? withoutCalls(one) : one));
+}
+
 type Choices = ReturnType<typeof worthwhileShares>;
 
 /**
@@ -266,7 +281,7 @@ function decide(
 ): void {
   const { nowMs } = situation;
   const { before, share } = called;
-  const known = recalled(called, nowMs);
+  const known = unmoved(called, nowMs) ?? recalled(called, nowMs);
   if (known !== null) return draft.apply(called, known);
   const judged = judgedMove(called, lastly, situation);
   if (judged !== null) return draft.apply(called, judged);

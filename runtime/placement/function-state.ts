@@ -28,6 +28,8 @@ export type Why =
   | { readonly kind: "profiled"; readonly calls: number }
   /** Such calls came before, and did best where they are now put: what a call takes before it by what is known, and there, as was seen then where a trial has shown it, µs. */
   | { readonly kind: "recalled"; readonly from: number; readonly to: number }
+  /** Nobody calls it any more, for so long, since about when it was moved: it is back where it was while it was called. */
+  | { readonly kind: "stopped"; readonly quietMs: number }
   /** A move that was taken back may be made again: it has waited for so long. */
   | { readonly kind: "waited"; readonly ms: number }
   | Gain

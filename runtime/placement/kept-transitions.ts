@@ -18,6 +18,7 @@ const MOVES: ReadonlySet<Why["kind"]> = new Set([
   "bound",
   "recalled",
   "reverted",
+  "stopped",
   "pinned",
   "freed",
 ]);

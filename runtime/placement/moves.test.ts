@@ -3,7 +3,7 @@ import { calledFunction, type CalledFunction } from "./called-function.ts";
 import type { Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { FRESH, type FunctionState } from "./function-state.ts";
-import { judgedMove, lastMoves, moved, recalled, relieved } from "./moves.ts";
+import { judgedMove, lastMoves, moved, recalled, relieved, unmoved } from "./moves.ts";
 import { modelledCalls, PlayedCalls } from "./played-calls.ts";
 import { FREE_RULES } from "./situation.ts";
 import { NO_TRIALS } from "./trials.ts";
@@ -178,4 +178,22 @@ test("such calls as were here before go back where they did best, and nothing is
     ["storage", { ms: 1_000, untilMs: 9_000, refutation: { ...refutation, sinceMs: nowMs + 200 } }],
     ["compute", { ms: 1_000, untilMs: 9_000 }],
   ]);
+});
+
+test("what the model moved when its callers had just gone is where it was while they were there", () => {
+  const LAST_MS = 1_000;
+  const back = (change: Partial<NonNullable<FunctionState["moved"]>>, quietMs = 100) => {
+    const load = new PlayedCalls()
+      .run(LAST_MS, { chain: modelledCalls("compute", 20, CHAIN, DEFAULT_CONSTANTS) })
+      .run(quietMs, {});
+    const before = { ...MOVED, moved: { ...MOVED.moved!, atMs: LAST_MS + 20, ...change } };
+    return unmoved(calledFunction("chain", FREE_RULES, before, load.situation({ capacity: CAPACITY }))!, load.nowMs);
+  };
+  const { to, why } = back({})!;
+  expect(to).toMatchObject({ state: "compute", share: 0, moved: null, moves: 4, flaps: 1 });
+  expect(why).toEqual({ kind: "stopped", quietMs: 101 });
+  expect(back({ atMs: LAST_MS - 50 }), "what calls had begun it with may have been told since").not.toBeNull();
+  expect(back({ atMs: LAST_MS - 100 })).toBeNull();
+  expect(back({ by: "trial" })).toBeNull();
+  expect(back({}, 50), "it may still be called").toBeNull();
 });

@@ -13,6 +13,7 @@ import {
   isOtherLoad,
   meanBytes,
   meanUs,
+  PIECE_MS,
   tookSince,
 } from "./before-and-since.ts";
 import { heldAgain, refutedAgain } from "./held-function.ts";
@@ -61,6 +62,19 @@ export function recalled(candidate: CalledFunction, nowMs: number): Change | nul
     regimes,
   };
   return { to, why: { kind: "recalled", from: fromUs, to: proof?.promisedUs ?? promisedUs } };
+}
+
+/**
+ * Nobody calls it any more since about when it was moved: that was for others, who came when its own callers went, as if there were both. So it is back where it was while it
+ * was called. null: it is called, or was when it moved.
+ */
+export function unmoved({ before, profile, isStopped }: CalledFunction, nowMs: number): Change | null {
+  const { moved: move } = before;
+  if (!isStopped || move?.by !== "model" || move.atMs < profile.calledMs - PIECE_MS) return null;
+  const share = move.fromShare;
+  const counted = { moves: before.moves + 1, flaps: before.flaps + (nowMs - move.atMs < FLAP_MS ? 1 : 0) };
+  const to: FunctionState = { ...before, ...counted, state: restingState(share), share, probeEvery: 0, moved: null };
+  return { to, why: { kind: "stopped", quietMs: nowMs - profile.calledMs } };
 }
 
 /** A move back, soon and without a shift, after which calls took longer than was promised says that the one before was a mistake. */
