@@ -145,6 +145,14 @@ export function hasPaused(all: readonly Tried[], fromMs: number, toMs: number, i
   return false;
 }
 
+/** Whether calls of it ended, or failed, in each PIECE_MS of a time. */
+export function isCalledThroughout({ byTime }: FunctionProfile, fromMs: number, toMs: number): boolean {
+  for (let atMs = fromMs; atMs < toMs; atMs += PIECE_MS) {
+    if (cameIn(byTime.between(atMs, Math.min(toMs, atMs + PIECE_MS))) <= 0) return false;
+  }
+  return true;
+}
+
 /** By how many have ended, and how long they took (Little). */
 export const inFlightIn = (all: readonly Tried[], fromMs: number, toMs: number): number =>
   heardOf(all, fromMs, toMs).elapsedUs / (1e3 * (toMs - fromMs));

@@ -42,8 +42,10 @@ export interface CalledFunction extends Candidate, Tried {
   readonly typicalCpuUs: Readonly<Record<Side, number>>;
   /** Whether storage runs anything. */
   readonly hasStorage: boolean;
-  /** Nobody calls it any more, as far as that was heard of. */
+  /** No call of it has ended for longer than there is between two, as far as that was heard of. */
   readonly isStopped: boolean;
+  /** … and its callers have gone: it fills nothing. */
+  readonly isGone: boolean;
   /** On the 99th percentile; null: there is none. */
   readonly p99UnderUs: number | null;
   /** In a back-off, which nothing has ended before its time. */
@@ -158,6 +160,7 @@ export function calledFunction(
     },
     hasStorage,
     isStopped,
+    isGone: false,
     p99UnderUs,
     isTakenBack,
     recalled,
@@ -232,9 +235,12 @@ function sidesUnder(p99UnderUs: number | null, profile: FunctionProfile, { sides
 export const mayStay = ({ share, load: { lowest, highest } }: CalledFunction): boolean =>
   lowest <= share && share <= highest;
 
-/** Nobody calls it: what its rate has not forgotten yet fills nothing. */
-export const withoutCalls = (candidate: CalledFunction): CalledFunction => ({
+/** Its callers have gone: what its rate has not forgotten yet fills nothing. */
+export const gone = (candidate: CalledFunction): CalledFunction => ({
   ...candidate,
+  isGone: true,
+  surging: null,
+  ebbing: null,
   load: { ...candidate.load, callsPerSecond: 0, fixedPerSecond: NONE_FIXED },
 });
 

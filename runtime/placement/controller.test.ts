@@ -617,15 +617,32 @@ describe("what has proved better", () => {
       }),
     );
 
-  test("whoever has stopped fills nothing, unless more are in flight than the calls of the others account for", () => {
-    const busiestWith = (callers: number, quietMs: number): number => {
-      const [walks, hashes] = [calls("storage", 40, WALK, 1), calls("compute", 1, HASH, 1)];
-      const load = visited({ walk: WALK, hash: HASH }).run(500, { walk: walks }).run(quietMs, { hash: hashes });
-      return next(load, { walk: resting(1), hash: resting(0) }, { callers }).outlook.busiest;
+  describe("whose callers have gone to another function", () => {
+    /** All of the walks were moved to compute as their callers went: there are only hashes now. */
+    const after = (quietMs: number, callers: number, capacity: Partial<Capacity> = {}) => {
+      const load = visited({ walk: WALK, hash: HASH })
+        .run(1_000, { walk: calls("storage", 40, WALK, 1), hash: calls("compute", 1, HASH, 1) })
+        .run(quietMs, { hash: calls("compute", 1, HASH, 1) });
+      const undo = { retryAtMs: 0, backTo: null, held: null };
+      const atMs = load.nowMs - quietMs + 20;
+      const moved = { atMs, by: "model", fromShare: 1, promisedUs: 0, isJudged: false, undo } as const;
+      return next(load, { walk: resting(0, { moved }), hash: resting(0) }, { callers, ...capacity });
     };
-    expect(busiestWith(16, 150)).toBeGreaterThan(0.4);
-    expect(busiestWith(0, 50)).toBeGreaterThan(0.4);
-    expect(busiestWith(0, 150)).toBeLessThan(0.2);
+
+    test("fills nothing, and is where it was while they were there", () => {
+      const { state, outlook, transitions } = after(150, 1);
+      expect(outlook.busiest).toBeLessThan(0.2);
+      expect(state.get("walk")).toMatchObject({ state: "storage", share: 1, moved: null });
+      expect(transitions).toMatchObject([{ function: "walk", why: { kind: "stopped" } }]);
+    });
+
+    test("is as ever until that is known, where they may only wait, and where storage is closed", () => {
+      for (const { state, outlook } of [after(50, 1), after(150, 16)]) {
+        expect(outlook.busiest).toBeGreaterThan(0.4);
+        expect(state.get("walk")).toMatchObject({ share: 0 });
+      }
+      expect(after(150, 1, { storageCores: 0 }).state.get("walk")).toMatchObject({ share: 0 });
+    });
   });
 
   test("a side that has become slow is left though no call is ever in flight when somebody looks", () => {

@@ -6,11 +6,11 @@ import { clamp } from "#runtime/clamp.ts";
 import {
   calledFunction,
   CALLERS_GROWN_MIN,
+  gone,
   mayStay,
   still,
   underSurge,
   withHeld,
-  withoutCalls,
   withWaiting,
   type CalledFunction,
   type LastTrial,
@@ -117,7 +117,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
       : chosen(isSurge ? surged : withWaiting(surged, capacity, nowMs), capacity, { nowMs, isSurge });
   if (tried.length > 0) {
     for (const called of all) {
-      if (called.trials.running === null) draft.apply(called, probed(draft.of(called), called, nowMs));
+      if (called.trials.running === null) draft.apply(called, unmoved(called, nowMs) ?? visited(draft, called, nowMs));
     }
     // What is full is left at once, and what may not be stayed at.
     if (!all.every(mayStay)) breakTrial(draft, all, tried, nowMs, nowMs);
@@ -191,18 +191,17 @@ const callersOf = (all: readonly CalledFunction[]): number =>
     return sum + (compute * sides.compute.cost.latencyUs + storage * sides.storage.cost.latencyUs) / 1e6;
   }, 0);
 
-/** Rates and times of calls are known to so much, as a part. */
-const CALLERS_SLACK = 0.25;
-
 /**
  * Whose callers have gone is called no more, though its rate takes a quarter of a second to say so: those who call something else in its place would be placed beside it. Not where
- * more calls are in flight than those of the others account for: they may only be stuck.
+ * half as many calls are in flight as it had, and more, beside those of the others: they may only be stuck.
  */
 function withoutGone(all: readonly CalledFunction[], { callers }: Capacity): readonly CalledFunction[] {
-  const called = all.filter(({ isStopped }) => !isStopped);
-  if (called.length === all.length || callers > (1 + CALLERS_SLACK) * callersOf(called)) return all;
-  return all.map((one) => (one.isStopped ? withoutCalls(one) : one));
+  const [stopped, called] = [all.filter(isStopped), all.filter((one) => !isStopped(one))];
+  if (stopped.length === 0 || callers - callersOf(called) > callersOf(stopped) / 2) return all;
+  return all.map((one) => (isStopped(one) ? gone(one) : one));
 }
+
+const isStopped = (one: CalledFunction): boolean => one.isStopped;
 
 type Choices = ReturnType<typeof worthwhileShares>;
 
@@ -292,7 +291,13 @@ function decide(
     const change = moved(called, choice, nowMs);
     draft.apply(called, isSurge && choice.gain?.kind === "overload" ? relieved(change, nowMs) : change);
   }
-  draft.apply(called, probed(draft.of(called), called, nowMs));
+  draft.apply(called, visited(draft, called, nowMs));
+}
+
+/** How often its calls visit the other side is for those who call it: as it was, until they do again. */
+function visited(draft: Draft, called: CalledFunction, nowMs: number): Change {
+  const now = draft.of(called);
+  return called.isGone ? { to: now, why: null } : probed(now, called, nowMs);
 }
 
 /** Before its time, and without a verdict. `endedMs`: since when others rest; of one before it, if nothing is to wait for that. */

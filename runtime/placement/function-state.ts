@@ -90,6 +90,8 @@ export interface FunctionState extends Placement {
     readonly isJudged: boolean;
     /** … which is known from so long: less than usual where something of its own had changed shortly before. Absent: as usual. */
     readonly beforeMs?: number;
+    /** What it has put an end to: if its callers had gone by then, all is as before. Absent: it is not to be undone. */
+    readonly undo?: Pick<FunctionState, "retryAtMs" | "backTo"> & Pick<Trials, "held">;
   } | null;
   /** After a revert: how long it stays, and until when. */
   readonly backOffMs: number;

@@ -180,20 +180,50 @@ test("such calls as were here before go back where they did best, and nothing is
   ]);
 });
 
-test("what the model moved when its callers had just gone is where it was while they were there", () => {
+describe("what the model moved when its callers had just gone", () => {
   const LAST_MS = 1_000;
-  const back = (change: Partial<NonNullable<FunctionState["moved"]>>, quietMs = 100) => {
-    const load = new PlayedCalls()
-      .run(LAST_MS, { chain: modelledCalls("compute", 20, CHAIN, DEFAULT_CONSTANTS) })
-      .run(quietMs, {});
-    const before = { ...MOVED, moved: { ...MOVED.moved!, atMs: LAST_MS + 20, ...change } };
-    return unmoved(calledFunction("chain", FREE_RULES, before, load.situation({ capacity: CAPACITY }))!, load.nowMs);
+  const CHAINS = modelledCalls("compute", 20, CHAIN, DEFAULT_CONSTANTS);
+  const UNDO = { retryAtMs: 700, backTo: null, held: null };
+  const back = (
+    change: Partial<NonNullable<FunctionState["moved"]>> = {},
+    {
+      called = {},
+      isDemanded = false,
+      load = new PlayedCalls().run(LAST_MS, { chain: CHAINS }),
+    }: {
+      readonly called?: Partial<CalledFunction>;
+      /** By bounds. */
+      readonly isDemanded?: boolean;
+      readonly load?: PlayedCalls;
+    } = {},
+  ) => {
+    const situation = load.run(100, {}).situation({ capacity: CAPACITY });
+    const before = {
+      ...MOVED,
+      moved: { ...MOVED.moved!, atMs: load.nowMs - 80, ...(!isDemanded && { undo: UNDO }), ...change },
+    };
+    const one = calledFunction("chain", FREE_RULES, before, situation)!;
+    return unmoved({ ...one, isGone: true, ...called }, load.nowMs);
   };
-  const { to, why } = back({})!;
-  expect(to).toMatchObject({ state: "compute", share: 0, moved: null, moves: 4, flaps: 1 });
-  expect(why).toEqual({ kind: "stopped", quietMs: 101 });
-  expect(back({ atMs: LAST_MS - 50 }), "what calls had begun it with may have been told since").not.toBeNull();
-  expect(back({ atMs: LAST_MS - 100 })).toBeNull();
-  expect(back({ by: "trial" })).toBeNull();
-  expect(back({}, 50), "it may still be called").toBeNull();
+
+  test("is where it was while they were there, as it was held there", () => {
+    const { to, why } = back()!;
+    expect(to).toMatchObject({ state: "compute", share: 0, moved: null, moves: 4, flaps: 1, retryAtMs: 700 });
+    expect(why).toEqual({ kind: "stopped", quietMs: 101 });
+    expect(back({ atMs: LAST_MS - 50 }), "what it was made for may have been told since").not.toBeNull();
+  });
+
+  test("stays where they may come back, or were there, and where it may not be elsewhere", () => {
+    expect(back({}, { called: { isGone: false } })).toBeNull();
+    expect(back({ atMs: LAST_MS - 100 })).toBeNull();
+    expect(back({ by: "trial" })).toBeNull();
+    expect(back({}, { isDemanded: true })).toBeNull();
+    expect(back({}, { called: { bounds: [1, 1] } })).toBeNull();
+  });
+
+  test("stays where it is called in bursts", () => {
+    const bursts = new PlayedCalls();
+    for (let burst = 0; burst < 5; burst++) bursts.run(150, {}).run(50, { chain: CHAINS });
+    expect(back({}, { load: bursts })).toBeNull();
+  });
 });

@@ -13,6 +13,7 @@ import {
   isOtherLoad,
   meanBytes,
   meanUs,
+  isCalledThroughout,
   PIECE_MS,
   tookSince,
 } from "./before-and-since.ts";
@@ -64,17 +65,34 @@ export function recalled(candidate: CalledFunction, nowMs: number): Change | nul
   return { to, why: { kind: "recalled", from: fromUs, to: proof?.promisedUs ?? promisedUs } };
 }
 
+/** What is called without a break for so long, and then no more, was not called in bursts. Chosen: as a pause counts after as long (pauses.ts). */
+const STEADILY_MS = 500;
+
 /**
- * Nobody calls it any more since about when it was moved: that was for others, who came when its own callers went, as if there were both. So it is back where it was while it
- * was called. null: it is called, or was when it moved.
+ * Its callers have gone since about when it was moved: that was for others, who came when they went, as if there were both. So it is back where it was while it was called, and held there
+ * as before. null: it is called, or was when it moved, or in bursts; or it may not be there any more.
  */
-export function unmoved({ before, profile, isStopped }: CalledFunction, nowMs: number): Change | null {
+export function unmoved({ before, profile, isGone, bounds }: CalledFunction, nowMs: number): Change | null {
   const { moved: move } = before;
-  if (!isStopped || move?.by !== "model" || move.atMs < profile.calledMs - PIECE_MS) return null;
+  if (!isGone || move?.by !== "model" || move.undo === undefined) return null;
+  const { calledMs } = profile;
+  if (move.atMs < calledMs - PIECE_MS || !isCalledThroughout(profile, calledMs - STEADILY_MS, calledMs)) return null;
   const share = move.fromShare;
-  const counted = { moves: before.moves + 1, flaps: before.flaps + (nowMs - move.atMs < FLAP_MS ? 1 : 0) };
-  const to: FunctionState = { ...before, ...counted, state: restingState(share), share, probeEvery: 0, moved: null };
-  return { to, why: { kind: "stopped", quietMs: nowMs - profile.calledMs } };
+  if (share < bounds[0] || share > bounds[1]) return null;
+  const isFlap = Math.abs(share - before.share) >= REFINEMENT && nowMs - move.atMs < FLAP_MS;
+  const { held, ...back } = move.undo;
+  const to: FunctionState = {
+    ...before,
+    ...back,
+    state: restingState(share),
+    share,
+    probeEvery: 0,
+    moved: null,
+    moves: before.moves + 1,
+    flaps: before.flaps + (isFlap ? 1 : 0),
+    trials: { ...before.trials, held },
+  };
+  return { to, why: { kind: "stopped", quietMs: nowMs - calledMs } };
 }
 
 /** A move back, soon and without a shift, after which calls took longer than was promised says that the one before was a mistake. */
@@ -110,6 +128,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
       fromShare: isRest ? last.fromShare : before.share,
       promisedUs,
       isJudged: isRest || gain === null,
+      // What a bound demands is not to be undone.
+      ...(gain !== null && !isRest && { undo: undoOf(before) }),
       beforeMs: beforeMsOf(nowMs, lastChangedMs(before)),
     },
     // Where it waited for the end of a back-off, that was for what holds no more.
@@ -121,6 +141,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const bound = { kind: "bound", p99UnderUs: candidate.hasStorage ? candidate.p99UnderUs : null } as const;
   return { to, why: gain ?? bound };
 }
+
+const undoOf = ({ retryAtMs, backTo, trials: { held } }: FunctionState) => ({ retryAtMs, backTo, held });
 
 /** Before anybody could say what came of it, or at once: by the model that wanted it, which would have it again, and again. */
 const isUndone = ({ atMs, by, isJudged }: NonNullable<FunctionState["moved"]>, nowMs: number): boolean =>
