@@ -123,27 +123,34 @@ export async function weighAlone(
   return weighed;
 }
 
-const functionsOf = ({ parts }: Weighed): readonly string[] => parts.map((part) => part.function);
+/** `more`: of the rows' names. */
+const underAllRules = (
+  bench: Bench,
+  { name, parts, stretch, oracle }: Weighed,
+  arrivals: Phase["arrivals"],
+  more = "",
+): readonly Peer[] => {
+  const functions = parts.map((part) => part.function);
+  return RULES.map((title) =>
+    peerOf(
+      bench,
+      { of: name, title, more },
+      { parts, arrivals, rule: ruleOf(title, functions, oracle, bench) },
+      stretch,
+    ),
+  );
+};
 
 export const ruledPeers = (bench: Bench, weighed: readonly Weighed[]): readonly Peer[] =>
-  weighed.flatMap((one) =>
-    RULES.map((title) => {
-      const { name, parts, callers, stretch, oracle } = one;
-      const rule = ruleOf(title, functionsOf(one), oracle, bench);
-      return peerOf(bench, { of: name, title }, { parts, arrivals: { callers }, rule }, stretch);
-    }),
-  );
+  weighed.flatMap((one) => underAllRules(bench, one, { callers: one.callers }));
 
 /** The same at a rate that does not depend on how fast calls are answered: what a call takes, µs. */
 export async function openPeers(bench: Bench, weighed: readonly Weighed[]): Promise<readonly Peer[]> {
   const peers: Peer[] = [];
   for (const one of weighed) {
-    const { name, parts, callers, stretch, oracle } = one;
+    const { parts, callers, stretch, oracle } = one;
     const perSecond = await tryShares(bench.stack, parts, callers, oracle, stretch.budgetMs);
-    const arrivals = { perSecond: OPEN_LOAD * perSecond };
-    for (const title of RULES) {
-      const load = { parts, arrivals, rule: ruleOf(title, functionsOf(one), oracle, bench) };
-      const closed = peerOf(bench, { of: name, title, more: ", open" }, load, stretch);
+    for (const closed of underAllRules(bench, one, { perSecond: OPEN_LOAD * perSecond }, ", open")) {
       const run = async (): Promise<Measure> => {
         const measured = await closed.run();
         return { ...measured, value: measured.p50Us ?? Number.NaN };

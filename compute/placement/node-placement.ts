@@ -292,7 +292,7 @@ export class NodePlacement {
     const { functions, nowMs } = this.#options;
     if (nowMs() - this.#lookedMs < LOOK_AGAIN_MS) return;
     this.#lookedMs = nowMs();
-    // Where it fails the next window asks again.
+    // Where it fails a window asks again, a second later.
     void functions.refresh().catch(() => {});
   }
 

@@ -196,12 +196,12 @@ const callersOf = (all: readonly CalledFunction[]): number =>
  * half as many calls are in flight as it had, and more, beside those of the others: they may only be stuck.
  */
 function withoutGone(all: readonly CalledFunction[], { callers }: Capacity): readonly CalledFunction[] {
-  const [stopped, called] = [all.filter(isStopped), all.filter((one) => !isStopped(one))];
-  if (stopped.length === 0 || callers - callersOf(called) > callersOf(stopped) / 2) return all;
-  return all.map((one) => (isStopped(one) ? gone(one) : one));
+  const stopped = all.filter(({ isStopped }) => isStopped);
+  if (stopped.length === 0) return all;
+  const called = all.filter(({ isStopped }) => !isStopped);
+  if (callers - callersOf(called) > callersOf(stopped) / 2) return all;
+  return all.map((one) => (one.isStopped ? gone(one) : one));
 }
-
-const isStopped = (one: CalledFunction): boolean => one.isStopped;
 
 type Choices = ReturnType<typeof worthwhileShares>;
 

@@ -147,7 +147,7 @@ function whileTried(
   const gainMin = patience * GAIN_MIN;
   const noises = isOver ? GAIN_NOISES_AT_LAST : GAIN_NOISES;
   // Each takes less and fewer end: callers have gone, and what is left waits for nobody.
-  const areFewer = slowdown > 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise);
+  const areFewer = slowdown > otherRate(noise);
   const better = { came: "better", ratio, fromMs: change.settledMs } as const;
   if (ratio <= 1 - Math.max(gainMin, noises * noise)) return areFewer ? VOID : better;
   if (ratio <= 1 && !areFewer && isSimpler(tried, all, nowMs)) return { ...better, isTie: true };
@@ -178,8 +178,7 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   const isBetter = 1 / ratio <= 1 - gainMin;
   // Each takes longer and more end, or none does and fewer: callers have come, or gone.
   const moreOrFewer = isBetter ? 1 / slowdown : ratio <= 1 ? slowdown : 1;
-  const moreOrFewerMin = 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise);
-  if (moreOrFewer > moreOrFewerMin) return isOver ? VOID : null;
+  if (moreOrFewer > otherRate(noise)) return isOver ? VOID : null;
   // What becomes less or more by and by does so in both; and where calls differ much it takes both to tell.
   const mean = Math.sqrt(shown.ratio / ratio);
   // The first half of a tie was not clear by itself: of what both come to the noise is about that of one, as a part of what calls take.
@@ -189,7 +188,7 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   // It may yet be told: what goes on is the plan as it was.
   if (isBetter && !isOver && shown.isTie !== true) return null;
   // Fewer end as each takes longer, and no fewer.
-  const areAsMany = Math.max(slowdown / ratio, 1 / slowdown) <= moreOrFewerMin;
+  const areAsMany = Math.max(slowdown / ratio, 1 / slowdown) <= otherRate(noise);
   if (ratio >= 1 && areAsMany && isSimpler(tried, all, nowMs)) return { came: "as-good", ratio: mean };
   return { came: "dropped", ratio: mean };
 }
@@ -204,6 +203,9 @@ function isSimpler(tried: readonly Tried[], all: readonly Tried[], nowMs: number
   const { side, fromShare } = running;
   return fromShare > 0 && fromShare < 1 && Math.abs(fromShare - shareAt(side)) <= 0.5;
 }
+
+/** So many times as many calls, or as few, is no chance. */
+const otherRate = (noise: number): number => 1 + Math.max(GAIN_MIN, GAIN_NOISES * noise);
 
 const NOTHING: Comparison = { calls: 0, callsBefore: 0, ratio: 1, slowdown: 1, noise: 0 };
 
