@@ -131,7 +131,9 @@ describe("what people are told of one function", () => {
         .split("last changes:\n")[1]!
         .trim();
     };
-    expect(lineOf("compute", { kind: "trying", ...all })).toMatch(/all calls are tried at storage for a moment$/);
+    expect(lineOf("compute", { kind: "trying", ...all, busierTimes: 0.8 })).toMatch(
+      /all calls are tried at storage for a moment, with which the busiest part would be 80 % as busy by the model$/,
+    );
     expect(lineOf("probing", { kind: "checking", ...all, ratio: 0.8 })).toMatch(
       /\(100 % → 0 % at storage\): with all at storage, calls of all functions took 80 % of what they took before; all is as before for a moment, to see whether that is worse again$/,
     );
@@ -153,16 +155,27 @@ describe("what people are told of one function", () => {
     expect(lineOf("reverting", { kind: "waited", ms: 4_000 })).toMatch(
       /: after 4\.00 s of calls what was taken back may be tried again$/,
     );
-    const came = (ratio: number | null, isKept: boolean): string =>
-      lineOf("probing", { kind: "tried", ...all, ratio, isKept });
+    const came = (
+      ratio: number | null,
+      isKept: boolean,
+      brokenOff: "bounds" | "surge" | "quiet" | null = null,
+    ): string => lineOf("probing", { kind: "tried", ...all, ratio, isKept, brokenOff });
     expect(came(0.8, true)).toMatch(/took 80 % of what they took otherwise: it stays so$/);
     expect(came(0.8, false)).toMatch(/took 80 % of what they took otherwise, which may be chance: back$/);
     expect(came(1.3, false)).toMatch(/took 130 % of what they took otherwise: back$/);
-    expect(lineOf("storage", { kind: "bound", p99UnderUs: 5_000 })).toMatch(
-      /\(100 % → 0 % at storage\): where it was its 99th percentile was beyond 5\.00 ms$/,
+    expect(lineOf("storage", { kind: "bound", p99UnderUs: 5_000, p99Us: 9_000 })).toMatch(
+      /\(100 % → 0 % at storage\): where it was its 99th percentile was 9\.00 ms, beyond its bound of 5\.00 ms$/,
     );
-    expect(lineOf("storage", { kind: "bound", p99UnderUs: null })).toMatch(/: storage runs nothing$/);
+    expect(lineOf("storage", { kind: "closed" })).toMatch(/: storage runs nothing$/);
+    expect(lineOf("storage", { kind: "replaced" })).toMatch(/: other code was deployed under its name$/);
+    const surge = { from: 1.5, to: 0.75, noise: 0.02, callsPerSecond: 3_000, usualPerSecond: 500 };
+    expect(lineOf("storage", { kind: "surge", ...surge })).toMatch(
+      /: 3,000 calls of it come a second at once, and usually 500: the busiest part is to be at 75 % instead of 150 % \(± 2 %\)$/,
+    );
     expect(came(null, false)).toMatch(/storage was tried, and nothing tells what came of it$/);
+    expect(came(null, false, "bounds")).toMatch(/tried, and broken off: a function may not stay where it was$/);
+    expect(came(null, false, "surge")).toMatch(/tried, and broken off: more callers came all at once$/);
+    expect(came(null, false, "quiet")).toMatch(/tried, and broken off: it was not called any more$/);
   });
 
   it("says that nothing is known beside the place where no node decides", () => {

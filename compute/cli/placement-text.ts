@@ -166,6 +166,10 @@ const whyText = (why: Transition["why"]): string => {
   switch (why.kind) {
     case "new":
       return "deployed";
+    case "replaced":
+      return "other code was deployed under its name";
+    case "closed":
+      return "storage runs nothing";
     case "shifted":
       return `its calls are not what they were: ${percentText(why.workTimes)} of their work`;
     case "recalled":
@@ -184,10 +188,10 @@ const whyText = (why: Transition["why"]): string => {
       return `a call takes ${durationText(why.to)} instead of ${durationText(why.from)} (± ${percentText(why.noise)})`;
     case "overload":
       return `the busiest part is at ${percentText(why.to)} instead of ${percentText(why.from)} (± ${percentText(why.noise)})`;
+    case "surge":
+      return `${amountText(why.callsPerSecond)} calls of it come a second at once, and usually ${amountText(why.usualPerSecond)}: the busiest part is to be at ${percentText(why.to)} instead of ${percentText(why.from)} (± ${percentText(why.noise)})`;
     case "bound":
-      return why.p99UnderUs === null
-        ? "storage runs nothing"
-        : `where it was its 99th percentile was beyond ${durationText(why.p99UnderUs)}`;
+      return `where it was its 99th percentile was ${durationText(why.p99Us)}, beyond its bound of ${durationText(why.p99UnderUs)}`;
     case "reverted":
       return `${revertedText(why)}; tried again in ${durationText(why.retryInMs * 1e3)}`;
     case "probing":
@@ -195,11 +199,11 @@ const whyText = (why: Transition["why"]): string => {
     case "probed":
       return `${why.side} was visited, where a call takes ${durationText(why.takesUs)}`;
     case "trying":
-      return `all calls are tried at ${triedText(why)} for a moment`;
+      return `all calls are tried at ${triedText(why)} for a moment, with which the busiest part would be ${percentText(why.busierTimes)} as busy by the model`;
     case "checking":
       return `with all at ${triedText(why)}, calls of all functions took ${percentText(why.ratio)} of what they took before; all is as before for a moment, to see whether that is worse again`;
     case "tried": {
-      if (why.ratio === null) return `${triedText(why)} was tried, and nothing tells what came of it`;
+      if (why.ratio === null) return `${triedText(why)} was tried, and ${brokenOffText(why.brokenOff)}`;
       const took = `with all at ${triedText(why)}, calls of all functions took ${percentText(why.ratio)} of what they took otherwise`;
       if (why.isKept) return `${took}: it stays so`;
       return why.ratio < 1 ? `${took}, which may be chance: back` : `${took}: back`;
@@ -213,6 +217,21 @@ const revertedText = ({ ratio, promisedUs, cameUs }: Extract<Transition["why"], 
   ratio === null
     ? `promised ${durationText(promisedUs)} a call, came ${durationText(cameUs)}`
     : `after the move calls of all functions took ${percentText(ratio)} of what they took before`;
+
+const brokenOffText = (why: Extract<Transition["why"], { kind: "tried" }>["brokenOff"]): string => {
+  switch (why) {
+    case "bounds":
+      return "broken off: a function may not stay where it was";
+    case "surge":
+      return "broken off: more callers came all at once";
+    case "quiet":
+      return "broken off: it was not called any more";
+    case null:
+      return "nothing tells what came of it";
+    default:
+      return why satisfies never;
+  }
+};
 
 const triedText = ({ side, partner }: { readonly side: Side; readonly partner: string | null }): string =>
   partner === null ? side : `${side} (and ${partner}'s on the other side)`;

@@ -59,20 +59,27 @@ const reason = <Kind extends string, Properties extends TProperties>(kinds: read
   Type.Object({ kind: Type.Enum([...kinds]), ...properties });
 
 const why = Type.Union([
-  reason(["new", "pinned", "freed"], {}),
+  reason(["new", "replaced", "pinned", "freed", "closed"], {}),
   reason(["shifted"], { workTimes: number }),
   reason(["recalled"], { from: number, to: number }),
   reason(["stopped"], { quietMs: number }),
   reason(["waited"], { ms: number }),
   reason(["profiled"], { calls: number }),
   reason(["latency", "overload"], { from: number, to: number, noise: number }),
-  reason(["bound"], { p99UnderUs: orNull(number) }),
+  reason(["surge"], { from: number, to: number, noise: number, callsPerSecond: number, usualPerSecond: number }),
+  reason(["bound"], { p99UnderUs: number, p99Us: number }),
   reason(["reverted"], { promisedUs: number, cameUs: number, ratio: orNull(number), retryInMs: number }),
   reason(["probing"], { side, every: number }),
   reason(["probed"], { side, takesUs: number }),
-  reason(["trying"], { side, partner: orNull(name) }),
+  reason(["trying"], { side, partner: orNull(name), busierTimes: number }),
   reason(["checking"], { side, partner: orNull(name), ratio: number }),
-  reason(["tried"], { side, partner: orNull(name), ratio: orNull(number), isKept: Type.Boolean() }),
+  reason(["tried"], {
+    side,
+    partner: orNull(name),
+    ratio: orNull(number),
+    isKept: Type.Boolean(),
+    brokenOff: orNull(Type.Enum(["bounds", "surge", "quiet"])),
+  }),
 ]);
 
 /** As a date can have it. */

@@ -5,11 +5,12 @@ import { RATE_SECONDS, SURGE_SECONDS, type Rates, type Surge } from "#runtime/pr
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
-import { type FunctionState, PROFILED_CALLS_MIN, restingState } from "./function-state.ts";
+import { type FunctionState, restingState } from "./function-state.ts";
 import { outlookOf } from "./optimal-shares.ts";
 import { ACTIVE_MS, hasStopped } from "./pauses.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
 import { NONE_FIXED, poolUse, type Capacity, type Load, type Offered } from "./pool-use.ts";
+import { breachesNow, isClosedAt, NO_BREACHES, tailsOf, type Breaches } from "./p99-bound.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
@@ -83,9 +84,8 @@ export function calledFunction(
   if (costs === null) return null;
   const { compute, storage } = costs.sides;
   const { share } = before;
-  const { p99UnderUs } = rules;
   const hasStorage = capacity.storageCores > 0;
-  const sides = hasStorage ? sidesUnder(p99UnderUs, profile, costs) : COMPUTE_ONLY;
+  const { breaches, sides } = boundedSides(before, rules, { profile, costs, nowMs, hasStorage });
   const isStopped = hasStopped(profile, heardMs);
   const rates = profile.rates(nowMs);
   const seen = profile.surge(rates, nowMs);
@@ -140,7 +140,7 @@ export function calledFunction(
       })
     : NO_OVERFLOW;
   const { overflowMin, overflowTimes } = overflow;
-  const known = { ...before, paces, backCpuUs: back, overflowMin, overflowTimes, trials, regimes };
+  const known = { ...before, paces, backCpuUs: back, overflowMin, overflowTimes, trials, regimes, breaches };
   // A split that had to be taken back says nothing of the corners.
   const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";
   const isFree = isSettled && !rests && !isStopped && (!isTakenBack || wasSplit);
@@ -161,7 +161,7 @@ export function calledFunction(
     hasStorage,
     isStopped,
     isGone: false,
-    p99UnderUs,
+    p99UnderUs: rules.p99UnderUs,
     isTakenBack,
     recalled,
     trials,
@@ -215,20 +215,28 @@ const boundsOf = (share: number, stays: number | null, [lowest, highest]: Bounds
     ? [lowest, highest]
     : [clamp(Math.min(share, stays), lowest, highest), clamp(Math.max(share, stays), lowest, highest)];
 
-/** A bound on the 99th percentile closes the side that breaks it, unless both do. The share's own bounds. */
-function sidesUnder(p99UnderUs: number | null, profile: FunctionProfile, { sides }: FunctionCosts): Bounds {
-  if (p99UnderUs === null) return EITHER_SIDE;
-  const measured = (side: Side): number | null =>
-    sides[side].calls < PROFILED_CALLS_MIN ? null : profile.percentileUs(side, 99);
-  // Where a side was not measured its tail is to its mean as that of the other.
-  const p99Us = (side: Side, other: Side): number => {
-    const tail = (measured(other) ?? sides[other].cost.latencyUs) / sides[other].cost.latencyUs;
-    return measured(side) ?? tail * sides[side].cost.latencyUs;
-  };
-  const breaksAtCompute = p99Us("compute", "storage") > p99UnderUs;
-  const breaksAtStorage = p99Us("storage", "compute") > p99UnderUs;
-  if (breaksAtCompute === breaksAtStorage) return EITHER_SIDE;
-  return breaksAtCompute ? STORAGE_ONLY : COMPUTE_ONLY;
+/**
+ * Where it may be at all, as its share's own bounds. A bound on the 99th percentile closes the side that breaks it, unless both do: then it goes by what makes the least of
+ * both, which may be a split that keeps it.
+ */
+function boundedSides(
+  { share, breaches: before }: FunctionState,
+  { p99UnderUs: boundUs }: Rules,
+  { profile, costs, nowMs, hasStorage }: KnownSides,
+): { readonly breaches: Breaches; readonly sides: Bounds } {
+  if (!hasStorage) return { breaches: before, sides: COMPUTE_ONLY };
+  if (boundUs === null) return { breaches: NO_BREACHES, sides: EITHER_SIDE };
+  const bounded = { boundUs, tailsUs: tailsOf(profile, costs), share, nowMs };
+  const breaches = breachesNow(before, bounded);
+  const [compute, storage] = [isClosedAt("compute", breaches, bounded), isClosedAt("storage", breaches, bounded)];
+  return { breaches, sides: compute === storage ? EITHER_SIDE : compute ? STORAGE_ONLY : COMPUTE_ONLY };
+}
+
+interface KnownSides {
+  readonly profile: FunctionProfile;
+  readonly costs: FunctionCosts;
+  readonly nowMs: number;
+  readonly hasStorage: boolean;
 }
 
 /** Whether its bounds let it. */

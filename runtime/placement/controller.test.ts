@@ -97,7 +97,7 @@ describe("the controller, under a steady load", () => {
   test("finds the shares of callers who wait for each other in a few moves, though relief brings calls", () => {
     const run = runOf(worldOf([called("walk", WALK, 100), called("hash", HASH, 400)], { callers: 64 }), 4_000);
     const moves = run.transitions.filter(
-      ({ fromShare, toShare, why }) => fromShare !== toShare && why.kind === "overload",
+      ({ fromShare, toShare, why }) => fromShare !== toShare && (why.kind === "overload" || why.kind === "surge"),
     );
     expect(moves.length).toBeLessThanOrEqual(4);
     expect(regretOf(run, 1_000)).toBeLessThan(0.05);
@@ -162,7 +162,8 @@ describe("the controller, under a steady load", () => {
     test("what a trial has done is not what a move is held against", () => {
       const ofChain = runOf(withSlight, 10_000).transitions.filter(({ function: name }) => name === "chain");
       const moves = ofChain.slice(1).flatMap((next, at) => {
-        const isFirst = ofChain[at]!.why.kind === "tried" && next.why.kind === "overload";
+        const isFirst =
+          ofChain[at]!.why.kind === "tried" && (next.why.kind === "overload" || next.why.kind === "surge");
         return isFirst ? [next.atMs - ofChain[at]!.atMs] : [];
       });
       expect(moves.length).toBeGreaterThanOrEqual(2);
@@ -234,6 +235,24 @@ describe("the controller, under a steady load", () => {
     expect(regretOf(run, 2_000)).toBeLessThan(0.05);
   });
 
+  test("leaves the side that breaks a bound only under load for ever longer, though visits find that it keeps it", () => {
+    const walk = { operations: 60, rounds: 12, bytes: 2_000, cpuUs: 2_000 };
+    const { latencyUs, storageUs } = costOf("storage", walk, DEFAULT_CONSTANTS);
+    // As busy as a pool comfortably is, where everything takes 1.43 times as long as alone.
+    const world = worldOf([called("walk", walk, (0.7 * 1e6) / storageUs)], {
+      capacityAt: () => ({ ...TWO_MACHINES, computeCores: 16, storageMachineCores: 17 }),
+    });
+    expect(shareOf(runOf(world, 5_000), "walk")).toBe(1);
+    // Calls differ by 0.6 to 1.4 times.
+    const run = runOf(world, 400_000, { p99UnderUs: 1.3 * 1.4 * latencyUs });
+    const left = run.transitions.filter(({ why }) => why.kind === "bound");
+    expect(left.every(({ why }) => why.kind === "bound" && why.p99Us > why.p99UnderUs)).toBe(true);
+    expect(left.length).toBeGreaterThanOrEqual(2);
+    // Rests of 10, 20, 40, 80 and 160 s leave room for no more; by what a percentile forgets alone there are seventeen.
+    expect(left.length).toBeLessThanOrEqual(5);
+    expect(run.state.get("walk")).toMatchObject({ reverts: 0 });
+  });
+
   test("begins where the author prefers, and stays where someone pinned it", () => {
     const world = worldOf([called("hash", HASH, 20)]);
     expect(runOf(world, 200, { preferred: "storage" }).transitions[0]).toMatchObject({ toShare: 1 });
@@ -268,13 +287,16 @@ describe("the controller, under a steady load", () => {
     const factor = fc.double({ min: 0.7, max: 1.4, noNaN: true });
     const meanOf = (all: readonly number[]): number => all.reduce((sum, one) => sum + one, 0) / Math.max(1, all.length);
 
-    /** The regrets of that many worlds, without hubs and with rare ones. */
-    function regretsOn(
+    const SETTLED_MS = 8_000;
+
+    /** What that many worlds come to on the mean: regrets, without hubs and with rare ones, and how often a function of a world flaps in the first seconds, and after them. */
+    function cameOf(
       capacity: typeof TWO_MACHINES,
       numRuns: number,
-      most: { readonly flaps: number; readonly regret: number },
-    ): Record<"none" | "rare", number> {
+      most: { readonly regret: number },
+    ): Record<"none" | "rare" | "flaps" | "later", number> {
       const regrets: Record<"none" | "rare", number[]> = { rare: [], none: [] };
+      const flaps: Record<"first" | "later", number[]> = { first: [], later: [] };
       fc.assert(
         fc.property(
           functions,
@@ -292,14 +314,18 @@ describe("the controller, under a steady load", () => {
               callers,
               hubEvery,
             });
-            const run = simulate(world, deciderOf(list), 8_000, seededRandom(seed));
+            const run = simulate(world, deciderOf(list), 14_000, seededRandom(seed));
+            expect(untoldIn(run)).toEqual([]);
             // However rare and dear its hubs are, a function is what it was.
             expect(run.transitions.filter(({ why }) => why.kind === "shifted")).toEqual([]);
-            for (const { flaps, moves } of run.state.values()) {
-              // What rare hubs bring takes one more.
-              expect(flaps).toBeLessThanOrEqual(most.flaps + (hubEvery > 0 ? 1 : 0));
-              expect(moves).toBeLessThanOrEqual(12);
+            for (const one of run.state.values()) {
+              // Back-offs of one and two seconds leave room for no more in eight.
+              expect(one.flaps).toBeLessThanOrEqual(3);
+              expect(one.moves).toBeLessThanOrEqual(12);
             }
+            const settled = run.moments.findLast(({ ms }) => ms < SETTLED_MS)!.step.state;
+            flaps.first.push(flapsOf(settled));
+            flaps.later.push(flapsOf(run.state) - flapsOf(settled));
             const regret = regretOf(run, 3_000);
             regrets[hubEvery > 0 ? "rare" : "none"].push(regret);
             expect(regret).toBeLessThan(hubEvery > 0 ? 0.5 : most.regret);
@@ -308,14 +334,29 @@ describe("the controller, under a steady load", () => {
         { numRuns, seed: 1, endOnFailure: true },
       );
       // Which of rare and dear hubs come when is chance, and so is the worst of all; not what they come to together.
-      return { none: meanOf(regrets.none), rare: meanOf(regrets.rare) };
+      const [first, later] = [meanOf(flaps.first), meanOf(flaps.later)];
+      return { none: meanOf(regrets.none), rare: meanOf(regrets.rare), flaps: first, later };
     }
 
+    const flapsOf = (state: ControllerState): number => [...state.values()].reduce((sum, { flaps }) => sum + flaps, 0);
+
+    /** Functions whose state or share has changed without a word, with the time. */
+    const untoldIn = ({ moments }: Run): readonly string[] =>
+      moments.flatMap(({ ms, step }, index) => {
+        const before = moments[index - 1]?.step.state;
+        const told = new Set(step.transitions.map((transition) => transition.function));
+        return [...step.state].flatMap(([name, { state, share }]) => {
+          const was = before?.get(name);
+          return told.has(name) || (was?.state === state && was.share === share) ? [] : [`${name} at ${ms}`];
+        });
+      });
+
     test("on a machine for either side", () => {
-      // Back-offs of one and two seconds leave room for no more in eight; without them, and without rests, there are four.
-      const { none, rare } = regretsOn(TWO_MACHINES, 30, { flaps: 3, regret: 0.12 });
+      const { none, rare, flaps, later } = cameOf(TWO_MACHINES, 30, { regret: 0.12 });
       expect(none).toBeLessThan(0.04);
       expect(rare).toBeLessThan(0.1);
+      expect(flaps).toBeLessThan(0.25);
+      expect(later).toBeLessThan(0.1);
     });
 
     test.each([
@@ -328,10 +369,12 @@ describe("the controller, under a steady load", () => {
     ])(
       "on $nodes nodes with $computeCores cores, $storageCores beside Redis, and $sharedCores that they share",
       (capacity) => {
-        // A split that the model wants again and again is tried, and taken back, at once and after one, two and four seconds.
-        const { none, rare } = regretsOn(capacity, 20, { flaps: 7, regret: 0.4 });
+        const { none, rare, flaps, later } = cameOf(capacity, 20, { regret: 0.25 });
         expect(none).toBeLessThan(0.06);
         expect(rare).toBeLessThan(0.15);
+        // A split that the model wants again and again is tried, and taken back, at once and after one, two and four seconds.
+        expect(flaps).toBeLessThan(0.6);
+        expect(later).toBeLessThan(0.1);
       },
     );
   });
@@ -727,11 +770,11 @@ describe("what has proved better", () => {
     const load = visited({ walk: WALK }).run(1_000, { walk: calls("compute", 4, WALK, 1) });
     const none = { storageCores: 0 };
     const { state, transitions } = next(load, { walk: resting(1) }, none);
-    expect(transitions).toMatchObject([{ toShare: 0, why: { kind: "bound", p99UnderUs: null } }]);
+    expect(transitions).toMatchObject([{ toShare: 0, why: { kind: "closed" } }]);
     // Nor was what brought it there a mistake.
     const moved = { atMs: load.nowMs - 200, by: "model", fromShare: 0, promisedUs: 1, isJudged: true } as const;
     const lately = next(load, { walk: resting(1, { moved }) }, none);
-    expect(lately.transitions).toMatchObject([{ toShare: 0, why: { kind: "bound" } }]);
+    expect(lately.transitions).toMatchObject([{ toShare: 0, why: { kind: "closed" } }]);
     expect(lately.state.get("walk")).toMatchObject({ reverts: 0, state: "compute" });
     const stays = next(load, { walk: resting(0, { state: "probing", probeEvery: 4 }) }, none);
     for (const { probeEvery, state: name } of [state.get("walk")!, stays.state.get("walk")!]) {
@@ -1145,7 +1188,7 @@ describe("what has proved better", () => {
       expect(state.get("walk")!.regimes.proof).toBeNull();
       expect(state.get("hash")!.trials.held).toBeNull();
       expect(transitions.map(({ why }) => why)).toEqual([
-        { kind: "tried", side: "compute", partner: null, ratio: expect.closeTo(1), isKept: true },
+        { kind: "tried", side: "compute", partner: null, ratio: expect.closeTo(1), isKept: true, brokenOff: null },
       ]);
     });
 

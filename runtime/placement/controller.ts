@@ -21,6 +21,7 @@ import {
   lastMovedMs,
   restingState,
   settled,
+  type BrokenOff,
   type Change,
   type FunctionState,
   type Transition,
@@ -120,9 +121,9 @@ export function advance(before: ControllerState, situation: Situation): Step {
       if (called.trials.running === null) draft.apply(called, unmoved(called, nowMs) ?? visited(draft, called, nowMs));
     }
     // What is full is left at once, and what may not be stayed at.
-    if (!all.every(mayStay)) breakTrial(draft, all, tried, nowMs, nowMs);
+    if (!all.every(mayStay)) breakTrial(draft, all, tried, { endedMs: nowMs, brokenOff: "bounds" }, nowMs);
     else if (isSurge && situation.callersGrown >= CALLERS_GROWN_MIN) {
-      breakTrial(draft, all, tried, lastTrial.endedMs, nowMs);
+      breakTrial(draft, all, tried, { endedMs: lastTrial.endedMs, brokenOff: "surge" }, nowMs);
     } else judgeTrial(draft, all, tried, use, situation);
   } else {
     const known = { lastly: lastMoves(all, situation), isSurge, situation };
@@ -289,7 +290,7 @@ function decide(
   }
   if (choice.share !== share) {
     const change = moved(called, choice, nowMs);
-    draft.apply(called, isSurge && choice.gain?.kind === "overload" ? relieved(change, nowMs) : change);
+    draft.apply(called, isSurge && choice.gain?.kind === "overload" ? relieved(called, change, nowMs) : change);
   }
   draft.apply(called, visited(draft, called, nowMs));
 }
@@ -305,12 +306,13 @@ function breakTrial(
   draft: Draft,
   all: readonly CalledFunction[],
   tried: readonly CalledFunction[],
-  endedMs: number,
+  { endedMs, brokenOff }: { readonly endedMs: number; readonly brokenOff: BrokenOff },
   nowMs: number,
 ): void {
   for (const called of tried) {
     const { before } = called;
-    draft.apply(called, backFromTrial(before, { ...before.trials, running: null, endedMs }, null));
+    const trials = { ...before.trials, running: null, endedMs };
+    draft.apply(called, backFromTrial(before, trials, { ratio: null, brokenOff }));
   }
   holdOn(draft, all, nowMs);
 }
@@ -404,7 +406,7 @@ const isSteady = ({ before }: CalledFunction, now: FunctionState, steadyMs: numb
   (now.moved === null || now.moved.isJudged) &&
   nowMs - Math.max(lastMovedMs(now), now.sinceMs) >= steadyMs;
 
-const trialBegun = (now: FunctionState, { side, partner }: TrialStep, nowMs: number): Change => ({
+const trialBegun = (now: FunctionState, { side, partner, busierTimes }: TrialStep, nowMs: number): Change => ({
   to: {
     ...now,
     state: "probing",
@@ -413,7 +415,7 @@ const trialBegun = (now: FunctionState, { side, partner }: TrialStep, nowMs: num
     trialsBegun: now.trialsBegun + 1,
     trials: { ...now.trials, running: { side, partner, startedMs: nowMs, fromShare: now.share, shown: null } },
   },
-  why: { kind: "trying", side, partner },
+  why: { kind: "trying", side, partner, busierTimes },
 });
 
 /** All goes on as before it for a moment, and then it is known whether that is worse again. */
@@ -432,10 +434,10 @@ function trialEnded(tried: CalledFunction, verdict: Verdict, modelError: number,
   const trials = trialsAfter(tried, verdict, nowMs, modelError);
   if (verdict.came !== "kept" && verdict.came !== "as-good") {
     const costMs = before.trialCostMs + trialCostMs(tried, verdict, nowMs);
-    return backFromTrial({ ...before, trialCostMs: costMs }, trials, verdict.ratio);
+    return backFromTrial({ ...before, trialCostMs: costMs }, trials, { ratio: verdict.ratio, brokenOff: null });
   }
   const { side, partner, fromShare } = before.trials.running!;
-  const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept: true };
+  const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept: true, brokenOff: null };
   const share = shareAt(side);
   const moved = { atMs: nowMs, by: "trial", fromShare, promisedUs: tookUs(tried, nowMs), isJudged: true } as const;
   return {

@@ -78,7 +78,8 @@ export function explain(name: string, known: Known): Explanation {
     compute: explained("compute", costs.sides.compute),
     storage: explained("storage", costs.sides.storage),
   };
-  const { share, probeEvery, backCpuUs, overflowMin, overflowTimes, moves, reverts, flaps, trialsBegun } = state;
+  const { share, probeEvery, backCpuUs, overflowMin, overflowTimes, moves, reverts, flaps, trialsBegun, breaches } =
+    state;
   const told = {
     function: name,
     version: profile?.version ?? null,
@@ -103,7 +104,10 @@ export function explain(name: string, known: Known): Explanation {
   const refutedUntilMs = { compute: refutedUntilMsOf(state, "compute"), storage: refutedUntilMsOf(state, "storage") };
   const warm = (side: Side): boolean => isWarmAt(costs?.paces ?? state.paces, side, nodes, nowMs);
   const isWarm = { compute: warm("compute"), storage: warm("storage") };
-  return { ...told, reason: reasonText({ ...told, retryAtMs, refutedUntilMs, isCrowded, hasStorage, isWarm, nowMs }) };
+  return {
+    ...told,
+    reason: reasonText({ ...told, retryAtMs, refutedUntilMs, breaches, isCrowded, hasStorage, isWarm, nowMs }),
+  };
 }
 
 const refutedUntilMsOf = ({ trials: { backOffs } }: FunctionState, side: Side): number => {

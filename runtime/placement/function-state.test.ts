@@ -36,7 +36,14 @@ describe("a trial", () => {
     expect(after(1_000)).toEqual({ to: TRIED, why: null });
     const { to, why } = after(1_001);
     expect(to).toMatchObject({ state: "split", share: 0.4, trials: { running: null, endedMs: STARTED_MS + 1_001 } });
-    expect(why).toEqual({ kind: "tried", side: "storage", partner: null, ratio: null, isKept: false });
+    expect(why).toEqual({
+      kind: "tried",
+      side: "storage",
+      partner: null,
+      ratio: null,
+      isKept: false,
+      brokenOff: "quiet",
+    });
   });
 
   test("ends when the function's own calls change, which is profiled anew where it was", () => {
@@ -62,7 +69,7 @@ test("another version is another function: it is profiled anew where the one bef
   // Its trial is over, and whoever moves now is not held against it.
   const trials = { ...NO_TRIALS, endedMs: 50 };
   expect(to).toEqual({ ...FRESH, ...counted, trials, state: "profiling", share: 0.4, version: "1", sinceMs: 50 });
-  expect(why).toEqual({ kind: "new" });
+  expect(why).toEqual({ kind: "replaced" });
   const same = settled("a", { ...to, version: null }, FREE_RULES, { ...situationAt(75), profiles });
   expect([same.to.version, same.to.state]).toEqual(["1", "split"]);
 });

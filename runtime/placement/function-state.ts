@@ -4,6 +4,7 @@ import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { NO_PACES, type Paces } from "./function-costs.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
+import { NO_BREACHES, type Breaches } from "./p99-bound.ts";
 import type { Placement, PlacementState } from "./plan.ts";
 import { BACK_UNKNOWN_US } from "./push-back.ts";
 import type { Rules, Situation } from "./situation.ts";
@@ -21,8 +22,8 @@ const TRIAL_GIVEN_UP_MS = 1_000;
 
 /** Why a placement changed, in the numbers that changed it. */
 export type Why =
-  /** Nothing is decided before some calls are known. */
-  | { readonly kind: "new" | "pinned" | "freed" }
+  /** Nothing is decided before some calls are known, of a new function or of other code under its name; someone says where it runs, or no more; storage runs nothing. */
+  | { readonly kind: "new" | "replaced" | "pinned" | "freed" | "closed" }
   /** Its calls are not what they were: how many times as much work, of the geometric means, the latest are. */
   | { readonly kind: "shifted"; readonly workTimes: number }
   | { readonly kind: "profiled"; readonly calls: number }
@@ -33,8 +34,14 @@ export type Why =
   /** A move that was taken back may be made again: it has waited for so long. */
   | { readonly kind: "waited"; readonly ms: number }
   | Gain
-  /** It may not stay where it was: there calls break the bound on their 99th percentile, µs; null: storage runs nothing. */
-  | { readonly kind: "bound"; readonly p99UnderUs: number | null }
+  /** As `overload`, before a pool is full: so many calls of it come a second, in these moments and usually. */
+  | (Omit<Gain, "kind"> & {
+      readonly kind: "surge";
+      readonly callsPerSecond: number;
+      readonly usualPerSecond: number;
+    })
+  /** It may not stay where it was: there calls break the bound on their 99th percentile, and what that was, µs. */
+  | { readonly kind: "bound"; readonly p99UnderUs: number; readonly p99Us: number }
   /**
    * A move turned out worse than what was before it: what was promised for a call, and what came, µs; and what all calls took, to what they took
    * before it, where that told.
@@ -49,18 +56,22 @@ export type Why =
   /** One call in `every` visits the other side, of which nothing was heard for long; and then something was: what a call takes there, as known then, µs. */
   | { readonly kind: "probing"; readonly side: Side; readonly every: number }
   | { readonly kind: "probed"; readonly side: Side; readonly takesUs: number }
-  /** All calls run on a side, to see; `partner`: another function's run on the other side meanwhile. */
-  | { readonly kind: "trying"; readonly side: Side; readonly partner: string | null }
+  /** All calls run on a side, to see; `partner`: another function's run on the other side meanwhile. By the model the busiest pool is so many times as busy then. */
+  | { readonly kind: "trying"; readonly side: Side; readonly partner: string | null; readonly busierTimes: number }
   /** That did better, what all calls took to what they took before; now all is as before for a moment, to see whether that does worse again. */
   | { readonly kind: "checking"; readonly side: Side; readonly partner: string | null; readonly ratio: number }
-  /** That is over: what all calls took, to what they took before and after; null: nothing tells. */
+  /** That is over: what all calls took, to what they took before and after; null: nothing tells, since it was broken off, if it was. */
   | {
       readonly kind: "tried";
       readonly side: Side;
       readonly partner: string | null;
       readonly ratio: number | null;
       readonly isKept: boolean;
+      readonly brokenOff: BrokenOff | null;
     };
+
+/** Why a trial has no verdict: a function may not stay where it is, more callers came all at once, or nobody called it any more. */
+export type BrokenOff = "bounds" | "surge" | "quiet";
 
 export interface Transition {
   readonly atMs: number;
@@ -116,6 +127,8 @@ export interface FunctionState extends Placement {
   readonly paces: Paces;
   readonly trials: Trials;
   readonly regimes: Regimes;
+  /** Of the bound on its 99th percentile. */
+  readonly breaches: Breaches;
 }
 
 export const FRESH: Omit<FunctionState, "state" | "share"> = {
@@ -140,6 +153,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   paces: NO_PACES,
   trials: NO_TRIALS,
   regimes: NO_REGIMES,
+  breaches: NO_BREACHES,
 };
 
 export interface Change {
@@ -206,12 +220,13 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
       relief: null,
       trials,
       regimes,
+      breaches: NO_BREACHES,
     };
     const workTimes = profiles.get(name)?.shiftedTimes ?? 1;
     return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted", workTimes } };
   }
   if (running !== null && nowMs - (running.shown?.toMs ?? running.startedMs) > TRIAL_GIVEN_UP_MS) {
-    return backFromTrial(now, broken(now.trials, nowMs), null);
+    return backFromTrial(now, broken(now.trials, nowMs), { ratio: null, brokenOff: "quiet" });
   }
   // Not in a pause, in which its back-off stands still.
   if (now.state === "reverting" && (profiles.get(name)?.calledMs ?? nowMs) >= now.retryAtMs) {
@@ -220,10 +235,14 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
   return { to: now, why: null };
 }
 
-/** A trial has come to nothing, or is not waited for: it is where it was before. `trials`: what is left of it; `ratio`: what all calls took, null where nothing tells. */
-export function backFromTrial(now: FunctionState, trials: Trials, ratio: number | null): Change {
+/** A trial has come to nothing, or is not waited for: it is where it was before. `trials`: what is left of it; `came`: what all calls took, null where nothing tells, and why it was broken off. */
+export function backFromTrial(
+  now: FunctionState,
+  trials: Trials,
+  came: Readonly<{ ratio: number | null; brokenOff: BrokenOff | null }>,
+): Change {
   const { side, partner, fromShare: share } = now.trials.running!;
-  const why = { kind: "tried", side, partner, ratio, isKept: false } as const;
+  const why = { kind: "tried", side, partner, ...came, isKept: false } as const;
   return { to: { ...now, state: restingState(share), share, trials }, why };
 }
 
@@ -233,7 +252,7 @@ function replaced(before: FunctionState, version: string | null, nowMs: number):
   const share = trials.running?.fromShare ?? before.share;
   const counted = { moves, reverts, flaps, trialsBegun, trialCostMs, trials: forgotten(trials, nowMs) };
   const to: FunctionState = { ...FRESH, ...counted, state: "profiling", share, version, sinceMs: nowMs };
-  return { to, why: { kind: "new" } };
+  return { to, why: { kind: "replaced" } };
 }
 
 function knownCalls(

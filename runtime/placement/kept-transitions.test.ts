@@ -3,7 +3,7 @@ import type { Transition, Why } from "./function-state.ts";
 import { isMove, KeptTransitions, TRANSITIONS_MAX } from "./kept-transitions.ts";
 
 const MOVED: Why = { kind: "latency", from: 2, to: 1, noise: 0.1 };
-const TRIED: Why = { kind: "tried", side: "storage", partner: null, ratio: 0.8, isKept: true };
+const TRIED: Why = { kind: "tried", side: "storage", partner: null, ratio: 0.8, isKept: true, brokenOff: null };
 
 const PROBING: Why = { kind: "probing", side: "compute", every: 1_000 };
 const PROBED: Why = { kind: "probed", side: "compute", takesUs: 300 };
@@ -24,7 +24,9 @@ test("a move is kept, however often its function is visited, and tried in vain, 
   kept.add(of("f", MOVED, 0));
   for (let atMs = 1; atMs < 1_000; atMs++) {
     kept.add(of("f", atMs % 2 === 0 ? PROBED : PROBING, atMs));
-    kept.add(of("f", { kind: "tried", side: "compute", partner: null, ratio: 2, isKept: false }, atMs));
+    kept.add(
+      of("f", { kind: "tried", side: "compute", partner: null, ratio: 2, isKept: false, brokenOff: null }, atMs),
+    );
     kept.add(of(`g${atMs}`, MOVED, atMs));
   }
   expect(kept.of("f").filter(({ why }) => isMove(why))).toEqual([of("f", MOVED, 0)]);
@@ -39,9 +41,9 @@ test("a move is kept, however often its function is visited, and tried in vain, 
 
 test("trials are kept, however often its calls change, and the other way round", () => {
   const trials: readonly Why[] = [
-    { kind: "trying", side: "compute", partner: null },
+    { kind: "trying", side: "compute", partner: null, busierTimes: 0.8 },
     { kind: "checking", side: "compute", partner: null, ratio: 0.8 },
-    { kind: "tried", side: "compute", partner: null, ratio: 0.99, isKept: false },
+    { kind: "tried", side: "compute", partner: null, ratio: 0.99, isKept: false, brokenOff: null },
   ];
   const kept = new KeptTransitions();
   for (const why of trials) kept.add(of("f", why, 0));
@@ -59,7 +61,7 @@ test("trials are kept, however often its calls change, and the other way round",
 test("a function keeps its last moves, and no more of anything than it may", () => {
   const kept = new KeptTransitions();
   for (let atMs = 0; atMs < 100; atMs++) {
-    const trying: Why = { kind: "trying", side: "compute", partner: null };
+    const trying: Why = { kind: "trying", side: "compute", partner: null, busierTimes: 0.8 };
     for (const why of [MOVED, TRIED, trying, PROBING, SHIFTED] as const) {
       kept.add(of("f", why, atMs));
     }

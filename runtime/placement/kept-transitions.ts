@@ -14,6 +14,7 @@ export const TRANSITIONS_MAX = Object.values(KEPT_MAX).reduce((sum, max) => sum 
 
 const MOVES: ReadonlySet<Why["kind"]> = new Set([
   "overload",
+  "surge",
   "latency",
   "bound",
   "recalled",
@@ -21,6 +22,7 @@ const MOVES: ReadonlySet<Why["kind"]> = new Set([
   "stopped",
   "pinned",
   "freed",
+  "closed",
 ]);
 
 /** Whether its share may be owed to it: trials that came to nothing have left it as it was. */

@@ -137,9 +137,29 @@ describe("a move that the model wants undone", () => {
   });
 });
 
+const SURGING = { surging: null, profile: played(0, 1).profiles.get("chain")! };
+
+test("before a surge tells how many calls come, and how many usually do; what a surge takes back is told as that", () => {
+  const profile = played(0, 1).profiles.get("chain")!;
+  const overload = { kind: "overload", from: 1.5, to: 0.75, noise: 0.02 } as const;
+  const { costs } = calledFunction("chain", FREE_RULES, RESTING, played(0, 1).situation())!.load;
+  const load = { callsPerSecond: 40_000, fixedPerSecond: { compute: 0, storage: 2_000 }, costs };
+  const surging = { ...load, lowest: 0, highest: 1, weight: 1, isNew: true };
+  const usualPerSecond = profile.rates(MOVED_MS).all;
+  expect(usualPerSecond).toBeGreaterThan(1_000);
+  expect(relieved({ surging, profile }, { to: MOVED, why: overload }, MOVED_MS).why).toEqual({
+    ...overload,
+    kind: "surge",
+    callsPerSecond: 42_000,
+    usualPerSecond,
+  });
+  const back = { kind: "reverted", promisedUs: 1, cameUs: 2, ratio: null, retryInMs: 1_000 } as const;
+  expect(relieved({ surging, profile }, { to: MOVED, why: back }, MOVED_MS).why).toBe(back);
+});
+
 test("before a surge keeps away for a second, and twice as long each time that another follows soon", () => {
   const reliefAfter = (before: FunctionState, nowMs: number): FunctionState =>
-    relieved({ to: before, why: null }, nowMs).to;
+    relieved(SURGING, { to: before, why: null }, nowMs).to;
   const once = reliefAfter(MOVED, 1_000);
   expect(once.relief).toEqual({ restMs: 1_000, untilMs: 2_000 });
   expect(once.moved!.by).toBe("surge");
@@ -152,8 +172,8 @@ test("before a surge keeps away for a second, and twice as long each time that a
 
 test("before a surge of calls that have only begun keeps away from nothing", () => {
   const begun = { ...MOVED, sinceMs: 1_000 };
-  expect(relieved({ to: begun, why: null }, 1_999).to.relief).toBeNull();
-  expect(relieved({ to: begun, why: null }, 2_000).to.relief).toEqual({ restMs: 1_000, untilMs: 3_000 });
+  expect(relieved(SURGING, { to: begun, why: null }, 1_999).to.relief).toBeNull();
+  expect(relieved(SURGING, { to: begun, why: null }, 2_000).to.relief).toEqual({ restMs: 1_000, untilMs: 3_000 });
 });
 
 test("such calls as were here before go back where they did best, and nothing is left of a back-off since", () => {

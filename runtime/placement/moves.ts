@@ -1,8 +1,10 @@
 // A move, what came of it, and how it is taken back.
 
 import { clamp } from "#runtime/clamp.ts";
+import { otherSide } from "#runtime/profile/sample.ts";
 import { FLAP_MS, REST_MS, type CalledFunction } from "./called-function.ts";
-import { type Change, type FunctionState, lastMovedMs, restingState } from "./function-state.ts";
+import { type Change, type FunctionState, lastMovedMs, restingState, type Why } from "./function-state.ts";
+import type { Offered } from "./pool-use.ts";
 import { gainingSide } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import {
@@ -104,8 +106,8 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
   const isRefuted = last !== null && (isUndone(last, nowMs) || fromUs > PROMISE_SLACK * last.promisedUs);
-  // That storage runs nothing any more says nothing of whether the move was one.
-  const isMistaken = candidate.hasStorage && isRefuted && !isBlameless(candidate, last, nowMs);
+  // That a bound is broken, or that storage runs nothing any more, says nothing of whether the move was one.
+  const isMistaken = gain !== null && isRefuted && !isBlameless(candidate, last, nowMs);
   if (isBack && isMistaken && nowMs - last.atMs < VERIFY_MS) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
     const moved = { atMs: nowMs, by: "revert", fromShare: before.share, promisedUs, isJudged: true } as const;
@@ -138,8 +140,15 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
     flaps: before.flaps + (isBack && nowMs - last.atMs < FLAP_MS ? 1 : 0),
     trials: { ...before.trials, held: null },
   };
-  const bound = { kind: "bound", p99UnderUs: candidate.hasStorage ? candidate.p99UnderUs : null } as const;
-  return { to, why: gain ?? bound };
+  return { to, why: gain ?? boundWhy(candidate, share) };
+}
+
+/** Nothing but its bounds makes it move. */
+function boundWhy({ hasStorage, p99UnderUs, before }: CalledFunction, share: number): Why {
+  const breach = before.breaches[otherSide(gainingSide(before, share))];
+  return !hasStorage || p99UnderUs === null || breach === null
+    ? { kind: "closed" }
+    : { kind: "bound", p99UnderUs, p99Us: breach.p99Us };
 }
 
 const undoOf = ({ retryAtMs, backTo, trials: { held } }: FunctionState) => ({ retryAtMs, backTo, held });
@@ -161,16 +170,28 @@ const isBlameless = (
  * As `moved`, before a surge: it comes back when that has long been over, and later each time that another follows soon. Not where its calls have only begun to be what they
  * are: there is nothing to come back to.
  */
-export function relieved(change: Change, nowMs: number): Change {
+export function relieved(
+  { surging, profile }: Pick<CalledFunction, "surging" | "profile">,
+  change: Change,
+  nowMs: number,
+): Change {
+  const usualPerSecond = profile.rates(nowMs).all;
+  const callsPerSecond = surging === null ? usualPerSecond : offeredIn(surging);
+  const why: Why | null =
+    change.why?.kind === "overload" ? { ...change.why, kind: "surge", callsPerSecond, usualPerSecond } : change.why;
   const { relief, sinceMs: begunMs, moved: move } = change.to;
-  if (nowMs - begunMs < RELIEF_MIN_MS) return change;
+  if (nowMs - begunMs < RELIEF_MIN_MS) return { ...change, why };
   const sinceMs = relief === null ? Infinity : nowMs - relief.untilMs;
   // While it stays away it is the same surge still.
   const times = sinceMs < 0 ? 1 : sinceMs < FLAP_MS ? 2 : 0;
   const restMs = clamp(times * (relief?.restMs ?? 0), RELIEF_MIN_MS, BACK_OFF_MAX_MS);
   const moved = move === null || move.by !== "model" ? move : ({ ...move, by: "surge" } as const);
-  return { ...change, to: { ...change.to, moved, relief: { restMs, untilMs: nowMs + restMs } } };
+  return { to: { ...change.to, moved, relief: { restMs, untilMs: nowMs + restMs } }, why };
 }
+
+/** Whether the plan spreads them or not. */
+const offeredIn = ({ callsPerSecond, fixedPerSecond: { compute, storage } }: Offered): number =>
+  callsPerSecond + compute + storage;
 
 /** What came of the moves that were made when anything moved last. */
 export interface LastMoves {

@@ -47,11 +47,16 @@ const QUEUED_MS_MAX = TRIAL_MS_MAX / 2;
 /** Between two trials there is more time with each that comes to nothing: most that can be tried has been then. */
 const TRIAL_REST_GROWS = 1.5;
 
-/** A function that begins a trial, by its place among all that are called. */
-export interface TrialStep {
+/** A function's part in a trial that might be begun, by its place among all that are called. */
+interface Step {
   readonly index: number;
   readonly side: Side;
   readonly partner: string | null;
+}
+
+/** … in one that is. By the model, the busiest pool is so many times as busy then. */
+export interface TrialStep extends Step {
+  readonly busierTimes: number;
 }
 
 /**
@@ -89,7 +94,7 @@ export function nextTrial(
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
     if (busier >= (didSoOnce ? BUSIER_ONCE_MAX : BUSIER_MAX)) continue;
     const rank = { tiedMs: tiedMs(steps, all), busier: didSoOnce ? -steps.length : busier };
-    if (comesBefore(rank, least)) [least, chosen] = [rank, steps];
+    if (comesBefore(rank, least)) [least, chosen] = [rank, steps.map((step) => ({ ...step, busierTimes: busier }))];
   }
   const isVain = chosen.length > 0 && hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs));
   return isVain ? [] : chosen;
@@ -106,7 +111,7 @@ interface Rank {
 const comesBefore = (one: Rank, other: Rank): boolean =>
   one.tiedMs < other.tiedMs || (one.tiedMs === other.tiedMs && one.busier < other.busier);
 
-const tiedMs = (steps: readonly TrialStep[], all: readonly Tried[]): number =>
+const tiedMs = (steps: readonly Step[], all: readonly Tried[]): number =>
   steps.reduce((latest, { index, side, partner }) => {
     const backOff = all[index]!.trials.backOffs.get(keyOf(side, partner));
     return backOff?.isTie === true ? Math.max(latest, backOff.untilMs) : latest;
@@ -156,7 +161,7 @@ function restMs(all: readonly Tried[]): number {
 }
 
 /** Each function alone to either side, and each two that change places; those that may be tried now. */
-function* trialsOf(all: readonly Tried[], weighty: readonly number[], nowMs: number): Iterable<readonly TrialStep[]> {
+function* trialsOf(all: readonly Tried[], weighty: readonly number[], nowMs: number): Iterable<readonly Step[]> {
   for (const index of weighty) {
     for (const side of ["compute", "storage"] as const) {
       if (mayTry(all[index]!, side, null, nowMs)) yield [{ index, side, partner: null }];

@@ -100,6 +100,23 @@ describe("visits to the side where a function is not", () => {
     expect(young).toBeLessThanOrEqual(SLACK * 2 * 5);
   });
 
+  test("go on while what was taken back waits to be tried again, which goes by what is known then; not where it is split", () => {
+    const calls = (side: Side): Calls => ({ side, count: 8, elapsedUs: 5_000, usage: { wallUs: 5_000, cpuUs: 5_000 } });
+    const load = new PlayedCalls()
+      .warm({ f: [calls("storage"), calls("compute")] })
+      .run(100, { f: calls("compute") })
+      .run(2_000, { f: calls("storage") });
+    const backFrom = (share: number) => {
+      const before = { ...FRESH, state: "reverting", share, sinceMs: 0, retryAtMs: Infinity } as const;
+      const called = calledFunction("f", FREE_RULES, before, load.situation())!;
+      return probed(called.before, called, load.nowMs);
+    };
+    const { to, why } = backFrom(1);
+    expect([to.state, why]).toEqual(["reverting", null]);
+    expect(to.probeEvery).toBeGreaterThan(1);
+    expect(backFrom(0.5).to.probeEvery).toBe(0);
+  });
+
   test("are as many times as seldom as they compute more than in earnest: they find isolates closed and caches cold", () => {
     const hash = (side: Side, count: number, cpuUs: number): Calls => {
       const usage = { wallUs: cpuUs, cpuUs, operations: 1, rounds: 1 };

@@ -51,22 +51,28 @@ export function visiting(now: FunctionState, candidate: CalledFunction, share: n
 
 /** Sends a few calls to the side where it is not, as dear as allowed. */
 export function probed(now: FunctionState, candidate: CalledFunction, nowMs: number): Change {
-  if (now.state !== "compute" && now.state !== "storage" && now.state !== "probing") {
+  // What was taken back is to be tried again from what is known by then.
+  const isBack = now.state === "reverting" && restingState(now.share) !== "split";
+  if (now.state !== "compute" && now.state !== "storage" && now.state !== "probing" && !isBack) {
     return { to: now.probeEvery === 0 ? now : { ...now, probeEvery: 0 }, why: null };
   }
   const other: Side = now.share > 0 ? "compute" : "storage";
   if (other === "storage" && !candidate.hasStorage) {
     const isAsBefore = now.state === "compute" && now.probeEvery === 0;
-    return { to: isAsBefore ? now : { ...now, state: "compute", probeEvery: 0 }, why: null };
+    if (isAsBefore) return { to: now, why: null };
+    return {
+      to: { ...now, state: "compute", probeEvery: 0 },
+      why: now.state === "compute" ? null : { kind: "closed" },
+    };
   }
   const pace = now.paces[other];
   const isKnown = pace !== null && pace.calls >= VISITS_MIN;
   const cheap = probeEveryOf(candidate, other, nowMs);
-  const wanted = isKnown || failsAt(candidate, other) ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
+  const wanted = isKnown || isBack || failsAt(candidate, other) ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
   // A step of a tenth is no news to those who follow the plan.
   const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
   const isStale = !isKnown || nowMs - pace.atMs > PROBE_INTERVAL_MS;
-  const state = isStale ? "probing" : restingState(now.share);
+  const state = isBack ? now.state : isStale ? "probing" : restingState(now.share);
   if (state === now.state) return { to: probeEvery === now.probeEvery ? now : { ...now, probeEvery }, why: null };
   const why: Why = isStale
     ? { kind: "probing", side: other, every: probeEvery }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { NO_BREACHES } from "./p99-bound.ts";
 import { FREE_RULES } from "./situation.ts";
 import { reasonText } from "./reason.ts";
 
@@ -38,6 +39,7 @@ const reasonOf = (compute: PlacedSide, storage: PlacedSide, change: Partial<Plac
     hasStorage: true,
     isWarm: { compute: true, storage: true },
     refutedUntilMs: { compute: -Infinity, storage: -Infinity },
+    breaches: NO_BREACHES,
     rules: FREE_RULES,
     demand: { operations: 4, rounds: 2, bytes: 100, cpuUs: 10 },
     sides: { compute, storage },
@@ -120,7 +122,7 @@ describe("the reason", () => {
     ["g", 0.5, "all of its calls and of g's ran at storage for a moment, calls of all functions took 50 % less time"],
     [null, 1, "all of its calls ran at storage for a moment, calls of all functions took no more time"],
   ])("says what a trial (with %s, ratio %f) found against the figures", (partner, ratio, found) => {
-    const change = moved({ kind: "tried", side: "storage", partner, ratio, isKept: true });
+    const change = moved({ kind: "tried", side: "storage", partner, ratio, isKept: true, brokenOff: null });
     expect(reasonOf(sideOf(453), sideOf(901), { ...change, isCrowded: true, state: "storage", share: 1 })).toBe(
       `A call takes 901 µs at storage and 453 µs at compute: but when ${found}, so it stays.`,
     );
@@ -158,6 +160,18 @@ describe("the reason", () => {
       "storage breaks its bound of 5.00 ms on the 99th percentile",
     ],
     [
+      "that a bound was broken there, and how long it is closed for that",
+      { p99Us: 100 },
+      {
+        rules: { ...FREE_RULES, p99UnderUs: 5_000 },
+        breaches: {
+          ...NO_BREACHES,
+          storage: { p99Us: 9_000, isClosed: true, restMs: 10_000, untilMs: NOW_MS + 4_000 },
+        },
+      },
+      "storage broke its bound of 5.00 ms on the 99th percentile, with 9.00 ms, and is open again in 4.00 s at the earliest",
+    ],
+    [
       "that visits come first",
       {},
       { isWarm: { compute: true, storage: false } },
@@ -178,7 +192,7 @@ describe("the reason", () => {
     ],
     [
       "of a trial",
-      { kind: "tried", side: "compute", partner: null, ratio: 0.86, isKept: true },
+      { kind: "tried", side: "compute", partner: null, ratio: 0.86, isKept: true, brokenOff: null },
       "it was moved at 2027-01-15T08:00:00.000Z, when all of its calls ran at compute for a moment and calls of all functions took 14 % less time",
     ],
   ])(
@@ -218,7 +232,7 @@ describe("the reason", () => {
   });
 
   test("says of a trial how long what it found holds", () => {
-    const change = moved({ kind: "tried", side: "compute", partner: null, ratio: 0.86, isKept: true });
+    const change = moved({ kind: "tried", side: "compute", partner: null, ratio: 0.86, isKept: true, brokenOff: null });
     const held = { untilMs: NOW_MS + 5_000, refutedShare: 1, isFirm: false };
     expect(reasonOf(sideOf(904), sideOf(330), { ...change, held })).toBe(
       "A call takes 904 µs at compute and 330 µs at storage: but when all of its calls ran at compute for a moment, calls of all functions took 14 % less time, so it stays, for up to 5.00 s more while a part is too busy.",

@@ -6,6 +6,7 @@ import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { ACTIVE_MS } from "./pauses.ts";
 import { PROFILED_CALLS_MIN, type Transition } from "./function-state.ts";
 import { isMove } from "./kept-transitions.ts";
+import type { Breaches } from "./p99-bound.ts";
 import { VISITS_MIN } from "./probes.ts";
 import { type Rules } from "./situation.ts";
 import type { Demand, LatencyTerms } from "./cost-model.ts";
@@ -44,6 +45,8 @@ interface Placed {
   readonly isWarm: Readonly<Record<Side, boolean>>;
   /** Until when what a trial has shown to be worse on a side counts against it; in the past: nothing does. */
   readonly refutedUntilMs: Readonly<Record<Side, number>>;
+  /** Of the bound on its 99th percentile. */
+  readonly breaches: Breaches;
   readonly rules: Rules;
   /** null: no call of it is known. */
   readonly demand: Demand | null;
@@ -83,7 +86,7 @@ function stayText(placed: Placed, sides: Readonly<Record<Side, ReasonSide>>, fas
     return `but when ${triedText(why.side, why.partner, why.ratio).join(", ")}${stays}`;
   }
   if (isHeld) return `it stays where it is, ${heldText(heldMs)}, ${provedText(placed, held)}`;
-  if (why?.kind === "overload" && isCrowded) {
+  if ((why?.kind === "overload" || why?.kind === "surge") && isCrowded) {
     return `where it is, the busiest part is at ${percentText(why.to)} instead of ${percentText(why.from)}`;
   }
   const now = nowText(placed, sides, faster);
@@ -94,7 +97,7 @@ function stayText(placed: Placed, sides: Readonly<Record<Side, ReasonSide>>, fas
 
 /** What moved it, where that may be over. */
 function thenText(why: Transition["why"]): string | null {
-  if (why.kind === "overload") return `the busiest part was at ${percentText(why.from)}`;
+  if (why.kind === "overload" || why.kind === "surge") return `the busiest part was at ${percentText(why.from)}`;
   return why.kind === "tried" && why.ratio !== null ? triedText(why.side, why.partner, why.ratio).join(" and ") : null;
 }
 
@@ -115,7 +118,7 @@ const OTHER_SHARE = 0.005;
 
 /** As `stayText`, by the figures of now. */
 function nowText(
-  { share, retryAtMs, refutedUntilMs, hasStorage, isWarm, isCrowded, rules: { p99UnderUs }, nowMs }: Placed,
+  { share, retryAtMs, refutedUntilMs, breaches, hasStorage, isWarm, isCrowded, rules: { p99UnderUs }, nowMs }: Placed,
   sides: Readonly<Record<Side, ReasonSide>>,
   faster: Side,
 ): string {
@@ -123,6 +126,12 @@ function nowText(
   const waitsMs = retryAtMs[faster] - nowMs;
   if (waitsMs > 0) {
     return `a move there was taken back, and is tried again in ${durationText(waitsMs * 1e3)}`;
+  }
+  const breach = breaches[faster];
+  if (p99UnderUs !== null && breach?.isClosed === true && breaches[otherSide(faster)]?.isClosed !== true) {
+    const inMs = breach.untilMs - nowMs;
+    const then = inMs > 0 ? `, and is open again in ${durationText(inMs * 1e3)} at the earliest` : "";
+    return `${faster} broke its bound of ${durationText(p99UnderUs)} on the 99th percentile, with ${durationText(breach.p99Us)}${then}`;
   }
   if (p99UnderUs !== null && isBroken(sides[faster], p99UnderUs) && !isBroken(sides[otherSide(faster)], p99UnderUs)) {
     return `${faster} breaks its bound of ${durationText(p99UnderUs)} on the 99th percentile`;
