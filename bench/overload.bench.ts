@@ -79,7 +79,7 @@ await runBenchmark<Effort>({
       budgetMs: 1_500,
       tryMs: 400,
       leaveLeadInMs: 2_000,
-      leaveMs: 1_000,
+      leaveMs: 2_000,
       leaveSteps: 4,
     },
     full: {
@@ -90,7 +90,7 @@ await runBenchmark<Effort>({
       budgetMs: 5_000,
       tryMs: 1_000,
       leaveLeadInMs: 4_000,
-      leaveMs: 2_000,
+      leaveMs: 3_000,
       leaveSteps: 8,
     },
   },
