@@ -89,13 +89,7 @@ export function leavingPeers(
     assertOnlyRefused(LEAVE_ROW, calls, arrivals);
     return leavingOf(calls, leaveLeadInMs, leaveLeadInMs + leaveMs);
   };
-  const measureOf = (of: (seconds: readonly number[]) => number): Measure => ({
-    value: of(steps.map(({ seconds }) => seconds)),
-    details: {
-      storageShareBefore: medianOf(steps.map(({ shareBefore }) => shareBefore)),
-      refused: of(steps.map(({ failed }) => failed)),
-    },
-  });
+  const middle = (of: (one: Leaving) => number): number => medianOf(steps.map(of));
   return [
     {
       name: LEAVE_ROW,
@@ -104,14 +98,23 @@ export function leavingPeers(
         const made: Leaving[] = [];
         while (made.length < leaveSteps) made.push(await stack.underNewNames([part.function], step));
         steps = made;
-        return measureOf(medianOf);
+        return measureOf({
+          seconds: middle(({ seconds }) => seconds),
+          shareBefore: middle(({ shareBefore }) => shareBefore),
+          failed: middle(({ failed }) => failed),
+        });
       },
     },
     {
       name: LEAVE_WORST_ROW,
       unit: "s",
       tellsOfOthers: true,
-      run: async () => measureOf((values) => Math.max(...values)),
+      run: async () => measureOf(steps.reduce((one, other) => (other.seconds > one.seconds ? other : one))),
     },
   ];
 }
+
+const measureOf = ({ seconds, shareBefore, failed }: Leaving): Measure => ({
+  value: seconds,
+  details: { storageShareBefore: shareBefore, refused: failed },
+});
