@@ -49,7 +49,7 @@ help_text() {
     Runs bench/NAME.bench.ts, or all of them one after another. Each file says at its top what it asks and how.
     --smoke      seconds instead of minutes; the figures mean nothing
     --full       longer runs, for figures to publish
-    --extra MIN  so many minutes more for those of which it is undecided whether a ratio reaches its bound
+    --extra MIN  so many minutes on top for those of which it is undecided whether a ratio reaches its bound
     --json FILE  also writes the result as JSON (with NAME only)
     --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one with data sets of the
                  2023 contest's format, a folder each

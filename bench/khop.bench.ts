@@ -5,7 +5,7 @@
 // in reach, 21 neighbours each); a walk from each of the first nodes in turn. `redisclient` makes one call at a time and
 // sends each command when the one before has answered; `--pipelined` lets commands that are issued together travel
 // together and keeps 16 calls in flight. `batch` sends groups through a node's gateway, 1 or 16 calls of them in flight, to
-// either side; LOCUS.CALL goes to Redis itself. Every way has a process of its own, on the cores where load belongs, and all
+// either side; LOCUS.CALL goes to Redis itself, and runs there, since nothing is placed here. Every way has a process of its own, on the cores where load belongs, and all
 // must give the same results. Latency is what each tool reports: `batch` that of the node, the others their own.
 //
 // Expectation. A walk reads 400 nodes in four to six levels: 400 round trips one by one, or as many as there are levels. Beside
@@ -17,7 +17,7 @@ import type { Workload } from "#compute/cli/workload.ts";
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Repeats } from "./harness/contest.ts";
 import { apartLayout } from "./harness/cores.ts";
-import { startPlacedStack } from "./harness/placed-stack.ts";
+import { NOTHING_PLACED, startPlacedStack } from "./harness/placed-stack.ts";
 import { checkAgreement, peerOf, startCallers } from "./khop/callers.ts";
 import { loadSocialGraph } from "./khop/social-graph.ts";
 import type { Way } from "./khop/ways.ts";
@@ -64,7 +64,7 @@ await runBenchmark<Effort>({
   layout: apartLayout,
   async prepare({ effort, layout, dataDirectory, resources, say }) {
     say("starting Redis and a node");
-    const stack = await startPlacedStack(["functions/khop.ts"], layout, resources);
+    const stack = await startPlacedStack(["functions/khop.ts"], layout, resources, { settings: NOTHING_PLACED });
     const graph = await loadSocialGraph(stack.redis.port, dataDirectory, say);
     const workload: Workload = { function: "khop", repeats: 1, count: effort.walks, args: { depth: DEPTH } };
     const callers = await startCallers(WAYS, stack, workload, resources);

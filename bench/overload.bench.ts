@@ -8,6 +8,12 @@
 // stands beside. Locus knows the functions when it is measured: from the sweep, and from the rows before. Where it is undecided whether enough
 // is kept, the loads that tell take further turns (`placement` has more of that), not those over HTTP.
 //
+// And how soon does what is placed at storage leave it (`secondsToLeave`)? A chain of 16 reads with 50 µs of computing, which belongs beside its data while storage
+// can do it, and of which both sides do more. It comes at half of what storage does, which locus learns and places in the
+// lead-in, then from one moment to the next at three times of it. From there until the end of the first window of 50 ms of whose calls so many began at
+// compute that the part at storage is less by a tenth of what it was; all of the stretch where there is none, and where less than half was there before. Each step is of
+// a function that locus has not seen. How much was at storage before, and how many calls failed until then, stands beside.
+//
 // Expectation. AutoLoc falls from 31,967 to 2,026 calls/s there without its scheduling, and keeps 31,967 with it. Queues here are bounded,
 // a refusal costs the node some microseconds, over HTTP some tens, and functions leave the side that is full.
 
@@ -24,19 +30,23 @@ import {
   offeredRow,
   type OfferedLoad,
 } from "./overload/offered.ts";
+import { LEAVE_ROW, LEAVE_WORST_ROW, leavingPeers, type LeavingTimes } from "./overload/leaving.ts";
 import { findBestShares, partOf, tryShares, weighedParts } from "./placement/measure.ts";
 import type { Part } from "./placement/schedule.ts";
 import { startSplitStack } from "./placement/split-stack.ts";
 import { withWorks } from "./placement/call-works.ts";
 import { CALLERS, suiteOver } from "./placement/suite.ts";
 
-interface Effort extends Repeats {
+interface Effort extends Repeats, LeavingTimes {
   readonly leadInMs: number;
   readonly budgetMs: number;
   readonly tryMs: number;
 }
 
 const LOADS = ["walks", "mix"] as const;
+const LOADED = ["khop", "hash-password"];
+/** What leaves storage. */
+const LEAVING = "chain-16x50";
 /** Which of them come over HTTP as well. */
 const HTTP_LOAD = "walks";
 
@@ -51,22 +61,58 @@ await runBenchmark<Effort>({
   name: "overload",
   question: "What is left of the throughput when more is asked than can be done?",
   efforts: {
-    smoke: { warmUps: 0, repetitions: 1, leadInMs: 100, budgetMs: 300, tryMs: 50 },
-    standard: { warmUps: 0, repetitions: 5, extraMs: 240_000, leadInMs: 500, budgetMs: 1_500, tryMs: 400 },
-    full: { warmUps: 1, repetitions: 7, extraMs: 2_400_000, leadInMs: 2_000, budgetMs: 5_000, tryMs: 1_000 },
+    smoke: {
+      warmUps: 0,
+      repetitions: 1,
+      leadInMs: 100,
+      budgetMs: 300,
+      tryMs: 50,
+      leaveLeadInMs: 300,
+      leaveMs: 200,
+      leaveSteps: 1,
+    },
+    standard: {
+      warmUps: 0,
+      repetitions: 5,
+      extraMs: 240_000,
+      leadInMs: 500,
+      budgetMs: 1_500,
+      tryMs: 400,
+      leaveLeadInMs: 2_000,
+      leaveMs: 2_000,
+      leaveSteps: 4,
+    },
+    full: {
+      warmUps: 1,
+      repetitions: 7,
+      extraMs: 2_400_000,
+      leadInMs: 2_000,
+      budgetMs: 5_000,
+      tryMs: 1_000,
+      leaveLeadInMs: 4_000,
+      leaveMs: 3_000,
+      leaveSteps: 8,
+    },
   },
   ratios: {
     walksOverloadKept: keptOf("walks"),
     mixOverloadKept: keptOf("mix"),
     overloadKeptHttp: kept(OFFERED_HTTP, (offered) => httpRow(HTTP_LOAD, offered)),
+    secondsToLeave: { better: "less", of: (value) => value(LEAVE_ROW) },
+    secondsToLeaveWorst: { better: "less", counts: "worst", of: (value) => value(LEAVE_WORST_ROW) },
     overloadKept: { better: "more", must: 0.9, aim: 0.97, worstOf: ["walksOverloadKept", "mixOverloadKept"] },
   },
   layout: splitLayout,
   async prepare({ effort, layout, dataDirectory, resources, say }) {
     say("starting Redis and a node");
     const { stack, graph } = await startSplitStack({ layout, roundTripUs: 0, dataDirectory, say, resources });
-    const deployed = suiteOver(graph).filter(({ name }) => name === "khop" || name === "hash-password");
-    await stack.deploy(deployed);
+    const suite = suiteOver(graph);
+    const deployed = suite.filter(({ name }) => LOADED.includes(name));
+    const leaving = partOf(
+      suite.find(({ name }) => name === LEAVING)!,
+      1,
+    );
+    await stack.deploy([...deployed, suite.find(({ name }) => name === LEAVING)!]);
     const workloads = await withWorks(stack, deployed);
     const walk = workloads.find(({ name }) => name === "khop");
     const loadOf = async (name: (typeof LOADS)[number], parts: readonly Part[]): Promise<OfferedLoad> => {
@@ -78,14 +124,19 @@ await runBenchmark<Effort>({
       await loadOf("walks", [partOf(walk!, 1)]),
       await loadOf("mix", await weighedParts(stack, workloads, effort.tryMs)),
     ];
+    const atStorage = await tryShares(stack, [leaving], CALLERS, { [LEAVING]: 1 }, 2 * effort.tryMs);
     return {
       config: {
         graph: graph.source,
         offered: OFFERED,
-        capacity: Object.fromEntries(loads.map(({ name, capacity }) => [name, Math.round(capacity)])),
+        capacity: {
+          ...Object.fromEntries(loads.map(({ name, capacity }) => [name, Math.round(capacity)])),
+          [`${LEAVING} at storage`]: Math.round(atStorage),
+        },
       },
       peers: [
         ...loads.flatMap((load) => offeredPeers(stack, load, effort)),
+        ...leavingPeers(stack, leaving, atStorage, effort),
         ...(await httpPeers(
           stack,
           loads.find(({ name }) => name === HTTP_LOAD)!,

@@ -20,7 +20,8 @@
 // side, and the best of the rules, are those with the best median.
 //
 // After a few repetitions it is undecided of many ratios whether they reach their bound, above all on a machine whose cores are slower for a while and quick again. So there are four minutes
-// for more of them (--extra has another number): while a ratio is within its error of its bound those whom it compares take further turns, after shorter pauses, each group in an equal part of the time
+// for more of them, and --extra gives as many on top; but the run ends within twenty minutes, and with --extra so many later: where the other turns take longer than they should, it has as
+// much less of that. While a ratio is within its error of its bound those whom it compares take further turns, after shorter pauses, each group in an equal part of the time
 // that is left.
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and
@@ -49,6 +50,9 @@ import { placementPlots } from "./placement/plots.ts";
 import { networkOf, placementRatios } from "./placement/ratios.ts";
 import { startSplitStack } from "./placement/split-stack.ts";
 import { CALLERS, suiteOver } from "./placement/suite.ts";
+
+/** Twenty minutes, of which half a minute is for a turn that has begun, and for ending. */
+const ENDS_WITHIN_MS = 19.5 * 60_000;
 
 interface Effort extends Repeats, Times {
   /** Round trip times at which everything is measured, and not the prediction alone, µs; 0: loopback. */
@@ -80,6 +84,7 @@ await runBenchmark<Effort>({
       warmUps: 0,
       repetitions: 4,
       extraMs: 240_000,
+      endsWithinMs: ENDS_WITHIN_MS,
       alone: { leadInMs: 2_000, againMs: 250, budgetMs: 850 },
       mixed: { leadInMs: 2_500, againMs: 250, budgetMs: 750 },
       tryMs: 400,

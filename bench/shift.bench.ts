@@ -61,6 +61,7 @@ const timed = (
     name,
     unit: "s",
     canBeNothing: true,
+    tellsOfOthers: true,
     run: async () => ({
       value: of(secondsOf()),
       ...(strictly === null ? {} : { details: { strictly: of(strictly()) } }),
@@ -126,6 +127,7 @@ await runBenchmark<Effort>({
       name,
       unit: "calls",
       canBeNothing: true,
+      tellsOfOthers: true,
       run: async () => ({ value: [flips, ...rest].reduce((sum, scenario) => sum + of(scenario), 0) }),
     });
     return {

@@ -6,7 +6,6 @@ import { nodeOf } from "./graph/node.ts";
 
 export default defineFunction({
   name: "aggregate",
-  side: "storage",
   input: { type: "object", required: ["nodeId"], properties: { nodeId: { type: "string" } } },
   async run({ redis, args: { nodeId } }) {
     const { neigh } = nodeOf(nodeId, await redis.get(nodeId));

@@ -7,7 +7,7 @@ import { versionOf } from "#runtime/function/version.ts";
 
 const files = readdirSync(import.meta.dirname).filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));
 
-test.for(files)("%s can be deployed, under its file's name", async (file) => {
+test.for(files)("%s can be deployed, under its file's name, and names no side", async (file) => {
   const bundle = await bundleFunction(join(import.meta.dirname, file));
   const module: { default: object } = await import(
     `data:text/javascript;base64,${Buffer.from(bundle).toString("base64")}`
@@ -17,5 +17,5 @@ test.for(files)("%s can be deployed, under its file's name", async (file) => {
   );
 
   const description = describeDefinition(JSON.parse(json), versionOf(bundle), "deploy");
-  expect(description.name).toBe(basename(file, ".ts"));
+  expect(description).toMatchObject({ name: basename(file, ".ts"), side: null });
 });

@@ -19,7 +19,6 @@ const DECOY: Hash = { iterations: ITERATIONS_DEFAULT, salt: new Uint8Array(SALT_
 
 export default defineFunction({
   name: "hash-password",
-  side: "compute",
   input: {
     type: "object",
     required: ["action", "user", "password"],

@@ -7,7 +7,6 @@ import { nodeOf } from "./graph/node.ts";
 
 export default defineFunction({
   name: "khop",
-  side: "storage",
   input: {
     type: "object",
     required: ["nodeId"],

@@ -6,7 +6,6 @@ import { defineFunction } from "locus/function";
 
 export default defineFunction({
   name: "project",
-  side: "storage",
   input: { type: ["object", "null"], properties: { bytes: { type: "integer", minimum: 0, maximum: 65_536 } } },
   async run({ redis, args, keys: [key = "md5"] }) {
     const value = (await redis.getBuffer(key)) ?? new Uint8Array();

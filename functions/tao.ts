@@ -6,7 +6,6 @@ import { nodeOf } from "./graph/node.ts";
 
 export default defineFunction({
   name: "tao",
-  side: "storage",
   input: {
     type: "object",
     required: ["nodeId"],

@@ -4,7 +4,6 @@ import { defineFunction } from "locus/function";
 
 export default defineFunction({
   name: "top-k",
-  side: "storage",
   input: {
     type: "object",
     required: ["nodeId"],

@@ -48,7 +48,14 @@ const RATIOS = {
     ...["khop", "md5", "pagerank", "mix"].flatMap((name) => [`${name}Gain1`, `${name}Gain8`]),
     "systemGain",
   ],
-  overload: ["walksOverloadKept", "mixOverloadKept", "overloadKept", "overloadKeptHttp"],
+  overload: [
+    "walksOverloadKept",
+    "mixOverloadKept",
+    "overloadKept",
+    "overloadKeptHttp",
+    "secondsToLeave",
+    "secondsToLeaveWorst",
+  ],
   placement: ["", "At1ms"].flatMap((network) =>
     [
       ...[...FUNCTIONS, ...CHAINS].map((name) => `${name}AutoVsBestStatic`),

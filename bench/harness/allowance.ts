@@ -9,9 +9,9 @@ export class Allowance {
     this.#leftMs = ms;
   }
 
-  /** Of so many that are left, this one included: it has an equal part of what is left. */
-  beginPart(groupsLeft: number): void {
-    this.#partMs = this.#leftMs / groupsLeft;
+  /** Of so many that are left, this one included: it has an equal part of what is left, and of the room that there is for all of them. */
+  beginPart(groupsLeft: number, roomMs = Infinity): void {
+    this.#partMs = Math.min(this.#leftMs, roomMs) / groupsLeft;
   }
 
   /** Of this group's part what is left. */
@@ -24,4 +24,19 @@ export class Allowance {
     this.#partMs = Math.max(0, this.#partMs - ms);
     this.#leftMs = Math.max(0, this.#leftMs - ms);
   }
+}
+
+/** Turns that have to be made: what they were to take, and what they took. */
+export interface Pace {
+  readonly plannedMs: number;
+  readonly tookMs: number;
+}
+
+/**
+ * How much time there is for more until then, where the turns that have yet to be made take as much longer than planned as those that are done have. None where they
+ * take all of it.
+ */
+export function roomUntil(untilMs: number, nowMs: number, { plannedMs, tookMs }: Pace, plannedLeftMs: number): number {
+  const slower = plannedMs === 0 ? 1 : Math.max(1, tookMs / plannedMs);
+  return Math.max(0, untilMs - nowMs - slower * plannedLeftMs);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { runBenchmark } from "./benchmark.ts";
+import { runBenchmark, withExtra } from "./benchmark.ts";
 
 const effort = (repetitions: number, extraMs = 0) => ({ warmUps: 0, repetitions, extraMs });
 
@@ -26,3 +26,9 @@ test.each([
     expect(prepared).toEqual([]);
   },
 );
+
+test("what is asked for on top is more time for what is undecided, and a later end", () => {
+  const own = { ...effort(4, 240_000), endsWithinMs: 1_200_000 };
+  expect(withExtra(own, 60_000)).toEqual({ ...own, extraMs: 300_000, endsWithinMs: 1_260_000 });
+  expect(withExtra(effort(5), 60_000)).toEqual(effort(5, 60_000));
+});

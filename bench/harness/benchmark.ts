@@ -60,7 +60,7 @@ export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<
   const options = optionsOf(benchmark);
   if (options === null) return;
   const { ratios: ratiosOrMore } = benchmark;
-  const effort = effortOf(benchmark, options);
+  const effort = withExtra(benchmark.efforts[options.mode], options.extraMs);
   const ratios = typeof ratiosOrMore === "function" ? ratiosOrMore(effort) : ratiosOrMore;
   await inForeground(async (resources) => {
     const { result, plots } = await measure(benchmark, effort, ratios, options, resources);
@@ -75,10 +75,12 @@ export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<
 /** `out.json` and `mixes` are `out.mixes.svg`. */
 const plotFile = (jsonFile: string, name: string): string => `${jsonFile.replace(/\.json$/, "")}.${name}.svg`;
 
-const effortOf = <Effort extends Repeats>(
-  { efforts }: Benchmark<Effort>,
-  { mode, extraMs }: BenchmarkOptions,
-): Effort => (extraMs === null ? efforts[mode] : { ...efforts[mode], extraMs });
+/** What is asked for on top is later than the end that a run has otherwise. */
+export const withExtra = <Effort extends Repeats>(effort: Effort, moreMs: number): Effort => {
+  const { extraMs = 0, endsWithinMs } = effort;
+  const end = endsWithinMs === undefined ? {} : { endsWithinMs: endsWithinMs + moreMs };
+  return { ...effort, extraMs: extraMs + moreMs, ...end };
+};
 
 async function measure<Effort extends Repeats>(
   { name, layout: layoutOf, prepare }: Benchmark<Effort>,

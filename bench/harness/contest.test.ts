@@ -56,6 +56,16 @@ test("from the second repetition on they come in any order, in the end each as o
   expect(await turnsOf()).toBe(turns);
 });
 
+test("who tells of others comes after them in each turn", async () => {
+  const turns: string[] = [];
+  const telling: Peer = { ...peerOf("of A and B", [], turns), tellsOfOthers: true };
+  const peers = [peerOf("A", [], turns), telling, peerOf("B", [], turns)];
+  await interleave(peers, { warmUps: 1, repetitions: 40 }, () => {});
+  const last = turns.filter((_, turn) => turn % 3 === 2);
+  expect(new Set(last)).toEqual(new Set(["of A and B"]));
+  expect(new Set(turns.filter((_, turn) => turn % 3 === 0))).toEqual(new Set(["A", "B"]));
+});
+
 test("peers of a group have all their turns, and end, before those of the next begin", async () => {
   const turns: string[] = [];
   const grouped = (name: string, group: string): Peer => ({
@@ -130,6 +140,21 @@ test("without time nobody takes further turns, and a group has no more than its 
   expect(first).toBeGreaterThanOrEqual(2);
   expect(first).toBeLessThanOrEqual(3);
   expect(second).toBeLessThanOrEqual(4);
+});
+
+test("nobody takes further turns where the others' have no time left until the run is to end", async () => {
+  const all = (measures: Measures): ReadonlySet<string> => new Set(measures.keys());
+  const turnsOf = async (laterMs: number): Promise<readonly number[]> => {
+    const [first, later] = ["A", "B"].map((group) => ({ ...peerOf(group, []), group }));
+    const peers = [first!, { ...later!, turnMs: { first: laterMs, again: 0 }, run: () => sleep(20, { value: 1 }) }];
+    const effort = { warmUps: 0, repetitions: 1, extraMs: 40, endsWithinMs: performance.now() + 60_000 };
+    const measures = await interleave(peers, effort, () => {}, all);
+    return [...measures.values()].map(({ length }) => length);
+  };
+  const [first = 0, later = 0] = await turnsOf(60_000);
+  // The later group's turns are over by then, and what it was to take is there for more.
+  expect([first, later > 1]).toEqual([1, true]);
+  expect((await turnsOf(0))[0]).toBeGreaterThan(1);
 });
 
 test("a ratio is of the repetitions that all have whom it compares, and so is who is best", () => {

@@ -4,7 +4,7 @@
 // many of several works, those of one can be a group, whose turns are over before the next one's begin.
 
 import { seededRandom } from "#runtime/seeded-random.ts";
-import { Allowance } from "./allowance.ts";
+import { Allowance, roomUntil, type Pace } from "./allowance.ts";
 import { mayComeTo, medianOf, spreadOf, type Spread } from "./statistics.ts";
 
 /** One repetition of one peer. */
@@ -26,6 +26,10 @@ export interface Peer {
   readonly canBeNothing?: true;
   /** Peers of one group have all their turns before those of the next begin; those of none are one as well. */
   readonly group?: string;
+  /** It tells of what others of its group did in the same turn, and so comes after them. */
+  readonly tellsOfOthers?: true;
+  /** What its turns take where nothing is in the way, the first one and each other; nothing unless said. Where a run has an end it is kept by this. */
+  readonly turnMs?: { readonly first: number; readonly again: number };
   readonly run: () => Promise<Measure>;
   /** After its group's last turn, and where one has failed. */
   readonly end?: () => Promise<void>;
@@ -83,6 +87,8 @@ export interface Repeats {
   readonly repetitions: number;
   /** For repetitions of peers of which it is open whether a ratio reaches its bound, in all groups together. None unless said. */
   readonly extraMs?: number;
+  /** From the start of the process: these are only as many as leave the other turns time until then. They may take what there is unless said. */
+  readonly endsWithinMs?: number;
 }
 
 /** By peer, in the order of the repetitions; the warm-ups are left out. Some have more than others. */
@@ -94,7 +100,7 @@ export type Measures = ReadonlyMap<string, readonly Measure[]>;
  */
 export async function interleave(
   peers: readonly Peer[],
-  { warmUps, repetitions, extraMs = 0 }: Repeats,
+  { warmUps, repetitions, extraMs = 0, endsWithinMs = Infinity }: Repeats,
   onTurn: (text: string) => void,
   undecided: (measures: Measures) => ReadonlySet<string> = () => new Set(),
 ): Promise<Measures> {
@@ -102,17 +108,27 @@ export async function interleave(
   const groups = [...Map.groupBy(peers, (peer) => peer.group).values()];
   const extra = new Allowance(extraMs);
   const random = seededRandom(1);
+  const plannedMs = (those: readonly Peer[]): number =>
+    those.reduce(
+      (sum, { turnMs: { first, again } = NOTHING_MS }) => sum + first + (warmUps + repetitions - 1) * again,
+      0,
+    );
+  let pace: Pace = { plannedMs: 0, tookMs: 0 };
   for (const [index, group] of groups.entries()) {
     await using ends = new AsyncDisposableStack();
     for (const { end } of group) if (end !== undefined) ends.defer(end);
+    const groupBeganMs = performance.now();
     for (let turn = 1 - warmUps; turn <= repetitions; turn++) {
-      for (const { name, run } of turn <= 1 ? group : shuffled(group, random)) {
+      for (const { name, run } of turn <= 1 ? inOrder(group) : shuffled(group, random)) {
         onTurn(turn < 1 ? `warm-up: ${name}` : `repetition ${turn} of ${repetitions}: ${name}`);
         if (turn < 1) await run();
         else measures.get(name)!.push(await run());
       }
     }
-    extra.beginPart(groups.length - index);
+    const nowMs = performance.now();
+    pace = { plannedMs: pace.plannedMs + plannedMs(group), tookMs: pace.tookMs + nowMs - groupBeganMs };
+    const later = groups.slice(index + 1).flat();
+    extra.beginPart(groups.length - index, roomUntil(endsWithinMs, nowMs, pace, plannedMs(later)));
     const ofGroup = new Map(group.map(({ name }) => [name, measures.get(name)!]));
     for (let turn = repetitions + 1, taking = group; extra.partMs > 0; turn++) {
       const names = undecided(ofGroup);
@@ -129,11 +145,19 @@ export async function interleave(
   return measures;
 }
 
-/** In some order, each as likely as any other (Fisher and Yates). */
-function shuffled<One>(list: readonly One[], random: () => number): readonly One[] {
-  const left = [...list];
-  return list.map(() => left.splice(Math.floor(random() * left.length), 1)[0]!);
+const NOTHING_MS = { first: 0, again: 0 };
+
+/** In some order, each as likely as any other (Fisher and Yates), but for those that come after the others. */
+function shuffled(peers: readonly Peer[], random: () => number): readonly Peer[] {
+  const left = [...peers];
+  return inOrder(peers.map(() => left.splice(Math.floor(random() * left.length), 1)[0]!));
 }
+
+/** Who tells of others comes after them. */
+const inOrder = (peers: readonly Peer[]): readonly Peer[] => [
+  ...peers.filter(({ tellsOfOthers }) => !tellsOfOthers),
+  ...peers.filter(({ tellsOfOthers }) => tellsOfOthers),
+];
 
 /** What all repetitions of something came to. */
 export interface Row extends Spread {

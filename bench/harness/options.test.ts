@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { parseOptions } from "./options.ts";
 
 test.for([
-  [[], { mode: "standard", extraMs: null, jsonFile: null, dataDirectory: null }],
-  [["--smoke", "--json", "a.json"], { mode: "smoke", extraMs: null, jsonFile: "a.json", dataDirectory: null }],
-  [["--full", "--data", "/"], { mode: "full", extraMs: null, jsonFile: null, dataDirectory: "/" }],
+  [[], { mode: "standard", extraMs: 0, jsonFile: null, dataDirectory: null }],
+  [["--smoke", "--json", "a.json"], { mode: "smoke", extraMs: 0, jsonFile: "a.json", dataDirectory: null }],
+  [["--full", "--data", "/"], { mode: "full", extraMs: 0, jsonFile: null, dataDirectory: "/" }],
   [["--extra", "1.5"], { mode: "standard", extraMs: 90_000, jsonFile: null, dataDirectory: null }],
   [["--extra", "0"], { mode: "standard", extraMs: 0, jsonFile: null, dataDirectory: null }],
   [["--help", "--smoke"], null],

@@ -21,3 +21,14 @@ test("a try that was lucky once does not win", async () => {
   });
   expect(shares).toEqual({ a: 1 });
 });
+
+test("a corner whose first try was unlucky is tried again, as often as the best", async () => {
+  const tries: number[] = [];
+  const shares = await bestShares(["a"], async ({ a = 0 }) => {
+    tries.push(a);
+    const isFirst = tries.filter((share) => share === a).length === 1;
+    return a === 0 && isFirst ? 1 : 100 - a;
+  });
+  expect(shares).toEqual({ a: 0 });
+  expect([0, 1].map((corner) => tries.filter((share) => share === corner).length)).toEqual([3, 3]);
+});

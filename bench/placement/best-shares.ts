@@ -1,5 +1,8 @@
 // The oracle: the fixed shares under which most is done, found by trying. First all of them on one side or the other, then one
-// function after the other on a grid, then on a finer one; and since the best of many tries was lucky as well, the best few again.
+// function after the other on a grid, then on a finer one; and since the best of many tries was lucky as well, the best few again, and with them, as often, all
+// that put each function on one side: one of these is the best where shares in between bring nothing, and none is to be left out since its only try was unlucky.
+
+import { isDeepStrictEqual } from "node:util";
 
 /** By function, at storage. */
 export type Shares = Readonly<Record<string, number>>;
@@ -24,9 +27,10 @@ export async function bestShares(functions: readonly string[], measure: Measure)
     if (!tried.has(JSON.stringify(shares))) await attempt(shares);
   };
 
-  for (let corner = 0; corner < 2 ** functions.length; corner++) {
-    await attempt(Object.fromEntries(functions.map((name, index) => [name, (corner >> index) & 1])));
-  }
+  const corners = Array.from({ length: 2 ** functions.length }, (_, corner) =>
+    Object.fromEntries(functions.map((name, index) => [name, (corner >> index) & 1])),
+  );
+  for (const corner of corners) await attempt(corner);
   for (const grid of [() => COARSE, (share: number) => [share - FINE, share + FINE]]) {
     for (const name of functions) {
       const { shares } = ranked()[0]!;
@@ -34,7 +38,8 @@ export async function bestShares(functions: readonly string[], measure: Measure)
         if (share >= 0 && share <= 1) await attemptNew({ ...shares, [name]: share });
     }
   }
-  const finalists = ranked().slice(0, FINALISTS);
+  const isCorner = (shares: Shares): boolean => corners.some((corner) => isDeepStrictEqual(corner, shares));
+  const finalists = ranked().filter(({ shares }, rank) => rank < FINALISTS || isCorner(shares));
   for (let again = 1; again < TRIES; again++) for (const { shares } of finalists) await attempt(shares);
   return ranked().find((one) => one.rates.length === TRIES)!.shares;
 }

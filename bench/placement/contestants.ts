@@ -57,6 +57,8 @@ export const predictionRow = (suffix = ""): string => `prediction error${suffix}
 
 /** Of what a prediction is made from, as often before it the first time, and such a part again each other time: `sieve` was compiled after 350 ms at compute. */
 const WARM_UP_PARTS = 5;
+/** Of each function a prediction asks both. */
+const SIDES_PREDICTED = 2;
 /** Load of the open loop, as a share of what the oracle's shares do: busy, and not so busy that queues decide. */
 const OPEN_LOAD = 0.6;
 
@@ -165,9 +167,12 @@ export async function openPeers(bench: Bench, weighed: readonly Weighed[]): Prom
 export function predictionPeer({ stack, suite, times, suffix }: Bench): Peer {
   const budgetMs = times.tryMs / 4;
   let warmUpMs = WARM_UP_PARTS * budgetMs;
+  const againWarmUpMs = budgetMs / WARM_UP_PARTS;
+  const turnMs = (warmUp: number): number => SIDES_PREDICTED * suite.length * (warmUp + budgetMs);
   return {
     name: predictionRow(suffix),
     unit: "of the time",
+    turnMs: { first: turnMs(warmUpMs), again: turnMs(againWarmUpMs) },
     run: async () => {
       const errors: [name: string, error: number][] = [];
       for (const { name, calls } of suite) {
@@ -176,7 +181,7 @@ export function predictionPeer({ stack, suite, times, suffix }: Bench): Peer {
           errors.push([`${name} at ${one.toSide}`, errorOf(one)]);
         }
       }
-      warmUpMs = budgetMs / WARM_UP_PARTS;
+      warmUpMs = againWarmUpMs;
       return { value: medianOf(errors.map(([, error]) => error)), details: Object.fromEntries(errors) };
     },
   };
@@ -220,6 +225,7 @@ function peerOf(
     name,
     group: `${of}${suffix}${more}`,
     unit: "calls/s",
+    turnMs: { first: leadInMs + budgetMs, again: againMs + budgetMs },
     async run(): Promise<Measure> {
       const isFirst = names === null;
       const mine = (names ??= await stack.giveNewNames(parts.map((part) => part.function)));

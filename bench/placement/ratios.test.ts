@@ -79,6 +79,14 @@ test("each is of what its name says, and of nothing else", () => {
   expect(usual["predictionErrorMedian"]).toBe(0.2);
 });
 
+test("the best fixed shares are the sweep's, or one of the sides where that does more", () => {
+  const against = (fixed: Partial<Rates>): number | undefined =>
+    ratiosOf({ [MIX]: { auto: 12, oracle: 10, compute: 4, storage: 6, ...fixed } })["walkAndHashAutoVsOracle"];
+  expect(against({})).toBe(1.2);
+  expect(against({ compute: 16 })).toBe(0.75);
+  expect(against({ storage: 24 })).toBe(0.5);
+});
+
 test("what is promised is of the worst function, the worst mix and the mix in the middle", () => {
   const ratios = placementRatios([0], [0]);
   const namesOf = (end: string): readonly string[] => Object.keys(ratiosOf({})).filter((name) => name.endsWith(end));

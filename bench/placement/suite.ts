@@ -2,6 +2,7 @@
 // weight are functions of their own, so that each is known by itself.
 
 import { basename, join } from "node:path";
+import { loadLocalFunction } from "#compute/cli/local-function.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 
@@ -125,7 +126,7 @@ export const passwordCalls = (): readonly SuiteCall[] =>
 /** By source: to bundle takes tens of ms, and names change more often. */
 const bundles = new Map<string, Promise<string>>();
 
-/** Its bundle, under the workload's name and with its deadline. */
+/** Its bundle, under the workload's name and with its deadline. Throws where the function names a side: where it begins would not be locus' doing. */
 export async function bundleOf({
   name,
   source,
@@ -141,6 +142,12 @@ const nameIn = (source: string): string => `name: "${basename(source, ".ts")}"`;
 
 async function bundleOfSource(source: string): Promise<string> {
   const file = join(import.meta.dirname, "..", "..", source);
+  const { side } = await loadLocalFunction(file);
+  if (side !== undefined) {
+    throw new Error(
+      `${source} names a side, "${side}": a function that is measured names none, so that locus has to find it`,
+    );
+  }
   const bundle = Buffer.from(await bundleFunction(file)).toString();
   if (!bundle.includes(nameIn(source))) throw new Error(`the bundle of ${file} has no ${nameIn(source)}`);
   return bundle;

@@ -1,6 +1,7 @@
 // How soon a load runs as well as it can after it has changed.
 
 import { clamp } from "#runtime/clamp.ts";
+import type { Calls } from "../placement/load.ts";
 
 /** What counts as well: this part of what it can come to. */
 const WELL = 0.85;
@@ -26,6 +27,13 @@ export interface Begun {
   readonly atMs: number;
   readonly atStorage: number;
 }
+
+export const begunOf = ({
+  endMs,
+  elapsedUs,
+  atStorage,
+}: Pick<Calls, "endMs" | "elapsedUs" | "atStorage">): readonly Begun[] =>
+  Array.from(endMs, (ms, call) => ({ atMs: ms - elapsedUs[call]! / 1e3, atStorage: atStorage[call]! }));
 
 /** Of those that began from … until, the part at storage; null: none did. */
 export function storageShare(calls: readonly Begun[], fromMs: number, untilMs: number): number | null {
@@ -86,7 +94,7 @@ function secondsUntil(isSo: (startMs: number) => boolean, windowMs: number, from
   return (untilMs - fromMs) / 1e3;
 }
 
-const begunWithin = (calls: readonly Begun[], fromMs: number, untilMs: number): readonly Begun[] =>
+export const begunWithin = (calls: readonly Begun[], fromMs: number, untilMs: number): readonly Begun[] =>
   calls.filter(({ atMs }) => atMs >= fromMs && atMs < untilMs);
 
 export const rateBetween = (endMs: ArrayLike<number>, fromMs: number, untilMs: number): number =>

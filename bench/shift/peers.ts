@@ -15,6 +15,7 @@ import { accountOf, type Account, type Counts } from "./account.ts";
 import {
   attainable,
   type Begun,
+  begunOf,
   endsBetween,
   isNearBest,
   rateBetween,
@@ -237,6 +238,3 @@ async function disturb(stages: readonly Stage[], disturbance: { start(): void; s
     if (disturbed) await disturbance.stop();
   }
 }
-
-const begunOf = ({ endMs, elapsedUs, atStorage }: Calls): readonly Begun[] =>
-  Array.from(endMs, (ms, call) => ({ atMs: ms - elapsedUs[call]! / 1e3, atStorage: atStorage[call]! }));

@@ -1,5 +1,8 @@
 // AutoLoc's FuncLoc on a real node, called by a client that was made from AutoLoc's messages alone.
 
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type NodeProcess, startNodeOver } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
@@ -10,6 +13,7 @@ import { runTool } from "#test/tool.ts";
 import { bundleOf, deploy, metric, portSaid, said } from "./node-client.ts";
 
 const NAME = "funcloc.FuncLoc";
+const FUNCTIONS = join(import.meta.dirname, "../../functions");
 const LONG = { timeout: 60_000, interval: 50 };
 const SERVES = "serves FuncLoc";
 /** AutoLoc's client sends so many at once. */
@@ -61,11 +65,18 @@ const callsOf = async ({ url }: NodeProcess, name: string): Promise<readonly str
 };
 
 describe("FuncLoc", () => {
-  it("runs AutoLoc's functions where the plan has them, with the keys that they had there", async () => {
+  it("runs AutoLoc's functions as any other call, where they name a side there, with the keys that they had there", async () => {
     const { node, client, endpoint } = await startNode();
     await redis.client().mset("1", '{"neigh":["2"]}', "2", '{"neigh":["1"]}', "md5", "abc");
-    for (const name of ["khop", "md5"]) {
-      const deployed = await runTool("locus", ["deploy", `functions/${name}.ts`], { LOCUS_URL: node.url });
+    const folder = mkdtempSync(join(tmpdir(), "locus-func-loc-"));
+    resources.defer(() => rmSync(folder, { recursive: true }));
+    const beside = join(folder, "khop.ts");
+    writeFileSync(
+      beside,
+      `import khop from ${JSON.stringify(join(FUNCTIONS, "khop.ts"))}; export default { ...khop, side: "storage" };`,
+    );
+    for (const file of [beside, join(FUNCTIONS, "md5.ts")]) {
+      const deployed = await runTool("locus", ["deploy", file], { LOCUS_URL: node.url });
       expect(deployed).toMatchObject({ status: 0 });
     }
     expect(await invoke(client, "khop", { nodeId: "1" })).toBe("success");

@@ -1,0 +1,120 @@
+// How soon a load leaves storage when it becomes more than storage can do: nobody waits for answers, and from one moment to the next six times as many
+// calls come.
+
+import type { Measure, Peer } from "../harness/contest.ts";
+import { medianOf } from "../harness/statistics.ts";
+import { assertOnlyRefused, type Calls, type Phase } from "../placement/load.ts";
+import { partsUnder, type NewNames } from "../placement/new-names.ts";
+import type { Part } from "../placement/schedule.ts";
+import type { SplitStack } from "../placement/split-stack.ts";
+import { begunOf, begunWithin, storageShare } from "../shift/adaptation.ts";
+
+export const LEAVE_ROW = "seconds to leave storage";
+export const LEAVE_WORST_ROW = "seconds to leave storage, the slowest";
+
+/** Before the step and after it, of what storage can do. */
+const OFFERED_BEFORE = 0.5;
+const OFFERED_AFTER = 3;
+/** What there is before the step is that of so long before it. */
+const BEFORE_MS = 500;
+const WINDOW_MS = 50;
+const STEP_MS = 5;
+/** A share has fallen where it is less by this part of what it was. Chosen: in a window of a hundred calls it is known to a few hundredths. */
+const FALLEN = 0.1;
+/** A window of fewer calls, as where the machine stands still, says nothing. Chosen: one call of it is half of what counts. */
+const CALLS_MIN = 20;
+/** A load of which less is at storage is not one that is placed there. Chosen. */
+const PLACED_MIN = 0.5;
+
+export interface Leaving {
+  readonly seconds: number;
+  /** Of the calls before the step, at storage. */
+  readonly shareBefore: number;
+  /** Of those that ended from the step until it has left. */
+  readonly failed: number;
+}
+
+/**
+ * From the step until the end of the first window in which so much less of the calls that began in it ran at storage; all of the stretch where there is none, or
+ * where the load was not placed at storage when the step came. Calls that no side has run are of neither: a node that is full refuses them before it chooses one.
+ */
+export function leavingOf(
+  calls: Pick<Calls, "endMs" | "elapsedUs" | "atStorage" | "ok">,
+  stepMs: number,
+  untilMs: number,
+): Leaving {
+  const { endMs, atStorage, ok } = calls;
+  const begun = begunOf(calls).filter((_, call) => ok[call] === 1 || atStorage[call] === 1);
+  const shareBefore = storageShare(begun, stepMs - BEFORE_MS, stepMs) ?? 0;
+  const hasFallen = (fromMs: number): boolean => {
+    const some = begunWithin(begun, fromMs, fromMs + WINDOW_MS);
+    const share = storageShare(some, fromMs, fromMs + WINDOW_MS);
+    return some.length >= CALLS_MIN && share !== null && share <= (1 - FALLEN) * shareBefore;
+  };
+  const leftMs = (): number => {
+    if (shareBefore < PLACED_MIN) return untilMs;
+    for (let fromMs = stepMs; fromMs + WINDOW_MS <= untilMs; fromMs += STEP_MS) {
+      if (hasFallen(fromMs)) return fromMs + WINDOW_MS;
+    }
+    return untilMs;
+  };
+  const until = leftMs();
+  const failed = endMs.filter((ms, call) => ok[call] === 0 && ms >= stepMs && ms < until).length;
+  return { seconds: (until - stepMs) / 1e3, shareBefore, failed };
+}
+
+export interface LeavingTimes {
+  readonly leaveLeadInMs: number;
+  readonly leaveMs: number;
+  /** In each repetition, each of a function that locus has not seen before. */
+  readonly leaveSteps: number;
+}
+
+/** `capacity`: calls per second that storage does with callers who wait. */
+export function leavingPeers(
+  stack: SplitStack,
+  part: Part,
+  capacity: number,
+  { leaveLeadInMs, leaveMs, leaveSteps }: LeavingTimes,
+): readonly Peer[] {
+  let steps: readonly Leaving[] = [];
+  const step = async (names: NewNames): Promise<Leaving> => {
+    const parts = partsUnder(names, [part]);
+    const arrivals = { perSecond: OFFERED_AFTER * capacity };
+    const phases: readonly Phase[] = [
+      { ms: leaveLeadInMs, parts, arrivals: { perSecond: OFFERED_BEFORE * capacity } },
+      { ms: leaveMs, parts, arrivals },
+    ];
+    const calls = await stack.load.ask<Calls>({ kind: "load", phases, rule: { kind: "auto" }, memory: LEAVE_ROW });
+    assertOnlyRefused(LEAVE_ROW, calls, arrivals);
+    return leavingOf(calls, leaveLeadInMs, leaveLeadInMs + leaveMs);
+  };
+  const middle = (of: (one: Leaving) => number): number => medianOf(steps.map(of));
+  return [
+    {
+      name: LEAVE_ROW,
+      unit: "s",
+      run: async () => {
+        const made: Leaving[] = [];
+        while (made.length < leaveSteps) made.push(await stack.underNewNames([part.function], step));
+        steps = made;
+        return measureOf({
+          seconds: middle(({ seconds }) => seconds),
+          shareBefore: middle(({ shareBefore }) => shareBefore),
+          failed: middle(({ failed }) => failed),
+        });
+      },
+    },
+    {
+      name: LEAVE_WORST_ROW,
+      unit: "s",
+      tellsOfOthers: true,
+      run: async () => measureOf(steps.reduce((one, other) => (other.seconds > one.seconds ? other : one))),
+    },
+  ];
+}
+
+const measureOf = ({ seconds, shareBefore, failed }: Leaving): Measure => ({
+  value: seconds,
+  details: { storageShareBefore: shareBefore, refused: failed },
+});
