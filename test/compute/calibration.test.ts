@@ -111,4 +111,6 @@ it("is what was measured over another network but for what that decides", async 
   await redis.client().set(CONSTANTS_KEY, JSON.stringify(kept));
   await using _busy = keptBusy(redis);
   await isOfNetwork(await startNode(), kept);
+  // Nobody else is over this one.
+  expect(await redis.client().get(CONSTANTS_KEY)).toBe(JSON.stringify(kept));
 }, 180_000);
