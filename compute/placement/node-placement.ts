@@ -270,8 +270,9 @@ export class NodePlacement {
         const told = pauseMs === CALIBRATION_PAUSE_MIN_MS ? "warn" : "debug";
         log[told]({ reason: (error as Error).message, pauseMs }, "not calibrated: it is tried again");
       }
+      const paused = pause(pauseMs, undefined, { ref: false });
       isNetworkKnown ||= await this.#takeNetwork(control, kept);
-      await pause(pauseMs, undefined, { ref: false });
+      await paused;
       pauseMs = Math.min(2 * pauseMs, CALIBRATION_PAUSE_MAX_MS);
     }
   }

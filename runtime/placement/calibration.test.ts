@@ -197,7 +197,7 @@ describe("constants over a network", () => {
     );
   });
 
-  test("wait no less over a longer way, no less than both ends work for it, and are plausible", () => {
+  test("wait no less over a longer way, no less than both ends work for it, have no bytes sooner than over a loopback, and are plausible", () => {
     fc.assert(
       fc.property(roundTrip, roundTrip, bandwidth, (one, other, bytesPerUs) => {
         const [near, far] = [Math.min(one, other), Math.max(one, other)].map((roundTripUs) =>
@@ -208,6 +208,7 @@ describe("constants over a network", () => {
         const { compute, storage } = DEFAULT_CONSTANTS;
         expect(near.compute.roundWaitUs).toBeGreaterThanOrEqual(compute.roundUs + compute.redisRoundUs);
         expect(near.storage.callWaitUs).toBeGreaterThanOrEqual(storage.nodeCallUs + storage.redisCallUs);
+        expect(near.compute.bytesPerUs).toBeLessThanOrEqual(compute.bytesPerUs);
         expect([arePlausible(near), arePlausible(far)]).toEqual([true, true]);
       }),
     );

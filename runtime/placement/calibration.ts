@@ -180,11 +180,10 @@ export function networkOf({ pingsUs, inTurn }: RoundTrips): Network | null {
 export function constantsOver({ roundTripUs, bytesPerUs }: Network, kept: CostConstants | null): CostConstants {
   const usual = DEFAULT_CONSTANTS;
   const moreUs = roundTripUs - DEFAULT_ROUND_TRIP_US;
-  // Whatever the network: what both ends work for it is waited for.
-  const { roundWaitUs: roundUs, roundUs: ofSide, redisRoundUs } = usual.compute;
-  const roundWaitUs = finite(Math.max(ofSide + redisRoundUs, roundUs + moreUs));
-  const { callWaitUs: callUs, nodeCallUs, redisCallUs } = usual.storage;
-  const callWaitUs = finite(Math.max(nodeCallUs + redisCallUs, callUs + moreUs));
+  const { roundWaitUs: usualUs, roundUs, redisRoundUs } = usual.compute;
+  // Whatever the network: what both ends work for a round is waited for. A call to storage waits for more than a loopback in any case.
+  const roundWaitUs = finite(Math.max(roundUs + redisRoundUs, usualUs + moreUs));
+  const callWaitUs = finite(usual.storage.callWaitUs + moreUs);
   if (kept !== null && areAlike(kept.compute.roundWaitUs, roundWaitUs)) return kept;
   const { compute, storage } = kept ?? usual;
   const fastest = usual.compute.bytesPerUs;
