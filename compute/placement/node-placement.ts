@@ -283,7 +283,7 @@ export class NodePlacement {
     if (network === null || this.#control !== control) return false;
     const constants = constantsOver(network, kept);
     if (constants === kept) return true;
-    this.#options.log.info({ ...network, others: this.#watch.constantsFrom }, "calibrated for the network alone");
+    this.#options.log.info({ ...network, rest: this.#watch.constantsFrom }, "calibrated for the network alone");
     this.#watch.calibrated(constants, "network");
     return true;
   }

@@ -41,5 +41,5 @@ export const DEFAULT_CONSTANTS: CostConstants = {
   },
 };
 
-/** The least that a PING of a node's takes over loopback, µs (`compute/placement/ask-network.ts`): 62 to 73 on two cores of an Intel Xeon that are otherwise quiet. */
+/** The least that a PING of a node's takes over loopback, µs (`compute/placement/ask-network.ts`): 62, 64, 73 and 89 were found on two cores of an Intel Xeon (KVM), the least of 128 each. */
 export const DEFAULT_ROUND_TRIP_US = 65;
