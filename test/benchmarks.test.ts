@@ -26,7 +26,17 @@ const RATIOS = {
   khop: ["storageVsClient", "storageVsPipelined"],
   http: ["emptyVsFastify"],
   interference: ["plainThroughputKept", "functionThroughputKept", "plainP99Grown"],
-  start: ["isolateMs", "warmStartUs", "firstCallMs", "hostRestartMs", "idleCpuShare", "idleRssMb", "isolateMb"],
+  start: [
+    "isolateMs",
+    "warmStartUs",
+    "firstCallMs",
+    "hostRestartMs",
+    "secondsToTakeOver",
+    "calibrateMs",
+    "idleCpuShare",
+    "idleRssMb",
+    "isolateMb",
+  ],
   confinement: [
     "storageChainKept",
     "storageFanoutKept",

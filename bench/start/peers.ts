@@ -5,15 +5,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { interruption } from "#compute/cli/interruption.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { Measure, Peer } from "../harness/contest.ts";
+import type { Layout } from "../harness/cores.ts";
 import type { PlacedStack } from "../harness/placed-stack.ts";
 import { residentBytesOf, watchCpu } from "../harness/processes.ts";
 import { medianOf } from "../harness/statistics.ts";
 import { FreshFunction, type FirstCall } from "./fresh-function.ts";
+import { type TakeOver, takeOvers } from "./take-over.ts";
 
 interface Effort {
   readonly calls: number;
   readonly warmCalls: number;
   readonly isolates: number;
+  readonly deaths: number;
   /** After the last call until the stack counts as idle: nodes have measured what they run on, compilers and collectors have come to rest. */
   readonly restMs: number;
   readonly idleMs: number;
@@ -29,7 +32,7 @@ const HOST_DEADLINE_MS = 30_000;
 /** Short against a restart, and long enough to leave the machine to the host that starts. */
 const RETRY_MS = 2;
 
-export async function startPeers(stack: PlacedStack, effort: Effort): Promise<readonly Peer[]> {
+export async function startPeers(stack: PlacedStack, layout: Layout, effort: Effort): Promise<readonly Peer[]> {
   const fresh = await FreshFunction.bundle(stack.url);
   return [
     ...SIDES.flatMap((side) => firstCallPeers(fresh, side, effort.calls)),
@@ -40,6 +43,7 @@ export async function startPeers(stack: PlacedStack, effort: Effort): Promise<re
     })),
     ...SIDES.map((side) => ({ name: `host restart, ${side}`, unit: "ms", run: () => restart(stack, fresh, side) })),
     { name: "isolate, memory", unit: "MiB", run: () => isolateMemory(stack, fresh, effort.isolates) },
+    ...takeOverPeers(layout, effort.deaths),
     { name: "idle stack, CPU", unit: "of a core", run: () => idleCpu(stack, effort) },
     { name: "idle node and host, memory", unit: "MiB", run: async () => idleMemory(stack) },
   ];
@@ -61,6 +65,23 @@ function firstCallPeers(fresh: FreshFunction, side: Side, calls: number): Peer[]
       },
     },
     { name: `isolate, ${side}`, unit: "ms", run: async () => median(({ isolateMs }) => isolateMs) },
+  ];
+}
+
+/** Two figures of the same deaths, of each the worst; the second peer runs right after the first. */
+function takeOverPeers(layout: Layout, deaths: number): Peer[] {
+  let seen: readonly TakeOver[] = [];
+  const worst = (pick: (takeOver: TakeOver) => number): Measure => ({ value: Math.max(...seen.map(pick)) });
+  return [
+    {
+      name: "taking over",
+      unit: "s",
+      run: async () => {
+        seen = await takeOvers(layout, deaths);
+        return worst(({ seconds }) => seconds);
+      },
+    },
+    { name: "calibration", unit: "ms", run: async () => worst(({ calibrateMs }) => calibrateMs) },
   ];
 }
 

@@ -204,7 +204,8 @@ export const schemas = {
     constants: { type: ["object", "null"], description: "What moving and computing cost here, µs." },
     constantsFrom: {
       enum: [...CONSTANTS_SOURCES, null],
-      description: "Whether they were measured by this controller, kept from an earlier one, or are the usual ones.",
+      description:
+        "Whether they were measured by this controller (network: of what the network takes alone, others being at work), kept from an earlier one, or are the usual ones.",
     },
     functions: { type: "array", items: ref("Placement") },
   }),

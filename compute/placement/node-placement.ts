@@ -6,8 +6,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 
+import { constantsOver, networkOf } from "#runtime/placement/calibration.ts";
 import { regretAfter } from "#runtime/placement/controller.ts";
 import { type Transition } from "#runtime/placement/function-state.ts";
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { explain, type Explanation } from "#runtime/placement/explanation.ts";
 import { NO_OVERFLOW } from "#runtime/placement/overflow.ts";
@@ -18,6 +20,7 @@ import type { FunctionCache } from "../node/function-cache.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
 import type { Answer, PlacementOverview, PlacementSummary } from "./answers.ts";
+import { askNetwork } from "./ask-network.ts";
 import type { Calibrated } from "./calibrate.ts";
 import { DirectSamples } from "./direct-samples.ts";
 import { FollowedPlan } from "./followed-plan.ts";
@@ -243,11 +246,12 @@ export class NodePlacement {
     this.#link.tellModule(plan, (followed) => this.#control?.writer.overtake(followed));
   }
 
-  /** Until it is quiet enough for that what an earlier controller has measured holds, or the usual. */
+  /** Until it is quiet enough for that what an earlier controller has measured holds, or the usual, over the network as it is. */
   async #calibrate(control: Control): Promise<void> {
     const { calibrate, log } = this.#options;
     const kept = await this.#link.readConstants().catch(() => null);
-    if (kept !== null && this.#watch.constantsFrom === "usual") this.#watch.calibrated(kept, "kept");
+    let isNetworkKnown = this.#watch.constantsFrom === "measured";
+    if (kept !== null && !isNetworkKnown) this.#watch.calibrated(kept, "kept");
     for (let pauseMs = CALIBRATION_PAUSE_MIN_MS; this.#control === control;) {
       try {
         const isOpen = this.#watch.surroundings.storage.isOpen;
@@ -266,9 +270,22 @@ export class NodePlacement {
         const told = pauseMs === CALIBRATION_PAUSE_MIN_MS ? "warn" : "debug";
         log[told]({ reason: (error as Error).message, pauseMs }, "not calibrated: it is tried again");
       }
-      await pause(pauseMs, undefined, { ref: false });
+      const paused = pause(pauseMs, undefined, { ref: false });
+      isNetworkKnown ||= await this.#takeNetwork(control, kept);
+      await paused;
       pauseMs = Math.min(2 * pauseMs, CALIBRATION_PAUSE_MAX_MS);
     }
+  }
+
+  /** Whether it is known from now on. */
+  async #takeNetwork(control: Control, kept: CostConstants | null): Promise<boolean> {
+    const network = networkOf(await askNetwork(this.#link.commands));
+    if (network === null || this.#control !== control) return false;
+    const constants = constantsOver(network, kept);
+    if (constants === kept) return true;
+    this.#options.log.info({ ...network, rest: this.#watch.constantsFrom }, "calibrated for the network alone");
+    this.#watch.calibrated(constants, "network");
+    return true;
   }
 
   #leave(): void {

@@ -1,9 +1,18 @@
 import * as fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Side } from "#runtime/profile/sample.ts";
-import { arePlausible, constantsOf, type Calibration, type RunAlone, type RunInCrowd } from "./calibration.ts";
+import {
+  arePlausible,
+  constantsOf,
+  constantsOver,
+  networkOf,
+  type Calibration,
+  type RoundTrips,
+  type RunAlone,
+  type RunInCrowd,
+} from "./calibration.ts";
 import { costOf, lockUsOf, type Cost, type CostConstants, type Moved } from "./cost-model.ts";
-import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { DEFAULT_CONSTANTS, DEFAULT_ROUND_TRIP_US } from "./default-constants.ts";
 
 const CHAIN: Moved = { operations: 32, rounds: 32, bytes: 0 };
 const BATCH: Moved = { operations: 1_024, rounds: 4, bytes: 0 };
@@ -133,3 +142,94 @@ test.each([
     expect(arePlausible({ compute: { ...atCompute, ...compute }, storage: { ...atStorage, ...storage } })).toBe(false);
   },
 );
+
+describe("what a network takes", () => {
+  const answered = (more: Partial<RoundTrips["inTurn"]> = {}): RoundTrips => ({
+    pingsUs: [900, 300, 2_000],
+    inTurn: { pingsUs: [], echosUs: [], bytesMoved: 30_000, ...more },
+  });
+
+  test("is the least of PINGs, and what the least of ECHOs takes beyond the middle of PINGs beside them", () => {
+    const inTurn = { pingsUs: [310, 5_000, 400], echosUs: [9_000, 700] };
+    expect(networkOf(answered(inTurn))).toEqual({ roundTripUs: 300, bytesPerUs: 100 });
+  });
+
+  test.each([
+    ["who may not ECHO", {}],
+    ["whose ECHOs take no longer than PINGs do by chance", { pingsUs: [300, 800, 900], echosUs: [750, 2_000] }],
+  ])("is its round trip alone for one %s", (_who, inTurn) => {
+    expect(networkOf(answered(inTurn))).toEqual({ roundTripUs: 300, bytesPerUs: null });
+  });
+
+  test("is not known where nothing was answered", () => {
+    expect(networkOf({ ...answered({ echosUs: [700] }), pingsUs: [] })).toBeNull();
+  });
+});
+
+describe("constants over a network", () => {
+  const roundTrip = fc.double({ min: 0, max: 1e6, noNaN: true });
+  const bandwidth = fc.option(fc.double({ min: 1e-3, max: 1e6, noNaN: true }));
+  const network = fc.record({ roundTripUs: roundTrip, bytesPerUs: bandwidth });
+  const keptOrNone = fc.option(anyConstants);
+
+  test("of the usual round trip are the usual ones", () => {
+    const loopback = { roundTripUs: DEFAULT_ROUND_TRIP_US, bytesPerUs: null };
+    expect(constantsOver(loopback, null)).toEqual(DEFAULT_CONSTANTS);
+  });
+
+  test("have rounds and calls to storage wait for so much longer, and bytes for as long as they took", () => {
+    const { compute, storage } = DEFAULT_CONSTANTS;
+    expect(constantsOver({ roundTripUs: DEFAULT_ROUND_TRIP_US + 1_000, bytesPerUs: 125 }, null)).toEqual({
+      compute: { ...compute, roundWaitUs: compute.roundWaitUs + 1_000, bytesPerUs: 125 },
+      storage: { ...storage, callWaitUs: storage.callWaitUs + 1_000 },
+    });
+  });
+
+  test("say nothing of what no network decides: that is as it was kept, or as usual", () => {
+    fc.assert(
+      fc.property(network, keptOrNone, (seen, kept) => {
+        const over = constantsOver(seen, kept);
+        const known = kept ?? DEFAULT_CONSTANTS;
+        const { roundWaitUs, bytesPerUs } = known.compute;
+        expect({ ...over.compute, roundWaitUs, bytesPerUs }).toEqual(known.compute);
+        expect({ ...over.storage, callWaitUs: known.storage.callWaitUs }).toEqual(known.storage);
+      }),
+    );
+  });
+
+  test("wait no less over a longer way, no less than both ends work for it, have no bytes sooner than over a loopback, and are plausible", () => {
+    fc.assert(
+      fc.property(roundTrip, roundTrip, bandwidth, (one, other, bytesPerUs) => {
+        const [near, far] = [Math.min(one, other), Math.max(one, other)].map((roundTripUs) =>
+          constantsOver({ roundTripUs, bytesPerUs }, null),
+        ) as [CostConstants, CostConstants];
+        expect(far.compute.roundWaitUs).toBeGreaterThanOrEqual(near.compute.roundWaitUs);
+        expect(far.storage.callWaitUs).toBeGreaterThanOrEqual(near.storage.callWaitUs);
+        const { compute, storage } = DEFAULT_CONSTANTS;
+        expect(near.compute.roundWaitUs).toBeGreaterThanOrEqual(compute.roundUs + compute.redisRoundUs);
+        expect(near.storage.callWaitUs).toBeGreaterThanOrEqual(storage.nodeCallUs + storage.redisCallUs);
+        expect(near.compute.bytesPerUs).toBeLessThanOrEqual(compute.bytesPerUs);
+        expect([arePlausible(near), arePlausible(far)]).toEqual([true, true]);
+      }),
+    );
+  });
+
+  test("wait no less over a longer way where some were kept, which hold over a way about as long", () => {
+    fc.assert(
+      fc.property(roundTrip, roundTrip, anyConstants, (one, other, kept) => {
+        const [near, far] = [Math.min(one, other), Math.max(one, other)].map((roundTripUs) =>
+          constantsOver({ roundTripUs, bytesPerUs: null }, kept),
+        ) as [CostConstants, CostConstants];
+        expect(far.compute.roundWaitUs).toBeGreaterThanOrEqual(near.compute.roundWaitUs);
+      }),
+    );
+    const { compute, storage } = DEFAULT_CONSTANTS;
+    const kept = { compute: { ...compute, roundWaitUs: 100, bytesPerUs: 200 }, storage: { ...storage, callUs: 20 } };
+    const over = (roundTripUs: number) => constantsOver({ roundTripUs, bytesPerUs: null }, kept);
+    expect(over(DEFAULT_ROUND_TRIP_US + 200)).toBe(kept);
+    expect(over(DEFAULT_ROUND_TRIP_US + 1_000)).toEqual({
+      compute: { ...compute, roundWaitUs: compute.roundWaitUs + 1_000 },
+      storage: { ...storage, callUs: 20, callWaitUs: storage.callWaitUs + 1_000 },
+    });
+  });
+});

@@ -1,10 +1,12 @@
 // What moving and computing cost on this machine, from a few measured runs of one function on both sides. Pure arithmetic;
-// `compute/placement/calibrate.ts` makes the runs.
+// `compute/placement/calibrate.ts` makes the runs. And what the network alone takes, as PINGs and ECHOs tell it while others are at work
+// (`compute/placement/ask-network.ts`).
 
 import { clamp } from "#runtime/clamp.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { CostConstants } from "./cost-model.ts";
-import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { DEFAULT_CONSTANTS, DEFAULT_ROUND_TRIP_US } from "./default-constants.ts";
+import { WAIT_TIMES_MAX } from "./waits.ts";
 
 interface Run {
   readonly operations: number;
@@ -139,6 +141,61 @@ function solved<OneRun extends Run>(
     (us(batch) - batch.rounds * perChainRound) / (batch.operations - (batch.rounds * chain.operations) / chain.rounds);
   return { operationUs, roundUs: perChainRound - (operationUs * chain.operations) / chain.rounds };
 }
+
+/** What those have taken that were answered, µs. */
+export interface RoundTrips {
+  /** Of PINGs that were sent whether or not those before them had come back. */
+  readonly pingsUs: readonly number[];
+  /** Of others, each alone, in turn with ECHOs: none, where the user may not. */
+  readonly inTurn: {
+    readonly pingsUs: readonly number[];
+    readonly echosUs: readonly number[];
+    /** Of RESP that one ECHO moves more than a PING, both ways. */
+    readonly bytesMoved: number;
+  };
+}
+
+/** Between a node and Redis. */
+export interface Network {
+  /** µs; a Redis that is never without work may have it longer than it is. */
+  readonly roundTripUs: number;
+  /** null: bytes took no longer than PINGs differ by anyway, or were not asked for. */
+  readonly bytesPerUs: number | null;
+}
+
+/** null: nothing was answered. */
+export function networkOf({ pingsUs, inTurn }: RoundTrips): Network | null {
+  if (pingsUs.length === 0) return null;
+  // In turn both wait alike for what else Redis does, so what the least of the one takes beyond the middle of the other is no chance.
+  const sorted = inTurn.pingsUs.toSorted((one, other) => one - other);
+  const bytesUs = Math.min(...inTurn.echosUs) - (sorted[sorted.length >> 1] ?? 0);
+  const isKnown = inTurn.echosUs.length > 0 && bytesUs > 0;
+  return { roundTripUs: Math.min(...pingsUs), bytesPerUs: isKnown ? inTurn.bytesMoved / bytesUs : null };
+}
+
+/**
+ * With what goes by the network as that is; the rest as an earlier calibration has it (null: there was none), or as usual. One that waited for rounds about as long was over this network,
+ * and was quiet: it is returned as it is.
+ */
+export function constantsOver({ roundTripUs, bytesPerUs }: Network, kept: CostConstants | null): CostConstants {
+  const usual = DEFAULT_CONSTANTS;
+  const moreUs = roundTripUs - DEFAULT_ROUND_TRIP_US;
+  const { roundWaitUs: usualUs, roundUs, redisRoundUs } = usual.compute;
+  // Whatever the network: what both ends work for a round is waited for. A call to storage waits for more than a loopback in any case.
+  const roundWaitUs = finite(Math.max(roundUs + redisRoundUs, usualUs + moreUs));
+  const callWaitUs = finite(usual.storage.callWaitUs + moreUs);
+  if (kept !== null && areAlike(kept.compute.roundWaitUs, roundWaitUs)) return kept;
+  const { compute, storage } = kept ?? usual;
+  const fastest = usual.compute.bytesPerUs;
+  return {
+    compute: { ...compute, roundWaitUs, bytesPerUs: near(fastest, Math.min(fastest, bytesPerUs ?? fastest)) },
+    storage: { ...storage, callWaitUs },
+  };
+}
+
+/** To within what calls teach. */
+const areAlike = (oneUs: number, otherUs: number): boolean =>
+  oneUs <= WAIT_TIMES_MAX * otherUs && otherUs <= WAIT_TIMES_MAX * oneUs;
 
 /** Whether a calibration may have found them: they come from Redis, where others write as well. */
 export const arePlausible = (constants: CostConstants): boolean =>

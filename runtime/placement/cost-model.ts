@@ -82,8 +82,8 @@ export interface CostConstants {
   };
 }
 
-/** Where constants come from: nobody has measured yet, an earlier controller has, this one has. */
-export const CONSTANTS_SOURCES = ["usual", "kept", "measured"] as const;
+/** Where constants come from: nobody has measured yet, an earlier controller has, this one has what the network takes and nothing else, this one has all. */
+export const CONSTANTS_SOURCES = ["usual", "kept", "network", "measured"] as const;
 
 export type ConstantsSource = (typeof CONSTANTS_SOURCES)[number];
 

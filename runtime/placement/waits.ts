@@ -33,7 +33,7 @@ const CALIBRATED_US = 5_000;
 /** One window says no more of a side than this, whatever calls it has. Chosen: a fifth of the calibration. */
 const WINDOW_US_MAX = 1_000;
 /** What is longer, or shorter, is no wait for what calls move: a timer of theirs, a slow command, a machine that stood still. Chosen: calibrations beside other work had waits up to 2.5 times too long. */
-const TIMES_MAX = 4;
+export const WAIT_TIMES_MAX = 4;
 /** With more calls at once, on the mean, they wait for each other. */
 const AT_ONCE_MAX = 1;
 /** … and nodes may count so many in flight, of whatever kind: one, at moments two. */
@@ -79,7 +79,7 @@ export function waitsWith(
     const modelled = modelledUs(tally, calls, constants);
     const times = (termOf(sums, "serviceUs") - cpuUs) / modelled;
     // What interrupts those that mostly compute is longer than what they wait for.
-    if (!(cpuUs <= modelled) || !(times <= TIMES_MAX) || !(times >= 1 / TIMES_MAX)) continue;
+    if (!(cpuUs <= modelled) || !(times <= WAIT_TIMES_MAX) || !(times >= 1 / WAIT_TIMES_MAX)) continue;
     told[side].log += Math.log(times) * modelled;
     told[side].weightUs += modelled;
   }
