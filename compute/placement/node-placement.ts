@@ -182,6 +182,7 @@ export class NodePlacement {
       // Who does not know what is deployed would take all of it out of the plan.
       await functions.refresh();
       const found = await this.#link.readPlan();
+      const records = await this.#link.readRecords(found.placements);
       // Where Redis has forgotten the plan, the module may follow a later one still, and nodes do.
       const toldModule = await this.#link.modulePlanVersion();
       await this.#book.read();
@@ -191,7 +192,8 @@ export class NodePlacement {
       const writer = new PlanWriter({
         found,
         followed: isLaterPlan(plan.version, toldModule) ? plan.version : toldModule,
-        write: (change, isAgain) => this.#link.writePlan(this.node, change, isAgain),
+        recordOf: (name) => loop.recordOf(name),
+        write: (change, records, isAgain) => this.#link.writePlan(this.node, change, records, isAgain),
         onWritten: (plan) => {
           this.#followed.follow(plan);
           this.#tellModule(plan);
@@ -206,10 +208,14 @@ export class NodePlacement {
           onOtherVersion: () => this.#lookAgain(),
           surroundings: () => this.#watch.surroundings,
           onPlacements: (placements) => writer.want(placements),
-          onTransition: (transition) => this.#tell(transition),
+          onTransition: (transition) => {
+            writer.record(transition.function);
+            this.#tell(transition);
+          },
           nowMs,
         },
         isForgotten ? plan.placements : found.placements,
+        records,
       );
       const direct = new DirectSamples({
         address,

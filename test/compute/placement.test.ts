@@ -335,6 +335,8 @@ describe("placement", () => {
     const client = redis.client();
     const holder = await client.get("locus:controller:lease");
     expect(holder).not.toBeNull();
+    const { moves } = (await explain(dead, "walk")) as { readonly moves: number };
+    expect(moves).toBeGreaterThan(0);
     await dead.end("SIGKILL");
     // Whoever dies leaves the others what is left of its lease, and they look four times a second: two seconds. By the server's clock, and seen from its death
     // until another one has it, much more for a machine that is busy.
@@ -357,7 +359,7 @@ describe("placement", () => {
       await call(heir, "walk");
       expect(await explain(heir, "walk")).toMatchObject({ share: 1, state: expect.stringMatching("storage|probing") });
     }, LONG);
-    expect((await explain(heir, "walk")).moves).toBe(0);
+    expect((await explain(heir, "walk")).moves).toBeGreaterThanOrEqual(moves);
     await dead.startAgain();
     await dead.ready();
     await callUntil(dead, "walk", ["storage", "plan"]);
