@@ -131,8 +131,12 @@ export class NodePlacement {
   sideFor = (name: string, sides: SidesInFlight): PlannedSide | null => this.#followed.sideFor(name, sides);
 
   metricsText(): string {
+    // What is told now is for who reads them next: calls that have come since may have been the last ones.
+    if (this.#control !== null) this.#watch.keepFresh();
     return placementText({
       placements: this.#followed.plan.placements,
+      stayed: this.#followed.stayed,
+      storageCalls: this.#watch.calls,
       loop: this.#control?.loop ?? null,
       constants: this.#control?.loop.constants ?? this.#watch.surroundings.constants,
       nowMs: this.#options.nowMs(),
