@@ -213,7 +213,7 @@ const whyText = (why: Transition["why"]): string => {
 
 /** What a newer node tells. */
 const otherText = ({ kind, ...numbers }: { readonly kind: string }): string => {
-  const told = Object.entries(numbers).map(([name, value]) => `${name} ${value}`);
+  const told = Object.entries(numbers).map(([name, value]) => `${name} ${String(value)}`);
   return told.length === 0 ? kind : `${kind} (${told.join(", ")})`;
 };
 

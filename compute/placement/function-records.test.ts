@@ -10,8 +10,8 @@ const changed = (why: Why): Transition => ({
   function: "walk",
   from: "reverting",
   to: "profiling",
-  fromShare: 0.123456789012345678,
-  toShare: 0.876543210987654321,
+  fromShare: 0.12345678901234568,
+  toShare: 0.8765432109876543,
   why,
 });
 const record: FunctionRecord = {

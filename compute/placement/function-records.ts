@@ -3,7 +3,7 @@
 
 import { Type } from "typebox";
 
-import type { FunctionRecord } from "#runtime/placement/function-state.ts";
+import type { FunctionRecord, Transition } from "#runtime/placement/function-state.ts";
 import { RECORDED_TRANSITIONS_MAX } from "#runtime/placement/kept-transitions.ts";
 import { count, ownTransition } from "./answers.ts";
 import { reader } from "./messages.ts";
@@ -24,7 +24,16 @@ const read = reader(
 
 /** Without the function's name, which is that of the field. */
 export const recordText = ({ counters, transitions }: FunctionRecord): string =>
-  JSON.stringify({ ...counters, transitions: transitions.map(({ function: _, ...own }) => own) });
+  JSON.stringify({ ...counters, transitions: transitions.map(withoutName) });
+
+const withoutName = ({ atMs, from, to, fromShare, toShare, why }: Transition): Omit<Transition, "function"> => ({
+  atMs,
+  from,
+  to,
+  fromShare,
+  toShare,
+  why,
+});
 
 /** Of the function of that name; null: it is none. */
 export function readRecord(name: string, text: string): FunctionRecord | null {
