@@ -144,6 +144,7 @@ export class Replay {
     const writer = new PlanWriter({
       found: NO_PLAN,
       followed: 0,
+      recordOf: (name) => loop.recordOf(name),
       write: async (change) => {
         changes.push(change);
         return "written";
@@ -158,9 +159,10 @@ export class Replay {
         onOtherVersion: () => {},
         surroundings: () => this.#surroundings,
         onPlacements: (placements) => writer.want(placements),
-        onTransition: () => {},
+        onTransition: (transition) => writer.record(transition.function),
         nowMs: () => nowMs,
       },
+      new Map(),
       new Map(),
     );
     for (let round = 0; round < rounds; round++) {

@@ -146,6 +146,12 @@ describe("what people are told of one function", () => {
     expect(lineOf("storage", { kind: "shifted", workTimes: 2.5 })).toMatch(
       /: its calls are not what they were: 250 % of their work$/,
     );
+    expect(lineOf("probing", { kind: "resumed", sinceLastMs: 1_500 })).toMatch(
+      /\(100 % → 0 % at storage\): another node decides since, from the plan as it was \(it had changed 1\.50 s before\), and profiles its calls anew$/,
+    );
+    expect(lineOf("probing", { kind: "resumed", sinceLastMs: null })).toMatch(/ from the plan as it was, and profiles/);
+    const whim = { kind: "whim", times: 3, side: "storage" } as unknown as Transition["why"];
+    expect(lineOf("storage", whim)).toMatch(/: whim \(times 3, side storage\)$/);
     expect(lineOf("storage", { kind: "recalled", from: 2_000, to: 500 })).toMatch(
       /: calls like these came before, and did best with that share \(500 µs a call, where they begin with 2\.00 ms\)$/,
     );

@@ -170,6 +170,8 @@ const whyText = (why: Transition["why"]): string => {
       return "other code was deployed under its name";
     case "closed":
       return "storage runs nothing";
+    case "resumed":
+      return `another node decides since, from the plan as it was${why.sinceLastMs === null ? "" : ` (it had changed ${durationText(why.sinceLastMs * 1e3)} before)`}, and profiles its calls anew`;
     case "shifted":
       return `its calls are not what they were: ${percentText(why.workTimes)} of their work`;
     case "recalled":
@@ -209,8 +211,14 @@ const whyText = (why: Transition["why"]): string => {
       return why.ratio < 1 ? `${took}, which may be chance: back` : `${took}: back`;
     }
     default:
-      return why satisfies never;
+      return otherText(why satisfies never);
   }
+};
+
+/** What a newer node tells. */
+const otherText = ({ kind, ...numbers }: { readonly kind: string }): string => {
+  const told = Object.entries(numbers).map(([name, value]) => `${name} ${String(value)}`);
+  return told.length === 0 ? kind : `${kind} (${told.join(", ")})`;
 };
 
 const revertedText = ({ ratio, promisedUs, cameUs }: Extract<Transition["why"], { kind: "reverted" }>): string =>

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
+import { PushBackBudget } from "#runtime/placement/push-back-budget.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { FunctionCache } from "./function-cache.ts";
 import { NodeInvoker } from "./invoke.ts";
@@ -104,7 +105,13 @@ describe("a call that the plan sends where it is refused before it runs", () => 
     await registry.load(new Uint8Array());
     const invoker = new NodeInvoker({
       functions: new FunctionCache(registry, 1_024),
-      plannedSide: () => ({ side: "storage", reason: "probe", backCpuUs: 0, overflows: false }),
+      plannedSide: () => ({
+        side: "storage",
+        reason: "probe",
+        backCpuUs: 0,
+        overflows: false,
+        budget: new PushBackBudget(),
+      }),
       sides: { compute: answering(() => {}), storage: { run: () => Promise.reject(failure) } },
       inFlightMax: 10,
       observers: [],
@@ -125,7 +132,13 @@ describe("a storage side that the node's user has no right to", () => {
     await registry.load(new Uint8Array());
     return new NodeInvoker({
       functions: new FunctionCache(registry, 1_024),
-      plannedSide: () => ({ side: "storage", reason: "plan", backCpuUs: 0, overflows: false }),
+      plannedSide: () => ({
+        side: "storage",
+        reason: "plan",
+        backCpuUs: 0,
+        overflows: false,
+        budget: new PushBackBudget(),
+      }),
       sides: { compute: answering(() => {}), storage: denying },
       inFlightMax: 10,
       observers: [],
@@ -203,7 +216,7 @@ describe("a call that overflows to a side that has no room", () => {
     const home = answering(() => {});
     const invoker = new NodeInvoker({
       functions: new FunctionCache(registry, 1_024),
-      plannedSide: () => ({ side, reason, backCpuUs: 0, overflows: true }),
+      plannedSide: () => ({ side, reason, backCpuUs: 0, overflows: true, budget: new PushBackBudget() }),
       sides: side === "compute" ? { compute: runner, storage: home } : { compute: home, storage: runner },
       inFlightMax: 10,
       observers: [],
@@ -251,14 +264,14 @@ it("a call that was handed over is one that the plan spreads, and no caller's ch
 describe("a call that is pushed back", () => {
   const known = Buffer.from("reads");
   const usage = { ...NO_USAGE, cpuUs: 20_000 };
-  const invoke = async (compute: SideRunner) => {
+  const invoke = async (compute: SideRunner, budget = new PushBackBudget()) => {
     const registry = new SlowRegistry(() => described(1_000));
     await registry.load(new Uint8Array());
     const given: AdmittedCall[] = [];
     const told: string[] = [];
     const invoker = new NodeInvoker({
       functions: new FunctionCache(registry, 1_024),
-      plannedSide: () => ({ side: "storage", reason: "plan", backCpuUs: 20_000, overflows: false }),
+      plannedSide: () => ({ side: "storage", reason: "plan", backCpuUs: 20_000, overflows: false, budget }),
       sides: {
         compute: { run: (admitted) => (given.push(admitted), compute.run(admitted)) },
         storage: {
@@ -298,6 +311,24 @@ describe("a call that is pushed back", () => {
         { backCpuUs: 0, known },
       ],
     });
+  });
+
+  it("is none any more while what that wastes is not made up for by what calls compute, and is counted", async () => {
+    const budget = new PushBackBudget();
+    const compute = answering(() => {});
+    let pushedBack = 0;
+    for (; !budget.isSpent && pushedBack < 100; pushedBack++)
+      expect((await invoke(compute, budget)).given).toHaveLength(2);
+    expect(pushedBack).toBe(25);
+    expect(budget.stayed).toBe(0);
+    expect(await invoke(compute, budget)).toMatchObject({
+      reply: { side: "storage", reason: "plan", pushedBack: null },
+      told: ["storage ok"],
+      given: [{ backCpuUs: 0, known: null }],
+    });
+    expect(budget.stayed).toBe(1);
+    // The one that stayed has made up for a little.
+    expect((await invoke(compute, budget)).told).toEqual(["storage pushed back after 20000", "compute ok"]);
   });
 
   it("comes to its end at storage where compute can run nothing", async () => {

@@ -102,6 +102,8 @@ export class NodeInvoker implements Invoker {
       if (known === undefined) sentUs = this.#elapsedUsSince(startedMs);
       const choice = this.#choose(call, description, startedMs);
       place = choice;
+      const { budget } = choice;
+      const isSpent = budget !== null && budget.isSpent;
       let { otherwise } = choice;
       const limitMs = Math.min(call.deadlineMs ?? Infinity, description.limits.deadlineMs);
       const left = (): number => leftOf(limitMs, this.#nowMs() - startedMs, call.function);
@@ -110,7 +112,7 @@ export class NodeInvoker implements Invoker {
         call,
         description,
         deadlineMs: known === undefined ? left() : limitMs,
-        backCpuUs: choice.backCpuUs,
+        backCpuUs: isSpent ? 0 : choice.backCpuUs,
         overflows: choice.overflows,
         known: call.known ?? null,
       };
@@ -120,10 +122,15 @@ export class NodeInvoker implements Invoker {
           if (place.side === "storage") this.#barredUntilMs = null;
           if (!("known" in sideReply)) {
             if (isAway(place) && isOverloaded(sideReply)) throw new LocusError("SIDE_UNAVAILABLE", "its queue is full");
+            const { cpuUs } = sideReply.outcome.usage;
+            budget?.ended(cpuUs);
+            const isBeyond = choice.backCpuUs > 0 && cpuUs >= choice.backCpuUs;
+            if (isSpent && isBeyond && place.side === "storage") budget.letStay();
             return this.#account(call, limits, { id, ...place, sentUs, pushedBack }, sideReply, startedMs);
           }
           pushedBack = this.#notePushedBack(call, sideReply, sentUs, startedMs);
           sentUs = pushedBack.endedUs;
+          budget?.pushedBack(sideReply.usage.cpuUs);
           // Where compute can run nothing, it has to come to its end at storage after all.
           [place, otherwise] = [{ side: "compute", reason: "pushed-back" }, "storage"];
           admitted = { ...admitted, backCpuUs: 0, known: sideReply.known, deadlineMs: left() };

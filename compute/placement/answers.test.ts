@@ -85,6 +85,25 @@ describe("an answer", () => {
     expect(explained("walk", { ...HELD, untilMs: DURATION_MS }).held).toBeNull();
   });
 
+  test("of a newer node is read with reasons that this one does not know, and their numbers", () => {
+    const [transition] = explained("walk").transitions;
+    const withWhy = (why: object): string =>
+      JSON.stringify({ id: 1, answer: { ...explained("walk"), transitions: [{ ...transition, why }] } });
+    const whim = { kind: "a-whim", times: 3.5, side: "storage", isKept: true, partner: null };
+    expect(readAnswer(withWhy(whim))).toEqual(JSON.parse(withWhy(whim)));
+    for (const why of [
+      // Known, and told with other numbers than it has.
+      { kind: "reverted", times: 3 },
+      { kind: "whim", times: { of: 3 } },
+      { kind: "whim", times: "x".repeat(65) },
+      { kind: "A Whim" },
+      { kind: "whim".repeat(9) },
+      { kind: "whim", ...Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`n${at}`, at])) },
+    ]) {
+      expect(readAnswer(withWhy(why))).toBeNull();
+    }
+  });
+
   const walk = explained("walk");
   test.each([
     ["of anything", { anything: true }],
@@ -93,7 +112,7 @@ describe("an answer", () => {
     ["of a function whose name is none", { ...walk, function: "No Name" }],
     ["with a share beyond 1", { ...walk, share: 2 }],
     ["with a sentence without end", { ...walk, reason: "x".repeat(2_000) }],
-    ["with a move that nobody knows", { ...walk, transitions: [{ ...walk.transitions[0], why: { kind: "whim" } }] }],
+    ["with a move for no reason", { ...walk, transitions: [{ ...walk.transitions[0], why: {} }] }],
     ["with a move at a time that is none", { ...walk, transitions: [{ ...walk.transitions[0], atMs: 1e300 }] }],
     [
       "of calls since a time that is none",

@@ -1,7 +1,7 @@
 // What the controller answers to questions: of all functions, or why one is where it is. It comes over a channel of Redis, so it is
 // held to its form and to bounds before the gateway and the tools believe it.
 
-import { Type, type TProperties } from "typebox";
+import { Type, type Static, type TProperties } from "typebox";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
 import { CONSTANTS_SOURCES, type ConstantsSource, type CostConstants } from "#runtime/placement/cost-model.ts";
@@ -45,7 +45,7 @@ export interface Answer {
 const TEXT_LENGTH_MAX = 1_024;
 
 const number = Type.Number();
-const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+export const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const name = Type.String({ pattern: NAME_PATTERN.source });
 const text = Type.String({ maxLength: TEXT_LENGTH_MAX });
 const share = Type.Number({ minimum: 0, maximum: 1 });
@@ -58,8 +58,10 @@ const numbers = <Name extends string>(...names: readonly Name[]) =>
 const reason = <Kind extends string, Properties extends TProperties>(kinds: readonly Kind[], properties: Properties) =>
   Type.Object({ kind: Type.Enum([...kinds]), ...properties });
 
-const why = Type.Union([
+/** As this node knows them. */
+const knownWhy = Type.Union([
   reason(["new", "replaced", "pinned", "freed", "closed"], {}),
+  reason(["resumed"], { sinceLastMs: orNull(number) }),
   reason(["shifted"], { workTimes: number }),
   reason(["recalled"], { from: number, to: number }),
   reason(["stopped"], { quietMs: number }),
@@ -82,18 +84,40 @@ const why = Type.Union([
   }),
 ]);
 
+const KNOWN_KINDS = knownWhy.anyOf.flatMap(({ properties: { kind } }) => kind.enum);
+/** Of one that this node does not know. */
+const OTHER_NUMBERS_MAX = 8;
+const OTHER_TEXT_LENGTH_MAX = 64;
+
+/** Whoever tells it is newer than this node: it is told on with its numbers. One that is known has those of its kind. */
+const otherWhy = Type.Object(
+  { kind: Type.String({ pattern: `^(?!(?:${KNOWN_KINDS.join("|")})$)[a-z][a-z-]{0,31}$` }) },
+  {
+    additionalProperties: Type.Union([
+      number,
+      Type.Boolean(),
+      Type.Null(),
+      Type.String({ maxLength: OTHER_TEXT_LENGTH_MAX }),
+    ]),
+    maxProperties: 1 + OTHER_NUMBERS_MAX,
+  },
+);
+
+const why = Type.Unsafe<Static<typeof knownWhy>>(Type.Union([knownWhy, otherWhy]));
+
 /** As a date can have it. */
 const time = Type.Number({ minimum: 0, maximum: 8.64e15 });
 
-const transition = Type.Object({
+/** Of one function. */
+export const ownTransition = Type.Object({
   atMs: time,
-  function: name,
   from: state,
   to: state,
   fromShare: share,
   toShare: share,
   why,
 });
+const transition = Type.Object({ function: name, ...ownTransition.properties });
 
 const costOnSide = Type.Object({
   cost: Type.Object({

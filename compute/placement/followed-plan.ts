@@ -27,6 +27,10 @@ export class FollowedPlan {
 
   sideFor: PlanFollower["sideFor"] = (name, sides) => this.#follower.sideFor(name, sides);
 
+  get stayed(): PlanFollower["stayed"] {
+    return this.#follower.stayed;
+  }
+
   apply({ version, base, placements, removed }: PlanChange): void {
     if (version === this.#plan.version) return;
     // An older one was read already, or Redis has lost the plans of all reigns and begins anew, or nobody wrote what is followed here.

@@ -134,8 +134,12 @@ export class NodePlacement {
   sideFor = (name: string, sides: SidesInFlight): PlannedSide | null => this.#followed.sideFor(name, sides);
 
   metricsText(): string {
+    // What is told now is for who reads them next: calls that have come since may have been the last ones.
+    if (this.#control !== null) this.#watch.keepFresh();
     return placementText({
       placements: this.#followed.plan.placements,
+      stayed: this.#followed.stayed,
+      storageCalls: this.#watch.calls,
       loop: this.#control?.loop ?? null,
       constants: this.#control?.loop.constants ?? this.#watch.surroundings.constants,
       nowMs: this.#options.nowMs(),
@@ -185,6 +189,7 @@ export class NodePlacement {
       // Who does not know what is deployed would take all of it out of the plan.
       await functions.refresh();
       const found = await this.#link.readPlan();
+      const records = await this.#link.readRecords(found.placements);
       // Where Redis has forgotten the plan, the module may follow a later one still, and nodes do.
       const toldModule = await this.#link.modulePlanVersion();
       await this.#book.read();
@@ -194,7 +199,8 @@ export class NodePlacement {
       const writer = new PlanWriter({
         found,
         followed: isLaterPlan(plan.version, toldModule) ? plan.version : toldModule,
-        write: (change, isAgain) => this.#link.writePlan(this.node, change, isAgain),
+        recordOf: (name) => loop.recordOf(name),
+        write: (change, records, isAgain) => this.#link.writePlan(this.node, change, records, isAgain),
         onWritten: (plan) => {
           this.#followed.follow(plan);
           this.#tellModule(plan);
@@ -209,10 +215,14 @@ export class NodePlacement {
           onOtherVersion: () => this.#lookAgain(),
           surroundings: () => this.#watch.surroundings,
           onPlacements: (placements) => writer.want(placements),
-          onTransition: (transition) => this.#tell(transition),
+          onTransition: (transition) => {
+            writer.record(transition.function);
+            this.#tell(transition);
+          },
           nowMs,
         },
         isForgotten ? plan.placements : found.placements,
+        records,
       );
       const direct = new DirectSamples({
         address,

@@ -5,9 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { FunctionRecord } from "#runtime/placement/function-state.ts";
 import type { Plan } from "#runtime/placement/plan.ts";
 import { type RedisProcess, redisServerExists, startRedis } from "#runtime/channel/redis-process.ts";
 import { CONTROLLER_LEASE_KEY } from "../controller/controllership.ts";
+import { recordText } from "./function-records.ts";
 import { PlacementLink } from "./placement-link.ts";
 import { PlanWriter } from "./plan-writer.ts";
 
@@ -47,14 +49,21 @@ async function startAnswerThief(serverPath: string) {
   };
 }
 
-const linkTo = async (server: Pick<RedisProcess, "path">): Promise<PlacementLink> => {
+const linkTo = async (
+  server: Pick<RedisProcess, "path">,
+  onRefused: (reason: string) => void = ignored,
+): Promise<PlacementLink> => {
   const connected = Promise.withResolvers<void>();
-  const link = openLink(server, connected.resolve);
+  const link = openLink(server, connected.resolve, onRefused);
   await connected.promise;
   return link;
 };
 
-function openLink({ path }: Pick<RedisProcess, "path">, onConnected: () => void): PlacementLink {
+function openLink(
+  { path }: Pick<RedisProcess, "path">,
+  onConnected: () => void,
+  onRefused: (reason: string) => void = ignored,
+): PlacementLink {
   const address = { host: "", port: 0, path, tls: false, database: 0 };
   return new PlacementLink(address, { username: null, password: null }, "me", {
     onConnected,
@@ -63,7 +72,7 @@ function openLink({ path }: Pick<RedisProcess, "path">, onConnected: () => void)
     onAnswer: ignored,
     onWindow: ignored,
     onQuestion: ignored,
-    onRefused: ignored,
+    onRefused,
   });
 }
 
@@ -105,24 +114,24 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   test("is written by who holds the lease, also where it was renewed meanwhile", async () => {
     await other.set(CONTROLLER_LEASE_KEY, "me");
     afterItWasSeen(() => other.pexpire(CONTROLLER_LEASE_KEY, 60_000));
-    expect(await link.writePlan("me", change(1), false)).toBe("written");
+    expect(await link.writePlan("me", change(1), {}, false)).toBe("written");
     expect(await link.readPlan()).toEqual({ version: 1, placements: new Map([["walk", change(1).placements.walk]]) });
   });
 
   test("is not written by who has lost it, before or meanwhile", async () => {
     await other.set(CONTROLLER_LEASE_KEY, "me");
     afterItWasSeen(() => other.set(CONTROLLER_LEASE_KEY, "another"));
-    expect(await link.writePlan("me", change(2), false)).toBe("deposed");
-    expect(await link.writePlan("me", change(2), false)).toBe("deposed");
+    expect(await link.writePlan("me", change(2), {}, false)).toBe("deposed");
+    expect(await link.writePlan("me", change(2), {}, false)).toBe("deposed");
     expect((await link.readPlan()).version).toBe(1);
   });
 
   test("is not written while nobody holds the lease, nor where another has written one", async () => {
     const { version } = await link.readPlan();
     await other.del(CONTROLLER_LEASE_KEY);
-    expect(await link.writePlan("me", change(version + 1), false)).toBe("unheld");
+    expect(await link.writePlan("me", change(version + 1), {}, false)).toBe("unheld");
     await other.set(CONTROLLER_LEASE_KEY, "me");
-    expect(await link.writePlan("me", change(version + 2), false)).toBe("deposed");
+    expect(await link.writePlan("me", change(version + 2), {}, false)).toBe("deposed");
     expect(await link.readPlan()).toMatchObject({ version });
   });
 
@@ -132,8 +141,8 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
     await other.hdel("locus:placement:plan", "@version");
     await other.hset("locus:placement:plan", "stale", JSON.stringify(change(1).placements.walk));
     expect(await link.readPlan()).toEqual({ version: 0, placements: new Map() });
-    expect(await link.writePlan("me", change(version + 1), false)).toBe("forgotten");
-    expect(await link.writePlan("me", { ...change(version), base: 0 }, false)).toBe("written");
+    expect(await link.writePlan("me", change(version + 1), {}, false)).toBe("forgotten");
+    expect(await link.writePlan("me", { ...change(version), base: 0 }, {}, false)).toBe("written");
     expect([...(await link.readPlan()).placements.keys()]).toEqual(["walk"]);
   });
 
@@ -147,8 +156,9 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
     const writer = new PlanWriter({
       found,
       followed: 0,
-      write: async (changed, isAgain) => {
-        const outcome = await over.writePlan("me", changed, isAgain).catch(() => "lost" as const);
+      recordOf: () => null,
+      write: async (changed, records, isAgain) => {
+        const outcome = await over.writePlan("me", changed, records, isAgain).catch(() => "lost" as const);
         outcomes.push(outcome);
         if (outcome === "lost") throw new Error("lost");
         return outcome;
@@ -177,7 +187,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
       said = link.writeRules("walk", { pinnedShare: 1, weight: 1, p99UnderUs: null });
       await other.set(CONTROLLER_LEASE_KEY, "another");
     });
-    expect(await link.writePlan("me", { ...change(base + 1), base }, false)).toBe("deposed");
+    expect(await link.writePlan("me", { ...change(base + 1), base }, {}, false)).toBe("deposed");
     await said;
     expect((await link.readPlan()).version).toBe(base);
   });
@@ -190,7 +200,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
       await other.pexpire(CONTROLLER_LEASE_KEY, 60_000);
       said = link.writeRules("walk", { pinnedShare: 0.25, weight: 1, p99UnderUs: null });
     });
-    expect(await link.writePlan("me", change((version += 1)), false)).toBe("written");
+    expect(await link.writePlan("me", change((version += 1)), {}, false)).toBe("written");
     await said;
     expect((await link.readRules()).get("walk")?.pinnedShare).toBe(0.25);
   });
@@ -231,13 +241,72 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
     await other.hset("locus:placement:plan", "@version", version);
     expect((await link.readPlan()).version).toBe(0);
     await other.set(CONTROLLER_LEASE_KEY, "me");
-    expect(await link.writePlan("me", change(1), false)).toBe("written");
+    expect(await link.writePlan("me", change(1), {}, false)).toBe("written");
     expect((await link.readPlan()).version).toBe(1);
   });
 
   test("names that no function has are not read", async () => {
     await other.hset("locus:placement:plan", "No Name", JSON.stringify(change(1).placements.walk));
     expect([...(await link.readPlan()).placements.keys()]).toEqual(["walk"]);
+  });
+
+  describe("what is told of functions", () => {
+    const RECORDS_KEY = "locus:placement:records";
+    const record: FunctionRecord = {
+      counters: { moves: 3, reverts: 1, flaps: 1, trialsBegun: 4, trialCostMs: 12.5 },
+      transitions: [
+        {
+          atMs: 1_800_000_000_000.25,
+          function: "walk",
+          from: "compute",
+          to: "storage",
+          fromShare: 0,
+          toShare: 1,
+          why: { kind: "latency", from: 2_000, to: 100, noise: 0.1 },
+        },
+      ],
+    };
+    const names = new Set(["walk", "f", "g"]);
+    const write = async (changed: Partial<ReturnType<typeof change>>, records: Record<string, string>) => {
+      await other.set(CONTROLLER_LEASE_KEY, "me");
+      const { version } = await link.readPlan();
+      return link.writePlan("me", { ...change(version + 1), ...changed }, records, false);
+    };
+
+    test("is written with the plan, and goes with the function", async () => {
+      expect(await write({}, { walk: recordText(record) })).toBe("written");
+      expect(await link.readRecords(names)).toEqual(new Map([["walk", record]]));
+      expect(await link.readRecords(new Set(["f"]))).toEqual(new Map());
+      await other.set(CONTROLLER_LEASE_KEY, "another");
+      const { version } = await link.readPlan();
+      expect(await link.writePlan("me", change(version + 1), { f: recordText(record) }, false)).toBe("deposed");
+      expect(await other.hkeys(RECORDS_KEY)).toEqual(["walk"]);
+      expect(await write({ placements: {} as never, removed: ["walk"] as never }, {})).toBe("written");
+      expect(await other.exists(RECORDS_KEY)).toBe(0);
+    });
+
+    test("without a plan is nobody's", async () => {
+      await other.hset(RECORDS_KEY, "gone", recordText(record));
+      await other.hdel("locus:placement:plan", "@version");
+      expect(await write({ base: 0 }, { walk: recordText(record) })).toBe("written");
+      expect(await other.hkeys(RECORDS_KEY)).toEqual(["walk"]);
+    });
+
+    test("that cannot be it is left out, and told of in one line", async () => {
+      const told: string[] = [];
+      const heir = await linkTo(server, (reason) => told.push(reason));
+      await other.hset(RECORDS_KEY, { walk: recordText(record), f: "nonsense", g: " ".repeat(2 ** 20) });
+      expect(await heir.readRecords(names)).toEqual(new Map([["walk", record]]));
+      expect(told).toEqual([
+        expect.stringMatching(/^what was told of [fg] and of 1 more is none that this node knows/),
+      ]);
+      await other.set(RECORDS_KEY, "no hash");
+      expect(await heir.readRecords(names)).toEqual(new Map());
+      expect(told[1]).toContain("is no hash");
+      expect(await write({}, { walk: recordText(record) })).toBe("written");
+      expect(await heir.readRecords(names)).toEqual(new Map([["walk", record]]));
+      heir.close();
+    });
   });
 
   test("windows do not pile up before a server that is silent", async () => {

@@ -6,6 +6,7 @@ import type { ChainableCommander, Redis } from "ioredis";
 import { NAME_PATTERN } from "#runtime/function/description.ts";
 import { arePlausible } from "#runtime/placement/calibration.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
+import type { FunctionRecord } from "#runtime/placement/function-state.ts";
 import { NO_PLAN, type Placement, type Plan } from "#runtime/placement/plan.ts";
 import { CONTROLLER_LEASE_KEY } from "../controller/controllership.ts";
 import { openLastingConnection, whenBothStand, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
@@ -23,11 +24,13 @@ import {
   type Question,
   type SampleWindow,
 } from "./messages.ts";
-import type { WriteOutcome } from "./plan-writer.ts";
+import { readRecord } from "./function-records.ts";
+import type { RecordTexts, WriteOutcome } from "./plan-writer.ts";
 import { fieldsChange, rulesIn, type SaidRules } from "./said-rules.ts";
 
 const KEYS = {
   plan: "locus:placement:plan",
+  records: "locus:placement:records",
   rules: "locus:placement:rules",
   constants: "locus:placement:constants",
 } as const;
@@ -107,11 +110,28 @@ export class PlacementLink {
     return { version: versionOf(version), placements };
   }
 
+  /** What earlier controllers have told of these functions; what cannot be that is left out, and told of once. */
+  async readRecords(names: Pick<ReadonlySet<string>, "has">): Promise<ReadonlyMap<string, FunctionRecord>> {
+    const records = new Map<string, FunctionRecord>();
+    const dropped: string[] = [];
+    for (const [name, text] of Object.entries(await this.#recordFields())) {
+      if (!names.has(name)) continue;
+      const record = readRecord(name, text);
+      if (record === null) dropped.push(name);
+      else records.set(name, record);
+    }
+    if (dropped.length > 0) {
+      const whose = `${dropped[0]}${dropped.length > 1 ? ` and of ${dropped.length - 1} more` : ""}`;
+      this.refused(`what was told of ${whose} is none that this node knows: it is told no more`);
+    }
+    return records;
+  }
+
   /**
-   * Writes the change and tells everybody, or does neither: see WriteOutcome. One at a time. `isAgain`: where the plan is of that version it is the one
+   * Writes the change and the records, and tells everybody of the change, or does none of it: see WriteOutcome. One at a time. `isAgain`: where the plan is of that version it is the one
    * that was tried before.
    */
-  writePlan(holder: string, change: PlanChange, isAgain: boolean): Promise<WriteOutcome> {
+  writePlan(holder: string, change: PlanChange, records: RecordTexts, isAgain: boolean): Promise<WriteOutcome> {
     return inTurn(this.commands, async () => {
       for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
         await this.commands.watch(CONTROLLER_LEASE_KEY, KEYS.plan);
@@ -124,7 +144,7 @@ export class PlacementLink {
           return version === NO_PLAN.version ? "forgotten" : "deposed";
         }
         // A lease that its holder renewed meanwhile has been touched as well: look again whose it is.
-        if (await isExecuted(this.#transactionOf(change))) return "written";
+        if (await isExecuted(this.#transactionOf(change, records))) return "written";
       }
       return "deposed";
     });
@@ -203,13 +223,27 @@ export class PlacementLink {
     this.#subscriber.disconnect();
   }
 
-  #transactionOf(change: PlanChange): ChainableCommander {
+  async #recordFields(): Promise<Readonly<Record<string, string>>> {
+    try {
+      return await this.commands.hgetall(KEYS.records);
+    } catch (error) {
+      const { message } = error as Error;
+      if (!message.startsWith("WRONGTYPE")) throw error;
+      this.refused(`${KEYS.records} is no hash: what was told of functions is told no more`);
+      await this.commands.del(KEYS.records);
+      return {};
+    }
+  }
+
+  #transactionOf(change: PlanChange, records: RecordTexts): ChainableCommander {
     const { version, base, removed } = change;
     const transaction = this.commands.multi();
     // What stands there without a version is nobody's.
-    if (base === NO_PLAN.version) transaction.del(KEYS.plan);
+    if (base === NO_PLAN.version) transaction.del(KEYS.plan, KEYS.records);
     transaction.hset(KEYS.plan, VERSION_FIELD, String(version), ...fieldsOf(change));
-    if (removed.length > 0) transaction.hdel(KEYS.plan, ...removed);
+    const told = Object.entries(records);
+    if (told.length > 0) transaction.hset(KEYS.records, ...told.flat());
+    if (removed.length > 0) transaction.hdel(KEYS.plan, ...removed).hdel(KEYS.records, ...removed);
     return transaction.publish(CHANNELS.plan, JSON.stringify(change));
   }
 

@@ -47,6 +47,7 @@ const loopOf = (functions: number) => {
       nowMs: () => nowMs,
     },
     new Map(),
+    new Map(),
   );
   loops.push(loop);
   const steps: number[] = [];
@@ -413,7 +414,8 @@ test("a trial is told with the share from before, from where whoever controls ne
   );
   for (const placement of tried) {
     expect(readPlacement(JSON.stringify(placement))).toEqual(placement);
-    expect(resumed(new Map([["f0", placement]])).get("f0")).toMatchObject({ share: placement.fromShare });
+    const { state } = resumed(new Map([["f0", placement]]), new Map(), 0);
+    expect(state.get("f0")).toMatchObject({ share: placement.fromShare });
   }
   expect([...loop.placements.values()].every((one) => readPlacement(JSON.stringify(one)) !== null)).toBe(true);
 });

@@ -5,7 +5,12 @@ import { clamp } from "#runtime/clamp.ts";
 import { CALLERS_GROWN_MIN } from "#runtime/placement/called-function.ts";
 import { callersAfter, callersGrown, inFlightAt, type Callers } from "#runtime/placement/callers.ts";
 import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
-import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
+import {
+  countersOf,
+  type FunctionRecord,
+  type FunctionState,
+  type Transition,
+} from "#runtime/placement/function-state.ts";
 import { type Rules } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
@@ -114,10 +119,17 @@ export class PlacementLoop {
   #reckoned = NOTHING_RECKONED;
   #due: NodeJS.Timeout | undefined;
 
-  /** Goes on from what another controller had planned. */
-  constructor(options: LoopOptions, placements: ReadonlyMap<string, Placement>) {
+  /** Goes on from what another controller had planned, and from what that has told. */
+  constructor(
+    options: LoopOptions,
+    placements: ReadonlyMap<string, Placement>,
+    records: ReadonlyMap<string, FunctionRecord>,
+  ) {
     this.#options = options;
-    this.#state = resumed(placements);
+    for (const { transitions } of records.values()) for (const told of transitions) this.#transitions.add(told);
+    const { state, transitions } = resumed(placements, records, options.nowMs());
+    this.#state = state;
+    this.#tell(transitions);
   }
 
   get state(): ControllerState {
@@ -166,6 +178,12 @@ export class PlacementLoop {
   /** Of one function, the latest last. */
   transitionsOf(name: string): readonly Transition[] {
     return this.#transitions.of(name);
+  }
+
+  /** What of a function outlives this controller; null: it is not here. */
+  recordOf(name: string): FunctionRecord | null {
+    const state = this.#state.get(name);
+    return state === undefined ? null : { counters: countersOf(state), transitions: this.#transitions.recorded(name) };
   }
 
   /** How many were heard of lately. */
@@ -242,7 +260,7 @@ export class PlacementLoop {
   #review(): void {
     clearTimeout(this.#due);
     this.#due = undefined;
-    const { nowMs: clock, rules, surroundings, onPlacements, onTransition } = this.#options;
+    const { nowMs: clock, rules, surroundings, onPlacements } = this.#options;
     const nowMs = clock();
     this.#wasUrgent = this.#isUrgent();
     this.#steppedMs = nowMs;
@@ -265,13 +283,17 @@ export class PlacementLoop {
     this.#state = this.#step.state;
     this.#profiles.keepOnly(situation.rules);
     this.#transitions.keepOnly(situation.rules);
-    for (const transition of this.#step.transitions) {
-      this.#transitions.add(transition);
-      onTransition(transition);
-    }
+    this.#tell(this.#step.transitions);
     if (!isOther(before, this.#state)) return;
     this.#decidedMs = nowMs;
     onPlacements(this.placements);
+  }
+
+  #tell(transitions: readonly Transition[]): void {
+    for (const transition of transitions) {
+      this.#transitions.add(transition);
+      this.#options.onTransition(transition);
+    }
   }
 
   #workBy(constants: CostConstants): NodeWork {

@@ -6,6 +6,7 @@ import { FRESH, type FunctionState } from "#runtime/placement/function-state.ts"
 import { modelledCalls, PlayedCalls } from "#runtime/placement/played-calls.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { placementText } from "./placement-metrics.ts";
+import type { StorageCalls } from "./surroundings.ts";
 
 const WALK = { operations: 400, rounds: 20, bytes: 50_000, cpuUs: 700 };
 
@@ -38,7 +39,16 @@ test("a node that controls tells of each function what became of it, and how bus
   const situation = load.situation({ rules: new Map([["walk", FREE_RULES]]) });
   const step = advance(new Map([["walk", before]]), situation);
   const placements = new Map([["walk", { ...before, share: 0.25 }]]);
-  const known = { placements, constants: DEFAULT_CONSTANTS, nowMs: load.nowMs };
+  const stayed = new Map([
+    ["walk", 3],
+    ["idle", 0],
+  ]);
+  const storageCalls: StorageCalls = {
+    now: { queued: 1, starting: 2, running: 3, waiting: 4 },
+    ended: { done: 5, failed: 6, "pushed-back": 7 },
+    letStay: 8,
+  };
+  const known = { placements, stayed, storageCalls, constants: DEFAULT_CONSTANTS, nowMs: load.nowMs };
   const text = placementText({ ...known, loop: { state: step.state, profiles: load.profiles, step } });
   const of = (what: string, labels = '{function="walk"}'): number => valueIn(text, `locus_placement_${what}${labels}`);
   expect([of("moves_total"), of("reverts_total"), of("flaps_total"), of("trials_total")]).toEqual([7, 3, 5, 11]);
@@ -64,7 +74,17 @@ test("a node that controls tells of each function what became of it, and how bus
   expect(utilisation.storage).toBeLessThan(utilisation.compute);
   expect(of("regret", "")).toBeCloseTo(regretAfter(step));
   expect(regretAfter(step)).toBeGreaterThan(0.05);
+  expect(valueIn(text, 'locus_calls_let_stay_total{function="walk"}')).toBe(3);
+  expect(text).not.toContain('locus_calls_let_stay_total{function="idle"}');
+  const storage = (what: string, labels = ""): number => valueIn(text, `locus_storage_${what}${labels}`);
+  const states = ["queued", "starting", "running", "waiting"];
+  expect(states.map((state) => storage("invocations", `{state="${state}"}`))).toEqual([1, 2, 3, 4]);
+  const ends = ["done", "failed", "pushed-back"];
+  expect(ends.map((state) => storage("invocations_ended_total", `{state="${state}"}`))).toEqual([5, 6, 7]);
+  expect(storage("calls_let_stay_total")).toBe(8);
   const follower = placementText({ ...known, loop: null });
+  expect(valueIn(follower, 'locus_calls_let_stay_total{function="walk"}')).toBe(3);
+  expect(follower).not.toContain("locus_storage_");
   expect(valueIn(follower, "locus_placement_controls")).toBe(0);
   expect(follower).not.toContain("moves_total");
 });

@@ -8,22 +8,34 @@ import { functionCosts, predictionErrorOf, type FunctionCosts } from "#runtime/p
 import type { Placement } from "#runtime/placement/plan.ts";
 import { POOLS } from "#runtime/placement/pool-use.ts";
 import type { PlacementLoop } from "./placement-loop.ts";
+import type { StorageCalls } from "./surroundings.ts";
 
 interface MeasuredPlacement {
   readonly placements: ReadonlyMap<string, Placement>;
+  /** By function: this node's calls that were let stay at storage, since push-backs had wasted enough. */
+  readonly stayed: ReadonlyMap<string, number>;
+  /** As the controller knows them; null: it does not yet. */
+  readonly storageCalls: StorageCalls | null;
   /** null: this node does not control. */
   readonly loop: Pick<PlacementLoop, "state" | "profiles" | "step"> | null;
   readonly constants: CostConstants;
   readonly nowMs: number;
 }
 
-export function placementText({ placements, loop, constants, nowMs }: MeasuredPlacement): string {
+export function placementText({ placements, stayed, storageCalls, loop, constants, nowMs }: MeasuredPlacement): string {
   const shares = Array.from(placements, ([name, { share }]) => ({ labels: { function: name }, value: share }));
   const texts = [
+    exposeNumbers(
+      "counter",
+      "locus_calls_let_stay_total",
+      "Calls that were dearer at storage than what is pushed back, and stayed: push-backs of the function had wasted enough.",
+      Array.from(stayed, ([name, value]) => ({ labels: { function: name }, value })).filter(({ value }) => value > 0),
+    ),
     exposeNumbers("gauge", "locus_placement_share", "Of a function's calls, the planned part at storage.", shares),
     exposeNumber("gauge", "locus_placement_controls", "Whether this node decides placement.", loop === null ? 0 : 1),
   ];
   if (loop === null) return texts.join("");
+  if (storageCalls !== null) texts.push(...storageTexts(storageCalls));
   const states = [...loop.state];
   const count = (pick: (state: FunctionState) => number): Series[] =>
     states.map(([name, state]) => ({ labels: { function: name }, value: pick(state) }));
@@ -97,6 +109,31 @@ export function placementText({ placements, loop, constants, nowMs }: MeasuredPl
   );
   return texts.join("");
 }
+
+const storageTexts = ({ now, ended, letStay }: StorageCalls): readonly string[] => {
+  const byState = (counts: Readonly<Record<string, number>>): Series[] =>
+    Object.entries(counts).map(([state, value]) => ({ labels: { state }, value }));
+  return [
+    exposeNumbers(
+      "gauge",
+      "locus_storage_invocations",
+      "Invocations in the sandbox hosts beside Redis now, whether they came to a node or to Redis.",
+      byState(now),
+    ),
+    exposeNumbers(
+      "counter",
+      "locus_storage_invocations_ended_total",
+      "How invocations beside Redis ended since the module was loaded, whether they came to a node or to Redis.",
+      byState(ended),
+    ),
+    exposeNumber(
+      "counter",
+      "locus_storage_calls_let_stay_total",
+      "LOCUS.CALLs that were dearer than what is pushed back, and stayed: push-backs of their function had wasted enough.",
+      letStay,
+    ),
+  ];
+};
 
 const errorsOf = (name: string, { sides }: FunctionCosts): Series[] =>
   (["compute", "storage"] as const).flatMap((side) => {

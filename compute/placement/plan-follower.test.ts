@@ -1,10 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Placement } from "#runtime/placement/plan.ts";
+import { PushBackBudget } from "#runtime/placement/push-back-budget.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { PlanFollower, SLACK, type SidesInFlight } from "./plan-follower.ts";
 
+const BUDGET = expect.any(PushBackBudget) as PushBackBudget;
 const NONE = { inFlight: 0, overflowing: 0 };
 const IDLE: SidesInFlight = { compute: NONE, storage: NONE };
 
@@ -196,7 +198,7 @@ test("one call in so many visits the other side, and says why", () => {
 test("calls of a trial say that they are", () => {
   const follower = new PlanFollower();
   follower.follow(new Map([["f", { ...placement(1), state: "probing", fromShare: 0.25 }]]));
-  const call = { side: "storage", reason: "trial", backCpuUs: 0, overflows: false };
+  const call = { side: "storage", reason: "trial", backCpuUs: 0, overflows: false, budget: BUDGET };
   expect(calls(follower, 3)).toEqual([call, call, call]);
 });
 
@@ -204,18 +206,52 @@ test("a plan that changes holds from the next call on", () => {
   const follower = follow(0);
   calls(follower, 7);
   follower.follow(new Map([["f", placement(1)]]));
-  expect(follower.sideFor("f", IDLE)).toEqual({ side: "storage", reason: "plan", backCpuUs: 0, overflows: false });
+  expect(follower.sideFor("f", IDLE)).toEqual({
+    side: "storage",
+    reason: "plan",
+    backCpuUs: 0,
+    overflows: false,
+    budget: BUDGET,
+  });
   follower.follow(new Map([["f", placement(0)]]));
-  expect(follower.sideFor("f", IDLE)).toEqual({ side: "compute", reason: "plan", backCpuUs: 0, overflows: false });
+  expect(follower.sideFor("f", IDLE)).toEqual({
+    side: "compute",
+    reason: "plan",
+    backCpuUs: 0,
+    overflows: false,
+    budget: BUDGET,
+  });
 });
 
 test("a call may be pushed back from storage, and from nowhere else", () => {
   const follower = new PlanFollower();
   follower.follow(new Map([["f", { ...placement(0.5), backCpuUs: 10_000, overflows: false }]]));
   expect([follower.sideFor("f", IDLE), follower.sideFor("f", IDLE)]).toEqual([
-    { side: "compute", reason: "plan", backCpuUs: 0, overflows: false },
-    { side: "storage", reason: "plan", backCpuUs: 10_000, overflows: false },
+    { side: "compute", reason: "plan", backCpuUs: 0, overflows: false, budget: BUDGET },
+    { side: "storage", reason: "plan", backCpuUs: 10_000, overflows: false, budget: BUDGET },
   ]);
+});
+
+test("what push-backs of a function may waste is known as long as it is planned, and counts for it alone", () => {
+  const planned = new Map([
+    ["f", placement(1)],
+    ["g", placement(1)],
+  ]);
+  const follower = new PlanFollower();
+  follower.follow(planned);
+  const isSpent = (name: string): boolean => follower.sideFor(name, IDLE)!.budget.isSpent;
+  const { budget } = follower.sideFor("f", IDLE)!;
+  budget.pushedBack(1e6);
+  budget.letStay();
+  follower.follow(new Map([...planned, ["f", placement(0.5)]]));
+  expect([isSpent("f"), isSpent("g")]).toEqual([true, false]);
+  expect([...follower.stayed]).toEqual([
+    ["f", 1],
+    ["g", 0],
+  ]);
+  follower.follow(new Map());
+  follower.follow(planned);
+  expect(isSpent("f")).toBe(false);
 });
 
 test("what is not planned is left to others", () => {

@@ -5,6 +5,7 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
+import { PushBackBudget } from "#runtime/placement/push-back-budget.ts";
 import { homeOf, type Placement } from "#runtime/placement/plan.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 
@@ -27,6 +28,7 @@ export type SidesInFlight = Readonly<Record<Side, SideInFlight>>;
 
 class Spread {
   placement: Placement;
+  readonly budget = new PushBackBudget();
   /** What is owed to storage, in calls. */
   #owed = 0;
   #calls = 0;
@@ -70,7 +72,8 @@ class Spread {
 
   #to(side: Side, reason: PlannedSide["reason"]): PlannedSide {
     const { backCpuUs, overflowMin } = this.placement;
-    return { side, reason, backCpuUs: side === "storage" ? backCpuUs : 0, overflows: overflowMin > 0 };
+    const { budget } = this;
+    return { side, reason, backCpuUs: side === "storage" ? backCpuUs : 0, overflows: overflowMin > 0, budget };
   }
 }
 
@@ -90,5 +93,10 @@ export class PlanFollower {
   /** null: nothing is planned for it. */
   sideFor(name: string, sides: SidesInFlight): PlannedSide | null {
     return this.#functions.get(name)?.next(sides) ?? null;
+  }
+
+  /** By function: calls that were let stay at storage, since push-backs had wasted enough. */
+  get stayed(): ReadonlyMap<string, number> {
+    return new Map(Array.from(this.#functions, ([name, { budget }]) => [name, budget.stayed]));
   }
 }

@@ -1,7 +1,9 @@
 import { expect, test, vi } from "vitest";
+import type { FunctionRecord } from "#runtime/placement/function-state.ts";
 import { NO_PLAN, planVersion, type Placement, type Plan } from "#runtime/placement/plan.ts";
+import { recordText } from "./function-records.ts";
 import type { PlanChange } from "./messages.ts";
-import { PlanWriter, type WriteOutcome } from "./plan-writer.ts";
+import { PlanWriter, type RecordTexts, type WriteOutcome } from "./plan-writer.ts";
 
 const at = (share: number): Placement => ({
   state: "split",
@@ -18,18 +20,22 @@ const placements = (shares: Record<string, number>) =>
 const writerOf = (found: Plan = NO_PLAN, followed = planVersion(1, 5)) => {
   const asked: {
     readonly change: PlanChange;
+    readonly records: RecordTexts;
     readonly isAgain: boolean;
     readonly answer: (outcome: WriteOutcome | Error) => void;
   }[] = [];
   const written: Plan[] = [];
   let deposed = 0;
+  let moves = 0;
   const writer = new PlanWriter({
     found,
     followed,
-    write: (change, isAgain) =>
+    recordOf: (name) => (name === "gone" ? null : recordOf(moves)),
+    write: (change, records, isAgain) =>
       new Promise((resolve, reject) => {
         asked.push({
           change,
+          records,
           isAgain,
           answer: (result) => (result instanceof Error ? reject(result) : resolve(result)),
         });
@@ -37,8 +43,42 @@ const writerOf = (found: Plan = NO_PLAN, followed = planVersion(1, 5)) => {
     onWritten: (plan) => written.push(plan),
     onDeposed: () => (deposed += 1),
   });
-  return { writer, asked, written, deposed: () => deposed };
+  const move = (name: string): void => {
+    moves += 1;
+    writer.record(name);
+  };
+  return { writer, move, asked, written, deposed: () => deposed };
 };
+const recordOf = (moves: number): FunctionRecord => ({
+  counters: { moves, reverts: 0, flaps: 0, trialsBegun: 0, trialCostMs: 0 },
+  transitions: [],
+});
+const textOf = (moves: number): string => recordText(recordOf(moves));
+
+test("writes what is told of a function with the next change, once, and not of one that is gone", async () => {
+  const { writer, move, asked } = writerOf();
+  move("f");
+  move("gone");
+  move("away");
+  expect(asked).toEqual([]);
+  writer.want(placements({ f: 1, gone: 1, g: 1 }));
+  expect(asked[0]?.records).toEqual({ f: textOf(3) });
+  // Meanwhile it goes and comes back: the same plan, of which more is told.
+  move("f");
+  writer.want(placements({ f: 0, gone: 1, g: 1 }));
+  move("f");
+  writer.want(placements({ f: 1, gone: 1, g: 1 }));
+  asked[0]?.answer(new Error("away"));
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  expect(asked[1]).toMatchObject({ records: { f: textOf(3) }, isAgain: true });
+  asked[1]?.answer("written");
+  await vi.waitFor(() => expect(asked).toHaveLength(3));
+  expect(asked[2]).toMatchObject({ change: { placements: {}, removed: [] }, records: { f: textOf(5) } });
+  asked[2]?.answer("written");
+  writer.want(placements({ f: 1, gone: 1 }));
+  await vi.waitFor(() => expect(asked).toHaveLength(4));
+  expect(asked[3]).toMatchObject({ change: { removed: ["g"] }, records: {} });
+});
 
 test("writes what changed, and what came in the meantime in one change", async () => {
   const { writer, asked, written } = writerOf({ version: 7, placements: placements({ old: 1, same: 1 }) });
@@ -98,6 +138,7 @@ test("writes all of it where Redis knows no plan any more", async () => {
   await vi.waitFor(() => expect(asked).toHaveLength(2));
   expect(asked[1]).toEqual({
     change: { version: planVersion(2, 0), base: 0, placements: { same: at(1), f: at(0.5) }, removed: [] },
+    records: { same: textOf(0), f: textOf(0) },
     isAgain: false,
     answer: expect.any(Function),
   });

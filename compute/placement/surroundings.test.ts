@@ -30,6 +30,8 @@ interface Told {
   readonly obstacle: string;
   readonly readCache: string;
   readonly operations: number;
+  /** Lines beside these. */
+  readonly more: Readonly<Record<string, string>>;
 }
 
 const AT_REST: Told = {
@@ -48,6 +50,7 @@ const AT_REST: Told = {
   obstacle: "",
   readCache: "yes",
   operations: 1,
+  more: {},
 };
 /** A second is what is between two questions. */
 const SECOND_MS = 1_000;
@@ -88,6 +91,7 @@ beforeEach(async () => {
       `hosts_obstacle:${obstacle}`,
       `read_cache_in_use:${told.readCache}`,
       `operations:${told.operations}`,
+      ...Object.entries(told.more).map((line) => line.join(":")),
     ].join("\r\n");
   });
   redis = openLastingConnection(server.address, server.user, "test");
@@ -186,6 +190,32 @@ describe("what plain clients leave of Redis' thread", () => {
     await secondLater({ mainThreadS: 0 });
     expect(threadLeft()).toBeCloseTo(0.9);
   });
+});
+
+test("the calls that the module counts are known where it tells of all of them, and while this node controls", async () => {
+  const more = {
+    calls_queued: "1",
+    calls_starting: "2",
+    calls_running: "3",
+    calls_waiting: "4",
+    calls_done: "5",
+    calls_failed: "6",
+    calls_pushed_back: "7",
+    calls_let_stay: "8",
+  };
+  expect(watch.calls).toBeNull();
+  await secondLater({ more });
+  const now = { queued: 1, starting: 2, running: 3, waiting: 4 };
+  const ended = { done: 5, failed: 6, "pushed-back": 7 };
+  expect(watch.calls).toEqual({ now, ended, letStay: 8 });
+  await secondLater({ more: { ...more, calls_running: "many" } });
+  expect(watch.calls).toBeNull();
+  const { calls_let_stay: _, ...older } = more;
+  await secondLater({ more: older });
+  expect(watch.calls).toBeNull();
+  await secondLater({ more });
+  watch.beginAnew();
+  expect(watch.calls).toBeNull();
 });
 
 describe("what Redis and its hosts work for calls", () => {

@@ -1,5 +1,6 @@
 // What the controller has to know beside the calls: whether storage is open, what machine Redis is on, and what plain clients leave
-// of its one thread. Asked of Redis once a second while there are calls, and not at all while there are none.
+// of its one thread; and what the module counts of all calls, which the controller has in its metrics. Asked of Redis once a second while there are calls, and while there are none
+// by who reads the metrics.
 
 import type { Redis } from "ioredis";
 
@@ -23,6 +24,20 @@ const EVERY_MS = 1_000;
 const REDIS_THREAD_MIN = 0.1;
 /** Of one measurement, against the one before: a second is short. */
 const WEIGHT = 0.5;
+
+/** Of the calls in the hosts beside Redis, by the names of LOCUS.INFO and those that nodes have for their own. */
+const NOW = { queued: "calls_queued", starting: "calls_starting", running: "calls_running", waiting: "calls_waiting" };
+const ENDED = { done: "calls_done", failed: "calls_failed", "pushed-back": "calls_pushed_back" };
+
+/** What the module counts of all calls, whether they came to a node or to it. */
+export interface StorageCalls {
+  /** In its hosts. */
+  readonly now: Readonly<Record<keyof typeof NOW, number>>;
+  /** Since it was loaded. */
+  readonly ended: Readonly<Record<keyof typeof ENDED, number>>;
+  /** Those that came to it and were let stay, since push-backs had wasted enough. */
+  readonly letStay: number;
+}
 
 interface WatchOptions {
   readonly redis: Redis;
@@ -51,6 +66,7 @@ export class RedisWatch {
   #constants: CostConstants = DEFAULT_CONSTANTS;
   #constantsFrom: ConstantsSource = "usual";
   #last: Clocks | null = null;
+  #calls: StorageCalls | null = null;
   #askedMs = -Infinity;
   #isAsking = false;
 
@@ -66,6 +82,11 @@ export class RedisWatch {
     return this.#constantsFrom;
   }
 
+  /** As it was told last; null: it was not yet, or by a module that does not tell. */
+  get calls(): StorageCalls | null {
+    return this.#calls;
+  }
+
   calibrated(constants: CostConstants, from: ConstantsSource): void {
     this.#constants = constants;
     this.#constantsFrom = from;
@@ -77,9 +98,10 @@ export class RedisWatch {
   beginAnew(): void {
     this.#callsWork = AS_CALIBRATED;
     this.#last = null;
+    this.#calls = null;
   }
 
-  /** There are calls: asks where the last answer is old. */
+  /** There are calls, or somebody looks: asks where the last answer is old. */
   keepFresh(): void {
     const { nowMs } = this.#options;
     if (this.#isAsking || nowMs() - this.#askedMs < EVERY_MS) return;
@@ -117,6 +139,7 @@ export class RedisWatch {
       redisThread: this.#learn(now, reckoned()),
     };
     this.#last = now;
+    this.#calls = storageCallsIn(ours);
     if (before.isOpen !== this.#storage.isOpen || isOther(before.machine, this.#storage.machine)) onChange();
   }
 
@@ -144,6 +167,20 @@ function countOf(told: ReadonlyMap<string, string>, name: string, max: number): 
   const count = Number(told.get(name));
   return Number.isInteger(count) && count >= 1 ? Math.min(count, max) : max;
 }
+
+function storageCallsIn(told: ReadonlyMap<string, string>): StorageCalls | null {
+  const counts = <Name extends string>(names: Readonly<Record<Name, string>>) =>
+    mapValues(names, (name) => Number(told.get(name)));
+  const calls = { now: counts(NOW), ended: counts(ENDED), letStay: Number(told.get("calls_let_stay")) };
+  const all = [...Object.values(calls.now), ...Object.values(calls.ended), calls.letStay];
+  return all.every((count) => Number.isSafeInteger(count) && count >= 0) ? calls : null;
+}
+
+const mapValues = <Name extends string, From, To>(
+  of: Readonly<Record<Name, From>>,
+  to: (value: From) => To,
+): Readonly<Record<Name, To>> =>
+  Object.fromEntries(Object.entries<From>(of).map(([name, value]) => [name, to(value)])) as Record<Name, To>;
 
 const isOther = (one: Surroundings["storage"]["machine"], other: typeof one): boolean =>
   one?.id !== other?.id || one?.cores !== other?.cores;

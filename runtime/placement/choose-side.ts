@@ -2,6 +2,7 @@
 // compute.
 
 import type { Side } from "#runtime/profile/sample.ts";
+import type { PushBackBudget } from "./push-back-budget.ts";
 
 const DEFAULT_SIDE: Side = "compute";
 
@@ -16,6 +17,8 @@ export interface PlannedSide {
   readonly backCpuUs: number;
   /** It is of a function whose calls overflow. */
   readonly overflows: boolean;
+  /** Of its function: nothing of `backCpuUs` holds while it is spent. */
+  readonly budget: PushBackBudget;
 }
 
 /**
@@ -53,6 +56,8 @@ export interface SideChoice {
   /** As in `PlannedSide`. */
   readonly backCpuUs: number;
   readonly overflows: boolean;
+  /** null: the call is none of those that the plan spreads. */
+  readonly budget: PushBackBudget | null;
 }
 
 export const isSide = (text: string): text is Side => text === "compute" || text === "storage";
@@ -63,11 +68,12 @@ export const isSide = (text: string): text is Side => text === "compute" || text
  */
 export const chooseSide = ({ requested, planned, preferred }: SideQuestion): SideChoice => {
   if (requested !== null) {
-    return { side: requested, reason: "asked", otherwise: null, backCpuUs: 0, overflows: false };
+    return { side: requested, reason: "asked", otherwise: null, backCpuUs: 0, overflows: false, budget: null };
   }
   const side = planned?.side ?? preferred ?? DEFAULT_SIDE;
   const reason = planned?.reason ?? (preferred === null ? "default" : "preferred");
   // What only overflowed there goes where it was planned.
   const otherwise = side === "storage" ? "compute" : reason === "overflow" ? "storage" : null;
-  return { side, reason, otherwise, backCpuUs: planned?.backCpuUs ?? 0, overflows: planned?.overflows ?? false };
+  const { backCpuUs = 0, overflows = false, budget = null } = planned ?? {};
+  return { side, reason, otherwise, backCpuUs, overflows, budget };
 };

@@ -11,6 +11,7 @@ import { FREE_RULES, type Rules } from "./situation.ts";
 import { costOf, type CostConstants, type Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { modelledCalls, PlayedCalls, type Calls } from "./played-calls.ts";
+import type { Placement } from "./plan.ts";
 import type { Capacity } from "./pool-use.ts";
 import { VISITS_MIN, WARM_MS } from "./probes.ts";
 import { simulate, type Decider, type Run, type TrueFunction, type World } from "./simulated-load.ts";
@@ -537,8 +538,10 @@ describe("one step", () => {
   });
 
   test("goes on from the plan of another controller, and asks again whether it is right", () => {
-    const before = resumed(
+    const { state: before } = resumed(
       new Map([["f", { state: "storage", share: 1, probeEvery: 100, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 }]]),
+      new Map(),
+      0,
     );
     expect(before.get("f")).toMatchObject({ state: "profiling", share: 1, probeEvery: 0 });
     const { state, transitions } = step(before, profilesWith(50, "storage"));
@@ -546,11 +549,62 @@ describe("one step", () => {
     expect(changes(transitions)[0]).toEqual(["profiling", "storage", "profiled"]);
   });
 
+  test("tells what another controller has told and counted, and that it goes on where that changes anything", () => {
+    const at = { share: 1, probeEvery: 100, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 } as const;
+    const counters = { moves: 3, reverts: 2, flaps: 1, trialsBegun: 5, trialCostMs: 6.5 };
+    const moved: Transition = {
+      atMs: 4_000,
+      function: "storage",
+      from: "compute",
+      to: "storage",
+      fromShare: 0,
+      toShare: 1,
+      why: { kind: "latency", from: 2, to: 1, noise: 0.1 },
+    };
+    const { state, transitions } = resumed(
+      new Map<string, Placement>([
+        ["storage", { ...at, state: "storage" }],
+        ["tried", { ...at, state: "probing", fromShare: 0.25 }],
+        ["new", { ...at, state: "profiling" }],
+        ["pinned", { ...at, state: "pinned" }],
+      ]),
+      new Map([["storage", { counters, transitions: [moved] }]]),
+      10_000,
+    );
+    expect(state.get("storage")).toMatchObject({ state: "profiling", share: 1, ...counters });
+    expect(state.get("tried")).toMatchObject({ moves: 0, trialsBegun: 0 });
+    const resumes = { atMs: 10_000, to: "profiling" };
+    expect(transitions).toEqual([
+      {
+        ...resumes,
+        function: "storage",
+        from: "storage",
+        fromShare: 1,
+        toShare: 1,
+        why: { kind: "resumed", sinceLastMs: 6_000 },
+      },
+      {
+        ...resumes,
+        function: "tried",
+        from: "probing",
+        fromShare: 1,
+        toShare: 0.25,
+        why: { kind: "resumed", sinceLastMs: null },
+      },
+    ]);
+    // By the same word as before, nothing becomes of what is pinned.
+    const pinned = new Map([["pinned", { ...FREE_RULES, pinnedShare: 1 }]]);
+    expect(state.get("pinned")).toMatchObject({ state: "pinned", share: 1, backCpuUs: 0 });
+    expect(step(state, new Profiles(), pinned).transitions).toEqual([]);
+  });
+
   test("leaves a storage that runs nothing at once, whatever it rests for, and stays only where it is pinned", () => {
     const known = profilesWith(50, "storage");
     const at = resumed(
       new Map([["f", { state: "storage", share: 1, probeEvery: 0, backCpuUs: 0, overflowMin: 0, overflowTimes: 0 }]]),
-    ).get("f")!;
+      new Map(),
+      0,
+    ).state.get("f")!;
     const held = { sinceMs: 0, untilMs: 60_000, promisedUs: 2_100, refutedShare: 0, firmUntilMs: 60_000 };
     const none = { ...TWO_MACHINES, storageCores: 0 };
     const shareThen = (change: Partial<typeof at>, rules = FREE_RULES) =>

@@ -23,6 +23,7 @@ import {
   settled,
   type BrokenOff,
   type Change,
+  type FunctionRecord,
   type FunctionState,
   type Transition,
   type Why,
@@ -390,14 +391,31 @@ function holdAll(
   }
 }
 
-/** Where a controller goes on that knows no more than the plan of the one before it; a trial that was running is over. */
-export const resumed = (placements: ReadonlyMap<string, Placement>): ControllerState =>
-  new Map(
-    Array.from(placements, ([name, { share, fromShare = share }]) => [
-      name,
-      { ...FRESH, state: "profiling", share: fromShare },
-    ]),
-  );
+/**
+ * Where a controller goes on that knows no more than the plan of the one before it, and what that has told (`records`); a trial that was running is over. What is pinned stays so: whoever frees
+ * it says so to this one.
+ */
+export function resumed(
+  placements: ReadonlyMap<string, Placement>,
+  records: ReadonlyMap<string, FunctionRecord>,
+  nowMs: number,
+): Pick<Step, "state" | "transitions"> {
+  const draft = new Draft(nowMs);
+  for (const [name, placement] of placements) {
+    const { state: fromState, share: planned, fromShare: share = planned } = placement;
+    const { counters, transitions = [] } = records.get(name) ?? {};
+    const place = fromState === "pinned" ? PINNED : PROFILED_ANEW;
+    const to: FunctionState = { ...FRESH, ...counters, ...place, share };
+    const lastMs = transitions.at(-1)?.atMs;
+    const sinceLastMs = lastMs === undefined ? null : Math.max(0, nowMs - lastMs);
+    const isSame = to.state === fromState && share === planned;
+    draft.change(name, { ...to, ...placement }, { to, why: isSame ? null : { kind: "resumed", sinceLastMs } });
+  }
+  return draft;
+}
+
+const PINNED = { state: "pinned", backCpuUs: 0 } as const;
+const PROFILED_ANEW = { state: "profiling" } as const;
 
 /** It is what it was for a while, nothing is about to move it, and what came of its last move is known. */
 const isSteady = ({ before }: CalledFunction, now: FunctionState, steadyMs: number, nowMs: number): boolean =>

@@ -24,6 +24,8 @@ const TRIAL_GIVEN_UP_MS = 1_000;
 export type Why =
   /** Nothing is decided before some calls are known, of a new function or of other code under its name; someone says where it runs, or no more; storage runs nothing. */
   | { readonly kind: "new" | "replaced" | "pinned" | "freed" | "closed" }
+  /** Another node controls now, and goes on from the plan; it knows no calls yet. How long before that the last change is that was told of it, ms; null: nothing was. */
+  | { readonly kind: "resumed"; readonly sinceLastMs: number | null }
   /** Its calls are not what they were: how many times as much work, of the geometric means, the latest are. */
   | { readonly kind: "shifted"; readonly workTimes: number }
   | { readonly kind: "profiled"; readonly calls: number }
@@ -129,6 +131,24 @@ export interface FunctionState extends Placement {
   readonly regimes: Regimes;
   /** Of the bound on its 99th percentile. */
   readonly breaches: Breaches;
+}
+
+/** What has become of it since it was deployed, whoever controlled. */
+export type Counters = Pick<FunctionState, "moves" | "reverts" | "flaps" | "trialsBegun" | "trialCostMs">;
+
+export const countersOf = ({ moves, reverts, flaps, trialsBegun, trialCostMs }: FunctionState): Counters => ({
+  moves,
+  reverts,
+  flaps,
+  trialsBegun,
+  trialCostMs,
+});
+
+/** What is told of a function, and outlives who told it. */
+export interface FunctionRecord {
+  readonly counters: Counters;
+  /** The latest last. */
+  readonly transitions: readonly Transition[];
 }
 
 export const FRESH: Omit<FunctionState, "state" | "share"> = {
@@ -248,9 +268,9 @@ export function backFromTrial(
 
 /** Other code under the same name: all that was learnt is of the one before, and so is what is warm. It stays where that was until it is known. */
 function replaced(before: FunctionState, version: string | null, nowMs: number): Change {
-  const { moves, reverts, flaps, trialsBegun, trialCostMs, trials } = before;
+  const { trials } = before;
   const share = trials.running?.fromShare ?? before.share;
-  const counted = { moves, reverts, flaps, trialsBegun, trialCostMs, trials: forgotten(trials, nowMs) };
+  const counted = { ...countersOf(before), trials: forgotten(trials, nowMs) };
   const to: FunctionState = { ...FRESH, ...counted, state: "profiling", share, version, sinceMs: nowMs };
   return { to, why: { kind: "replaced" } };
 }

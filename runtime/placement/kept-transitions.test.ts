@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Transition, Why } from "./function-state.ts";
-import { isMove, KeptTransitions, TRANSITIONS_MAX } from "./kept-transitions.ts";
+import { isMove, KeptTransitions, RECORDED_TRANSITIONS_MAX, TRANSITIONS_MAX } from "./kept-transitions.ts";
 
 const MOVED: Why = { kind: "latency", from: 2, to: 1, noise: 0.1 };
 const TRIED: Why = { kind: "tried", side: "storage", partner: null, ratio: 0.8, isKept: true, brokenOff: null };
@@ -68,6 +68,22 @@ test("a function keeps its last moves, and no more of anything than it may", () 
   }
   expect(kept.of("f")).toHaveLength(TRANSITIONS_MAX);
   expect(kept.of("f").filter(({ why }) => isMove(why))[0]).toMatchObject({ atMs: 96, why: MOVED });
+});
+
+test("what outlives whoever keeps them is of each kind the last ones, in their order", () => {
+  const kept = new KeptTransitions();
+  expect(kept.recorded("f")).toEqual([]);
+  kept.add(of("f", MOVED, 0));
+  expect(kept.recorded("f")).toEqual(kept.of("f"));
+  for (let atMs = 1; atMs < 100; atMs++) {
+    const trying: Why = { kind: "trying", side: "compute", partner: null, busierTimes: 0.8 };
+    for (const why of [MOVED, trying, PROBING, SHIFTED, PROBED] as const) kept.add(of("f", why, atMs));
+  }
+  const recorded = kept.recorded("f");
+  expect(recorded).toHaveLength(RECORDED_TRANSITIONS_MAX);
+  expect(kept.of("f")).toEqual(expect.arrayContaining([...recorded]));
+  expect(recorded.map(({ atMs }) => atMs)).toEqual([96, 97, 97, 98, 98, 98, 99, 99, 99, 99]);
+  expect(recorded.at(-1)).toMatchObject({ why: PROBED });
 });
 
 test("functions that are gone are forgotten", () => {

@@ -9,6 +9,9 @@ type Kind = "moved" | "visited" | "tried" | "learnt";
 /** Of one function; each is a few hundred bytes. */
 const KEPT_MAX: Readonly<Record<Kind, number>> = { moved: 8, visited: 4, tried: 9, learnt: 8 };
 
+/** … and of these outlive the controller: what its share is owed to, and the last trial from its beginning to its end. */
+const RECORDED_MAX: Readonly<Record<Kind, number>> = { moved: 4, visited: 1, tried: 3, learnt: 2 };
+
 /** Of one function, of all kinds. */
 export const TRANSITIONS_MAX = Object.values(KEPT_MAX).reduce((sum, max) => sum + max, 0);
 
@@ -24,6 +27,8 @@ const MOVES: ReadonlySet<Why["kind"]> = new Set([
   "freed",
   "closed",
 ]);
+
+export const RECORDED_TRANSITIONS_MAX = Object.values(RECORDED_MAX).reduce((sum, max) => sum + max, 0);
 
 /** Whether its share may be owed to it: trials that came to nothing have left it as it was. */
 export const isMove = (why: Why): boolean => MOVES.has(why.kind) || (why.kind === "tried" && why.isKept);
@@ -43,6 +48,15 @@ export class KeptTransitions {
   /** The latest last. */
   of(name: string): readonly Transition[] {
     return this.#byFunction.get(name) ?? [];
+  }
+
+  /** Those that outlive whoever keeps them, the latest last. */
+  recorded(name: string): readonly Transition[] {
+    const left = { ...RECORDED_MAX };
+    return this.of(name)
+      .toReversed()
+      .filter(({ why }) => left[kindOf(why)]-- > 0)
+      .toReversed();
   }
 
   /** Forgets all other functions. */

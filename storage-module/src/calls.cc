@@ -29,6 +29,8 @@ CallSizes SizesOf(const CallArguments& arguments) {
   return sizes;
 }
 
+double CpuUs(const Outcome& outcome) { return static_cast<double>(outcome.usage.isolate.cpu_ns) / 1e3; }
+
 /// By its time, as in SLOWLOG; and whatever its time where it failed, or did not stay where it began. One who
 /// makes the same mistake again and again is told each time, and drives out no trace of anybody else's.
 bool IsTraced(const PendingCall& call, int64_t elapsed_ns) {
@@ -111,7 +113,8 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
   overflowing_ += call->overflows ? 1 : 0;
   stats_->Admit(image);
 
-  if (call->direct && nodes_->MayHand(*call)) call->back_cpu_us = planned.back_cpu_us;
+  if (call->direct && nodes_->MayHand(*call))
+    (planned.spent ? call->let_stay_us : call->back_cpu_us) = planned.back_cpu_us;
   if ((call->planned_elsewhere && nodes_->Hand(call)) || RunHere(call)) {
     owned.release();  // OnDone's
     return redis::kOk;
@@ -183,6 +186,7 @@ void Calls::OnPushedBack(void* data) {
   Calls& calls = TheModule().calls;
   const int64_t now = NowNs();
   calls.stats_->PushedBack(*call->deployment.image, call->outcome.usage);
+  calls.plan_->PushedBack(call->deployment.image->name, CpuUs(call->outcome));
   calls.samples_->Ran(*call->deployment.image, call->outcome, now - call->admitted_ns, false);
   call->stay.usage = call->outcome.usage;
   call->stay.pushed_back = true;
@@ -256,6 +260,10 @@ void Calls::OnDone(RedisModuleCtx*, void* data) {
   if (!call->direct) return;
   const int64_t now = NowNs();
   const int64_t elapsed_ns = now - call->admitted_ns;
+  const double cpu_us = CpuUs(call->outcome);
+  calls.plan_->Ended(call->deployment.image->name, cpu_us);
+  if (call->invocation != 0 && call->let_stay_us > 0 && cpu_us >= static_cast<double>(call->let_stay_us))
+    calls.stats_->LetStay(*call->deployment.image);
   if (call->invocation != 0)
     calls.samples_->Ran(*call->deployment.image, call->outcome, elapsed_ns,
                         call->planned_elsewhere && !call->overflowed);

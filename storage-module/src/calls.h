@@ -31,6 +31,8 @@ struct PendingCall {
   int64_t deadline_ms = 0;
   /// As in RunOptions; of a call that came without a node the plan says it.
   int64_t back_cpu_us = 0;
+  /// It would be pushed back after so long, but nothing is left of what that may waste; 0: it would not.
+  int64_t let_stay_us = 0;
   bool logs = false;
   /// It came without a node, which would have chosen its side, and would account for it.
   bool direct = false;

@@ -100,6 +100,7 @@ void ForEachField(Field&& field) {
   number("calls_done", calls.outcomes[0]);
   number("calls_failed", calls.errors());
   number("calls_pushed_back", calls.pushed_back);
+  number("calls_let_stay", calls.let_stay);
   field("calls_failed_by_code", Join(calls.errors_by_code()));
 
   const AttachedNodes::State nodes = module.nodes.state();

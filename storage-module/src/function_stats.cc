@@ -100,6 +100,13 @@ void FunctionStats::PushedBack(const FunctionImage& image, const Usage& usage) {
   if (found != functions_.end() && found->second.in_flight > 0) found->second.PushedBack(usage);
 }
 
+void FunctionStats::LetStay(const FunctionImage& image) {
+  const std::lock_guard lock(mutex_);
+  totals_.let_stay++;
+  const auto found = functions_.find(image.name);
+  if (found != functions_.end()) found->second.let_stay++;
+}
+
 void FunctionStats::Forget(std::string_view name) {
   const std::lock_guard lock(mutex_);
   const auto found = functions_.find(name);
@@ -127,6 +134,7 @@ std::string FunctionStats::Json(std::string_view name, const Supervisor::Load& l
   for (const auto& [code, count] : counters.errors_by_code()) AppendJsonNumber(&json, code, count);
   json.push_back('}');
   AppendJsonNumber(&json, "pushedBack", counters.pushed_back);
+  AppendJsonNumber(&json, "letStay", counters.let_stay);
   AppendJsonNumber(&json, "isolates", load.isolates);
   AppendJsonNumber(&json, "isolatesMax", load.isolates_max);
   AppendJsonNumber(&json, "busy", load.busy);

@@ -21,6 +21,7 @@ struct CallCounters {
   uint64_t in_flight = 0;
   std::array<uint64_t, static_cast<size_t>(Code::kCount)> outcomes = {};
   uint64_t pushed_back = 0;  ///< runs of calls that were to run elsewhere
+  uint64_t let_stay = 0;     ///< calls that would have been, but for what that had wasted before
   Usage usage;
 
   void Admit();
@@ -40,6 +41,8 @@ class FunctionStats {
   void End(const FunctionImage& image, const Outcome& outcome);
   /// A run of a call that goes on elsewhere.
   void PushedBack(const FunctionImage& image, const Usage& usage);
+  /// A call that has ended was not pushed back, since that had wasted enough of what the function computes.
+  void LetStay(const FunctionImage& image);
   /// The function is no longer deployed.
   void Forget(std::string_view name);
 

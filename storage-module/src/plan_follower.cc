@@ -27,8 +27,20 @@ PlannedSide PlanFollower::SideFor(std::string_view function, const SidesInFlight
   return spread->second.Next(found->second, sides);
 }
 
+void PlanFollower::Ended(std::string_view function, double cpu_us) {
+  const auto spread = spreads_.find(function);
+  if (spread != spreads_.end()) spread->second.budget.Ended(cpu_us);
+}
+
+void PlanFollower::PushedBack(std::string_view function, double cpu_us) {
+  const auto spread = spreads_.find(function);
+  if (spread != spreads_.end()) spread->second.budget.PushedBack(cpu_us);
+}
+
 PlannedSide PlanFollower::Spread::Next(const Placement& placement, const SidesInFlight& sides) {
-  PlannedSide planned = {.overflows = placement.overflow_min > 0, .back_cpu_us = placement.back_cpu_us};
+  PlannedSide planned = {.overflows = placement.overflow_min > 0,
+                         .back_cpu_us = placement.back_cpu_us,
+                         .spent = budget.IsSpent()};
   calls++;
   if (placement.probe_every > 0 && calls % placement.probe_every == 0) {
     planned.side = placement.share > 0 ? Side::kCompute : Side::kStorage;

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "plan.h"
+#include "push_back_budget.h"
 
 namespace locus {
 
@@ -34,7 +35,8 @@ struct PlannedSide {
   Side side = Side::kStorage;
   bool overflows = false;   ///< it is of a function whose calls do so where they are many
   bool overflowed = false;  ///< its own side is the other one, which has too many
-  int64_t back_cpu_us = 0;  ///< as in `Placement`
+  int64_t back_cpu_us = 0;  ///< as in `Placement` …
+  bool spent = false;       ///< … but nothing is left of what push-backs of its function may waste
 };
 
 class PlanFollower {
@@ -47,12 +49,16 @@ class PlanFollower {
   bool Follow(Plan plan);
   /// Here what is not planned.
   PlannedSide SideFor(std::string_view function, const SidesInFlight& sides);
+  /// A call of this function has come to its end, wherever that was, or was pushed back: what it computed.
+  void Ended(std::string_view function, double cpu_us);
+  void PushedBack(std::string_view function, double cpu_us);
   const Plan& plan() const { return plan_; }
 
  private:
   struct Spread {
     double owed = 0;  ///< to this side, in calls
     uint64_t calls = 0;
+    PushBackBudget budget;
 
     PlannedSide Next(const Placement& placement, const SidesInFlight& sides);
     Side ByShare(double share, const SidesInFlight& sides);

@@ -300,6 +300,48 @@ test("a call that is pushed back waits for its node from then on, however long i
   await expectInfo(client, { calls_handed: "1", calls_returned: "1", calls_taken_back: "0", calls_in_flight: "0" });
 });
 
+test("calls are pushed back while that wastes little of what calls of the function compute, and are let stay then, and counted", async () => {
+  const server = await start();
+  const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+  /** An outcome after so much computing: well ended, with an empty result of "1", or pushed back. */
+  const outcome = (cpuUs: number, isBack: boolean) => {
+    const frame = Buffer.alloc(isBack ? 112 : 113);
+    frame.writeUInt32LE(isBack ? 0 : 1, 4);
+    frame.writeBigUInt64LE(BigInt(cpuUs * 1_000), 16);
+    if (isBack) frame.writeUInt32LE(1, 108);
+    else frame.write("1", 112);
+    return JSON.stringify({ raw: [{ ring: "outcomes", hex: frame.toString("hex") }], mute: true });
+  };
+  const usage = (cpuUs: number): string => JSON.stringify({ ...NO_USAGE, cpuUs });
+  const pushedBack = async (cpuUs: number, secondUs: number): Promise<string> => {
+    const taken = node.takeOne();
+    const replied = call(client, "0", outcome(cpuUs, true));
+    const [id] = await taken;
+    await node.give(id, "OK", usage(secondUs), "2");
+    return replied;
+  };
+  await planScript(client, 1, 1_000);
+  expect(await pushedBack(499_000, 0)).toBe("2");
+  expect(await pushedBack(101_000, 0)).toBe("2");
+  await expectInfo(client, { calls_pushed_back: "2", calls_let_stay: "0" });
+  // A debt of 100 ms. The second of these would have been pushed back.
+  expect(await call(client, "0", outcome(999, false))).toBe("1");
+  expect(await call(client, "0", outcome(1_000, false))).toBe("1");
+  await expectInfo(client, { calls_pushed_back: "2", calls_let_stay: "1" });
+  const [[, stats] = []] = (await client.call("LOCUS.FUNCTION", "STATS", "script")) as string[][];
+  expect(JSON.parse(stats!)).toMatchObject({ pushedBack: 2, letStay: 1 });
+  // Two seconds of computing pay for it, wherever that is.
+  await planScript(client, 0, 1_000);
+  const taken = node.takeOne();
+  const replied = call(client);
+  const [id] = await taken;
+  await node.give(id, "OK", usage(2_000_000), "3");
+  expect(await replied).toBe("3");
+  await planScript(client, 1, 1_000);
+  expect(await pushedBack(1_000, 0)).toBe("2");
+  await expectInfo(client, { calls_pushed_back: "3", calls_let_stay: "1" });
+});
+
 describe("a call that was taken", () => {
   test("fails with its node when that has asked to write, since nobody can say what it had written", async () => {
     const server = await start();
