@@ -99,6 +99,7 @@ const costOnSide = Type.Object({
   }),
   predictedUs: orNull(number),
   measuredUs: orNull(number),
+  measuredCallUs: orNull(number),
   error: number,
   calls: number,
   lastMs: orNull(number),
