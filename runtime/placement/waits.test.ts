@@ -123,6 +123,11 @@ describe("what callers wait for", () => {
     expect(callTimesOf("compute", withTimers)).toBeGreaterThan(1.2);
   });
 
+  test("is told by calls that wait for far less than a disturbed calibration has found, to a bound", () => {
+    expect(timesOf("compute", waitsAfter(400, [{ ...AT_COMPUTE, times: 0.1 }]))).toBeLessThan(0.15);
+    expect(timesOf("compute", waitsAfter(400, [{ ...AT_COMPUTE, times: 0 }]))).toBeGreaterThan(1 / 20);
+  });
+
   test("at storage is that of the reads that go to Redis", () => {
     const usage = { findableOperations: 8, findableRounds: 2, foundOperations: 8, foundRounds: 2, cpuUs: 5 };
     const found = { operations: 8, rounds: 0, bytes: 0, cpuUs: 0 };

@@ -45,14 +45,14 @@ const HALF_LIFE_MS = 10_000;
 const CALIBRATED_US = 5_000;
 /** One window says no more of a side than this, whatever calls it has. Chosen: a fifth of the calibration. */
 const WINDOW_US_MAX = 1_000;
-/** What is longer, or shorter, is no wait for what calls move: a timer of theirs, a slow command, a machine that stood still. Chosen: calibrations beside other work had waits up to 2.5 times too long. */
+/** What is longer is no wait for what calls move: a timer of theirs, a slow command, a machine that stood still. Chosen: calibrations beside other work had waits up to 2.5 times too long. */
 const TIMES_MAX = 4;
+/** What is so many times shorter than calibrated is believed no further. All that disturbs makes waits longer, so a short one was not, and the calibration was. Chosen: on two cores that fourteen others wanted calibrations found waits up to ten times too long. */
+const SHORTER_MAX = 20;
 /** One call tells as much of what is beside the sandbox as so much waiting, whatever it waits: 50 of them tell as much as the calibration did, in which the one in the middle of 32 counts. Chosen. */
 const CALL_WEIGHT_US = 100;
 /** A node's thread may take so long for a call whatever was calibrated, which had none but one function to look up: within TIMES_MAX of that no wait is too long. Light calls at compute had 8 to 14 µs where a calibration had found 5. */
 const CALL_WAIT_MIN_US = 10;
-/** A wait beside the sandbox that is so many times shorter than calibrated is believed no further: what stands still makes waits longer alone. Chosen: calibrations beside other work found 0.8 ms where calls waited 0.16 to 0.25. */
-const CALL_SHORTER_MAX = 20;
 /** With more calls in sandboxes at once, on the mean, they wait for each other. */
 const AT_ONCE_MAX = 1;
 /** The same of calls in nodes: of one caller who calls again at once a window has one, and what is left of the call that was under way when it began. */
@@ -121,8 +121,8 @@ class Heard {
     const modelled = modelledUs(tally, calls, constants);
     const times = (serviceUs - cpuUs) / modelled;
     // What interrupts those that mostly compute is longer than what they wait for.
-    if (cpuUs <= modelled && times <= TIMES_MAX && times >= 1 / TIMES_MAX) {
-      this.sandbox.log += Math.log(times) * modelled;
+    if (cpuUs <= modelled && times <= TIMES_MAX) {
+      this.sandbox.log += logOf(times) * modelled;
       this.sandbox.weightUs += modelled;
     }
     const modelledCallUs = calls * constants[side].callWaitUs;
@@ -131,11 +131,13 @@ class Heard {
     // Of none there is nothing to multiply; and while a call computes for long the node's own core falls asleep, and takes longer to wake up.
     if (modelledCallUs > 0 && callUs <= mostUs && cpuUs <= modelled + modelledCallUs) {
       const weightUs = calls * CALL_WEIGHT_US;
-      this.call.log += Math.log(Math.max(callUs / modelledCallUs, 1 / CALL_SHORTER_MAX)) * weightUs;
+      this.call.log += logOf(callUs / modelledCallUs) * weightUs;
       this.call.weightUs += weightUs;
     }
   }
 }
+
+const logOf = (times: number): number => Math.log(Math.max(times, 1 / SHORTER_MAX));
 
 function added(before: Waited, kept: number, { log, weightUs }: Waited): Waited {
   const part = Math.min(1, WINDOW_US_MAX / Math.max(1, weightUs));
