@@ -47,7 +47,7 @@ const CALIBRATED_US = 5_000;
 const WINDOW_US_MAX = 1_000;
 /** What is longer is no wait for what calls move: a timer of theirs, a slow command, a machine that stood still. Chosen: calibrations beside other work had waits up to 2.5 times too long. */
 const TIMES_MAX = 4;
-/** What is so many times shorter than calibrated is believed no further. All that disturbs makes waits longer, so a short one was not, and the calibration was. Chosen: on two cores that fourteen others wanted calibrations found waits up to ten times too long. */
+/** What is so many times shorter than calibrated is believed no further. All that disturbs makes waits longer, so a short one was not, and the calibration was. Chosen: beside other work, calibrations found waits up to ten times too long. */
 const SHORTER_MAX = 20;
 /** One call tells as much of what is beside the sandbox as so much waiting, whatever it waits: 50 of them tell as much as the calibration did, in which the one in the middle of 32 counts. Chosen. */
 const CALL_WEIGHT_US = 100;
