@@ -207,7 +207,7 @@ describe("what callers wait for", () => {
 
     test("is no less than nothing where a calibration has found nothing", () => {
       const nothing = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, callWaitUs: 0 } };
-      const tallies = talliesOf({ ...AT_STORAGE, times: 1 });
+      const tallies = talliesOf({ ...AT_STORAGE, times: 1, callTimes: 0.1 });
       const waits = waitsWith(NO_WAITS, { ...ALONE, tallies }, nothing, 1);
       expect(withWaits(nothing, waits, 1).storage.callWaitUs).toBe(0);
     });
