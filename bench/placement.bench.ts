@@ -24,8 +24,8 @@
 // much less of that. While a ratio is within its error of its bound those whom it compares take further turns, after shorter pauses, each group in an equal part of the time
 // that is left.
 //
-// Prediction: each function is called one at a time on either side; a profile of one side alone predicts the service time on the other, and
-// the error is the median over all functions, both ways; that comes first. V8 has compiled them by then: before the first time each is called for half a second on either side. Other round trip times than loopback's come from a userland proxy, which
+// Prediction: each function is called one at a time on either side; a profile of one side alone predicts what its callers wait for on the other, from admission
+// by the node to the answer, and the error is the median over all functions, both ways; that comes first. Beside it stands the same of the time in the sandbox alone. V8 has compiled them by then: before the first time each is called for half a second on either side. Other round trip times than loopback's come from a userland proxy, which
 // adds about 0.1 ms of its own: by default only the prediction at 1 ms, with --full everything at 0.2 and 1 ms, functions alone under every rule, and open loops (at 0.6 of what the best fixed shares do: a rule
 // that does less has its queues full, and calls refused and late), of which no ratio is made. That takes some nine hours.
 //

@@ -7,8 +7,16 @@ import { errorOf, predict } from "./prediction.ts";
 
 const WALK: Demand = { operations: 40, rounds: 4, bytes: 5_000, cpuUs: 300 };
 
-/** Of calls that take on each side so many times what the model says: how far the other one's prediction is off, by the side that it is of. */
-async function errorsWhere(slowness: Readonly<Record<Side, number>>): Promise<Readonly<Record<string, number>>> {
+interface Errors {
+  readonly latency: number;
+  readonly service: number;
+}
+
+/** Of calls that take on each side so many times what the model says, in the sandbox and on their way: how far the other one's prediction is off, by the side that it is of. */
+async function errorsWhere(
+  slowness: Readonly<Record<Side, number>>,
+  way: Readonly<Record<Side, number>> = { compute: 1, storage: 1 },
+): Promise<Readonly<Record<Side, Errors>>> {
   const made: Record<Side, number> = { compute: 0, storage: 0 };
   const invoke = async ({ side }: Call) => {
     made[side!] += 1;
@@ -16,7 +24,7 @@ async function errorsWhere(slowness: Readonly<Record<Side, number>>): Promise<Re
     const { operations, rounds, bytes: bytesIn } = WALK;
     const wallUs = slowness[side!] * (latencyUs - terms.call);
     const usage = { ...NO_USAGE, operations, rounds, bytesIn, cpuUs: terms.cpu, wallUs };
-    return { ok: true, usage, elapsedUs: wallUs + terms.call };
+    return { ok: true, usage, elapsedUs: wallUs + way[side!] * terms.call };
   };
   const options = { constants: DEFAULT_CONSTANTS, warmUpMs: 1, budgetMs: 4, callsMin: 64 };
   const predictions = await predict(
@@ -25,17 +33,30 @@ async function errorsWhere(slowness: Readonly<Record<Side, number>>): Promise<Re
     options,
   );
   expect(Math.min(made.compute, made.storage)).toBeGreaterThanOrEqual(64);
-  return Object.fromEntries(predictions.map((one) => [one.toSide, errorOf(one)]));
+  return Object.fromEntries(
+    predictions.map(({ toSide, latency, service }) => [
+      toSide,
+      { latency: errorOf(latency), service: errorOf(service) },
+    ]),
+  ) as Record<Side, Errors>;
 }
 
 test("a side is predicted from the other one alone, and held against what calls took on it", async () => {
   const asModelled = await errorsWhere({ compute: 1, storage: 1 });
-  expect(asModelled["compute"]).toBeLessThan(0.01);
-  expect(asModelled["storage"]).toBeLessThan(0.01);
+  expect(asModelled.compute.service).toBeLessThan(0.01);
+  expect(asModelled.storage.service).toBeLessThan(0.01);
   const slow = await errorsWhere({ compute: 1, storage: 2 });
-  expect(slow["compute"]).toBeLessThan(0.01);
-  expect(slow["storage"]).toBeCloseTo(0.5, 1);
+  expect(slow.compute.service).toBeLessThan(0.01);
+  expect(slow.storage.service).toBeCloseTo(0.5, 1);
   const quick = await errorsWhere({ compute: 0.5, storage: 1 });
-  expect(quick["compute"]).toBeCloseTo(1, 1);
-  expect(quick["storage"]).toBeLessThan(0.01);
+  expect(quick.compute.service).toBeCloseTo(1, 1);
+  expect(quick.storage.service).toBeLessThan(0.01);
+});
+
+test("a prediction is of all that a caller waits for, which its way to the sandbox and back is a part of", async () => {
+  const { compute, storage } = await errorsWhere({ compute: 1, storage: 1 }, { compute: 1, storage: 3 });
+  expect(compute.latency).toBeLessThan(0.01);
+  expect(storage.service).toBeLessThan(0.01);
+  const { latencyUs, terms } = costOf("storage", WALK, DEFAULT_CONSTANTS);
+  expect(storage.latency).toBeCloseTo(1 - latencyUs / (latencyUs + 2 * terms.call), 2);
 });

@@ -1,19 +1,27 @@
 // How well the cost model knows the side where a function is not. Each function is called on either side, one call at a time, the
-// same calls; a profile that has seen one side only predicts the other, and what was measured there says by how much it was wrong.
+// same calls; a profile that has seen one side only predicts the other, and what was measured there says by how much it was wrong: of what its caller
+// waits for, from admission by the node to its answer, and of the time in the sandbox alone.
 
 import type { Invoker } from "#compute/node/invoker.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { functionCosts } from "#runtime/placement/function-costs.ts";
 import { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
-import { SampleTally } from "#runtime/profile/tally.ts";
+import { SampleTally, termOf } from "#runtime/profile/tally.ts";
 import { callOnce } from "./single-call.ts";
 import type { SuiteCall } from "./suite.ts";
 
 export interface Prediction {
   readonly function: string;
   readonly toSide: Side;
-  /** Mean time of a call in the sandbox, µs. */
+  /** What its caller waits for: the way to the sandbox and back included. */
+  readonly latency: PredictedTime;
+  /** Of that, in the sandbox. */
+  readonly service: PredictedTime;
+}
+
+/** Mean of a call, µs. */
+interface PredictedTime {
   readonly predictedUs: number;
   readonly measuredUs: number;
 }
@@ -43,6 +51,7 @@ export async function predict(
 ): Promise<readonly Prediction[]> {
   const profiles: Record<Side, FunctionProfile | null> = { compute: null, storage: null };
   const tallies = { compute: new SampleTally(), storage: new SampleTally() };
+  const elapsedUs = { compute: 0, storage: 0 };
   const asked = { compute: 0, storage: 0 };
   for (let turn = 0; turn <= TURNS; turn++) {
     for (const side of SIDES) {
@@ -61,15 +70,22 @@ export async function predict(
     const profile = new FunctionProfile("1");
     profile.fold(tally, nowMs, budgetMs, budgetMs);
     profiles[side] = profile;
+    elapsedUs[side] = termOf(tally.sums, "elapsedUs") / termOf(tally.sums, "calls");
   }
   return SIDES.map((fromSide) => {
     const toSide = otherSide(fromSide);
     const cost = functionCosts(profiles[fromSide]!.estimates(nowMs), constants, nowMs)?.sides[toSide].cost;
     const measured = profiles[toSide]!.estimates(nowMs)[toSide];
     if (cost === undefined || measured === null) throw new Error(`nothing is known of ${name}`);
-    return { function: name, toSide, predictedUs: cost.latencyUs - cost.terms.call, measuredUs: measured.serviceUs };
+    const { latencyUs, terms } = cost;
+    return {
+      function: name,
+      toSide,
+      latency: { predictedUs: latencyUs, measuredUs: elapsedUs[toSide] },
+      service: { predictedUs: latencyUs - terms.call, measuredUs: measured.serviceUs },
+    };
   });
 }
 
-export const errorOf = ({ predictedUs, measuredUs }: Prediction): number =>
+export const errorOf = ({ predictedUs, measuredUs }: PredictedTime): number =>
   Math.abs(predictedUs - measuredUs) / measuredUs;

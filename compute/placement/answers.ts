@@ -130,6 +130,7 @@ const costOnSide = Type.Object({
   }),
   predictedUs: orNull(number),
   measuredUs: orNull(number),
+  measuredCallUs: orNull(number),
   error: number,
   calls: number,
   lastMs: orNull(number),

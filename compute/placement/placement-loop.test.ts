@@ -276,6 +276,43 @@ test("what callers wait for is learnt while they come one at a time, and not bes
   expect(roundsAfter([MACHINE, { ...MACHINE, id: "other" }])).toBe(usual.storage.roundWaitUs);
 });
 
+test("what they wait for beside the sandbox is learnt as well, and not from calls that came straight to Redis, nor beside these", () => {
+  const usual = DEFAULT_CONSTANTS;
+  const one = loopOf(1);
+  // Each waits for 10 µs beside it.
+  one.runFor(20_000, () => 5);
+  const { callWaitUs } = one.loop.constants.compute;
+  expect(callWaitUs).toBeGreaterThan(8);
+  expect(callWaitUs).toBeLessThan(10);
+  expect(one.loop.profiles.get("f0")!.estimates(20_000).compute!.callUs).toBeCloseTo(10);
+  const other = loopOf(1);
+  for (let at = 0; at < 40; at++) {
+    other.callDirectly();
+    other.runFor(WINDOW_MS, () => 5);
+  }
+  expect(other.loop.constants.compute.callWaitUs).toBe(usual.compute.callWaitUs);
+  expect(other.loop.constants.storage.callWaitUs).toBe(usual.storage.callWaitUs);
+  const { compute, storage } = other.loop.profiles.get("f0")!.estimates(1_000);
+  expect(compute!.callUs).toBeCloseTo(10);
+  expect(storage!.callUs).toBeNull();
+});
+
+test("a window that ended late has had its calls one after another all the same, if it is not too late to know", () => {
+  const learntAfter = (stretchMs: number, elapsedMs: number): boolean => {
+    const { loop, hear } = loopOf(1);
+    const tally = new SampleTally();
+    const [{ cpuUs, ...sample }] = walkAt("compute", 1);
+    tally.record({ ...sample, cpuUs, wallUs: 1_000 * elapsedMs - 8 }, 1_000 * elapsedMs);
+    const { tallies } = tally.take();
+    for (let at = 0; at < 8; at++) hear(stretchMs, tallies, 0);
+    return loop.constants.compute.callWaitUs !== DEFAULT_CONSTANTS.compute.callWaitUs;
+  };
+  expect(learntAfter(WINDOW_MS, 20)).toBe(true);
+  expect(learntAfter(WINDOW_MS, 40)).toBe(false);
+  expect(learntAfter(2 * WINDOW_MS, 40)).toBe(true);
+  expect(learntAfter(8 * WINDOW_MS, 60)).toBe(false);
+});
+
 test("no window makes what calls take anything but numbers", () => {
   const { loop, hear, runFor } = loopOf(1);
   const tally = new SampleTally();

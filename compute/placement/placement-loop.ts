@@ -50,6 +50,8 @@ const STEP_MS_MAX = 750;
  * has to be among the 1.6 s that a profile knows (calls-by-time.ts).
  */
 const SOON_MS = 500;
+/** Since the window before a window has lasted, where calls come one after another, so many times its usual length at most: what ends it is late where others keep the core busy. Chosen. */
+const WINDOW_LATE_MAX = 2;
 /** More nodes than a plan is made for: those beyond are not counted. */
 const NODES_MAX = 1_024;
 
@@ -198,18 +200,18 @@ export class PlacementLoop {
     // What comes without a node may be handed to one, and is told by the module: nobody knows whose work was whose then.
     const isOwn = !this.#nodes.has(DIRECT);
     if (nodeCores !== null && isOwn) this.#learn(nodeCores, stretchMs, told);
-    if (isOwn && told.length === tallies.length) this.#wait(told);
+    if (isOwn && told.length === tallies.length) this.#wait(told, stretchMs);
     const hostsWorkedUs = hostCores === null ? null : Math.min(hostCores, machine.cores) * stretchOf(stretchMs) * 1e3;
-    this.#fold(told, stretchMs, isOwn ? hostsWorkedUs : Number.NaN);
+    this.#fold(told, stretchMs, isOwn ? hostsWorkedUs : Number.NaN, false);
   }
 
   /** Calls that reached storage without a node. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
     this.#count(DIRECT, null, { inFlight, windowMs: windowMsOf(tallies.length) });
-    this.#fold(tallies.filter(isPlausible), stretchOf(stretchMs), Number.NaN);
+    this.#fold(tallies.filter(isPlausible), stretchOf(stretchMs), Number.NaN, true);
   }
 
-  #fold(tallies: readonly Tally[], stretchMs: number, hostsWorkedUs: number | null): void {
+  #fold(tallies: readonly Tally[], stretchMs: number, hostsWorkedUs: number | null, isDirect: boolean): void {
     this.#reckoned = reckonedWith(this.#reckoned, tallies, this.#options.surroundings().constants, hostsWorkedUs);
     // What is left of a version that was replaced ends among the calls of the new one, and tells nothing of it.
     const current = tallies.filter(({ function: name, version }) => {
@@ -217,7 +219,8 @@ export class PlacementLoop {
       return counts === null || counts === version;
     });
     if (current.length < tallies.length) this.#options.onOtherVersion();
-    for (const name of this.#profiles.fold(current, this.#options.nowMs(), stretchMs)) this.#shifted.add(name);
+    const nowMs = this.#options.nowMs();
+    for (const name of this.#profiles.fold(current, nowMs, stretchMs, isDirect)) this.#shifted.add(name);
     this.reviewSoon(windowMsOf(tallies.length));
   }
 
@@ -315,12 +318,13 @@ export class PlacementLoop {
     if (work !== before || this.#work?.of !== constants) this.#work = { of: constants, work, heardMs: nowMs };
   }
 
-  #wait(tallies: readonly Tally[]): void {
+  #wait(tallies: readonly Tally[], stretchMs: number): void {
+    const usualMs = windowMsOf(tallies.length);
     const [{ constants }, nowMs] = [this.#options.surroundings(), this.#options.nowMs()];
     const before = this.#waitsBy(constants);
     const told = {
       tallies,
-      windowMs: windowMsOf(tallies.length),
+      windowMs: clamp(stretchMs, usualMs, WINDOW_LATE_MAX * usualMs),
       inFlight: this.#inFlight,
       shareOf: (name: string) => this.#state.get(name)?.share ?? 0,
     };

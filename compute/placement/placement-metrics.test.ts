@@ -21,7 +21,8 @@ const valueIn = (text: string, series: string): number =>
 
 test("a node that controls tells of each function what became of it, and how busy the plan keeps each part", () => {
   const visit = modelledCalls("storage", 1, WALK, DEFAULT_CONSTANTS);
-  const slow = { ...visit, usage: { ...visit.usage, wallUs: 2 * visit.usage.wallUs! } };
+  const { wallUs = 0 } = visit.usage;
+  const slow = { ...visit, elapsedUs: visit.elapsedUs + wallUs, usage: { ...visit.usage, wallUs: 2 * wallUs } };
   const load = new PlayedCalls().run(1_000, { walk: [modelledCalls("compute", 8, WALK, DEFAULT_CONSTANTS), slow] });
   // It has just moved, and rests where calls take longer.
   const before: FunctionState = {
@@ -65,7 +66,9 @@ test("a node that controls tells of each function what became of it, and how bus
   expect(of("controls", "")).toBe(1);
   const error = (side: string): number => of("prediction_error", `{function="walk",side="${side}"}`);
   expect(error("compute")).toBeCloseTo(0, 1);
-  expect(error("storage")).toBeCloseTo(0.5, 1);
+  // In the sandbox it takes twice what the model says, and as long on its way.
+  const { latencyUs, terms } = costOf("storage", WALK, DEFAULT_CONSTANTS);
+  expect(error("storage")).toBeCloseTo(1 - latencyUs / (2 * latencyUs - terms.call), 2);
   const { utilisation } = step.outlook;
   for (const [pool, value] of Object.entries(utilisation)) {
     expect(of("utilisation", `{pool="${pool}"}`)).toBeCloseTo(value);

@@ -91,7 +91,7 @@ export function placementText({ placements, stayed, storageCalls, loop, constant
     exposeNumbers(
       "gauge",
       "locus_placement_prediction_error",
-      "Difference of the predicted time in the sandbox to the measured, as a part of it.",
+      "Difference of what callers wait for by the model to the measured, queues aside, as a part of it.",
       errors,
     ),
     exposeNumbers(

@@ -31,6 +31,10 @@ interface World {
   readonly found?: number;
   /** How long Redis' lock is held ÷ what the model says. */
   readonly locked?: number;
+  /** What callers wait for beside the sandbox ÷ what the model says. */
+  readonly way?: number;
+  /** Calls come straight to Redis. */
+  readonly isDirect?: boolean;
 }
 
 /** Half a second of calls, as often as nodes tell of them. */
@@ -48,7 +52,7 @@ const sizeOf = (leaf: number): number => 0.5 + ((leaf * 7) % 11) / 10;
 
 /** Of a function whose calls cost what the model says, but for what `world` says of it. */
 function profileAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: World): FunctionProfile {
-  const { cpuRatio = 1, slowness = {}, reads = 1, found = 0, locked = 1 } = world;
+  const { cpuRatio = 1, slowness = {}, reads = 1, found = 0, locked = 1, way = 1, isDirect = false } = world;
   const constants: CostConstants = { ...CONSTANTS, storage: { ...CONSTANTS.storage, cpuRatio } };
   const profiles = new Profiles();
   const record = (tally: SampleTally, side: Side, demand: Demand): void => {
@@ -62,7 +66,7 @@ function profileAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: Worl
     const moved = { operations, rounds, bytesIn, ...findable, foundOperations, foundRounds };
     const lockUs = side === "storage" ? locked * lockUsOf(constants.storage, sent) : 0;
     const usage = { ...NO_USAGE, wallUs, cpuUs: terms.cpu, ...moved, lockUs };
-    tally.record({ ...usage, function: "walk", version: "1", side, outcome: "ok" }, wallUs + terms.call);
+    tally.record({ ...usage, function: "walk", version: "1", side, outcome: "ok" }, wallUs + way * terms.call);
   };
   const before = new SampleTally();
   for (const side of ["compute", "storage"] as const) {
@@ -78,7 +82,7 @@ function profileAfter(calls: Partial<Readonly<Record<Side, Calls>>>, world: Worl
       }
       for (let call = begunBy(stretch, hubs); call < begunBy(stretch + 1, hubs); call++) record(tally, side, HUB);
     }
-    profiles.fold(tally.take().tallies, BEGUN_MS + (stretch + 1) * STRETCH_MS, STRETCH_MS);
+    profiles.fold(tally.take().tallies, BEGUN_MS + (stretch + 1) * STRETCH_MS, STRETCH_MS, isDirect);
   }
   return profiles.get("walk")!;
 }
@@ -179,6 +183,16 @@ describe("what a call costs on each side, where hubs and leaves were met", () =>
     expect(costs.sides.storage).toMatchObject({ cost: model, calls: 0, measuredUs: null });
     expect(predictionErrorOf(costs.sides.storage)).toBeNull();
     expect(predictionErrorOf(costs.sides.compute)).toBeLessThan(0.01);
+  });
+
+  test("is held against all that callers of nodes wait for, and in the sandbox alone where nobody sees more", () => {
+    const errorWith = (world: World): number =>
+      predictionErrorOf(costsAfter({ storage: EVEN.storage }, world).sides.storage)!;
+    const { latencyUs, terms } = costsAfter({ storage: EVEN.storage }).sides.storage.cost;
+    expect(errorWith({ way: 3 })).toBeCloseTo(1 - latencyUs / (latencyUs + 2 * terms.call), 2);
+    expect(errorWith({ way: 3, isDirect: true })).toBeLessThan(0.01);
+    const { measuredCallUs } = costsAfter({ storage: EVEN.storage }, { way: 3 }).sides.storage;
+    expect(measuredCallUs).toBeCloseTo(3 * terms.call, 1);
   });
 
   test("is at storage that of what has to go to Redis, and of the rest what the host works for it", () => {

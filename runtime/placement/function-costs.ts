@@ -94,6 +94,8 @@ export interface SideCosts {
   /** Of the calls that were made there: the time in the sandbox that the model says, and what it was; null: there were none. */
   readonly predictedUs: number | null;
   readonly measuredUs: number | null;
+  /** What callers of nodes waited beside that, queues aside; null: there were none. */
+  readonly measuredCallUs: number | null;
   /** Standard error of the cost, as a share of it. */
   readonly error: number;
   /** Calls behind the measurement, and when the last came. */
@@ -350,6 +352,7 @@ function sideCosts(
     cost: costOf(side, isAtStorage ? sent : demand, constants, cpuRatio, measured),
     predictedUs,
     measuredUs: estimate?.serviceUs ?? null,
+    measuredCallUs: estimate?.callUs ?? null,
     error: Math.max(ERROR_MIN, (trust * spread) / Math.sqrt(Math.max(1, calls)) + (1 - trust) * MODEL_ERROR),
     calls,
     lastMs: estimate?.lastMs ?? null,
@@ -364,6 +367,12 @@ function moreLockUsOf(estimate: SideEstimate, sent: Sent, { storage }: CostConst
   return thenUs > 0 ? estimate.lockUs * Math.min(RATIO_MAX, nowUs / thenUs) - nowUs : 0;
 }
 
-/** |predicted − measured| ÷ measured, of the time in the sandbox; null: nothing was measured there. */
-export const predictionErrorOf = ({ predictedUs, measuredUs }: SideCosts): number | null =>
-  predictedUs === null || measuredUs === null || measuredUs <= 0 ? null : Math.abs(predictedUs / measuredUs - 1);
+/**
+ * |predicted − measured| ÷ measured, of what callers wait for, queues aside; of the time in the sandbox alone where all calls came straight to Redis, since nobody sees what
+ * else their callers wait for. null: nothing was measured there.
+ */
+export function predictionErrorOf({ predictedUs, measuredUs, measuredCallUs, cost }: SideCosts): number | null {
+  if (predictedUs === null || measuredUs === null || measuredUs <= 0) return null;
+  if (measuredCallUs === null) return Math.abs(predictedUs / measuredUs - 1);
+  return Math.abs((predictedUs + cost.terms.call) / (measuredUs + measuredCallUs) - 1);
+}

@@ -21,6 +21,7 @@ const sideOf = (latencyUs: number, change: Partial<PlacedSide> = {}): PlacedSide
   },
   predictedUs: latencyUs,
   measuredUs: latencyUs,
+  measuredCallUs: 0,
   error: 0.01,
   calls: 100,
   callsInAll: 100,
@@ -52,7 +53,7 @@ const moved = (why: Placed["transitions"][number]["why"]): Partial<Placed> => ({
   transitions: [{ atMs: NOW_MS, function: "f", from: "storage", to: "compute", fromShare: 1, toShare: 0, why }],
 });
 
-const UNKNOWN = { calls: 0, callsInAll: 0, lastMs: null, measuredUs: null, predictedUs: null };
+const UNKNOWN = { calls: 0, callsInAll: 0, lastMs: null, measuredUs: null, measuredCallUs: null, predictedUs: null };
 
 describe("the reason", () => {
   test("is the term that makes most of the difference, where a function is where it is faster", () => {

@@ -16,7 +16,15 @@ const CAPACITY = {
   callers: 64,
 };
 
-const side = (cost: Cost) => ({ cost, predictedUs: null, measuredUs: null, error: 0.01, calls: 500, lastMs: 0 });
+const side = (cost: Cost) => ({
+  cost,
+  predictedUs: null,
+  measuredUs: null,
+  measuredCallUs: null,
+  error: 0.01,
+  calls: 500,
+  lastMs: 0,
+});
 
 /** It computes, and is at compute. */
 const computing = (callsPerSecond: number, meanError: number): Candidate =>

@@ -50,11 +50,11 @@ export class FunctionProfile {
   }
 
   /**
-   * `stretchMs`: since the window before, and `lastedMs`: from the first call of this one. True: the function is not what it was; its other side is
+   * `stretchMs`: since the window before, and `lastedMs`: from the first call of this one; `isDirect`: its calls came straight to Redis. True: the function is not what it was; its other side is
    * forgotten as well. Only the side that has most of its calls can say so: what changes on the other was known from a few visits, with
    * everything cold.
    */
-  fold(tally: Tally, nowMs: number, stretchMs: number, lastedMs: number): boolean {
+  fold(tally: Tally, nowMs: number, stretchMs: number, lastedMs: number, isDirect = false): boolean {
     const values = this.#values;
     const { side, sums } = tally;
     const calls = sums[TERM_AT.calls]!;
@@ -66,7 +66,7 @@ export class FunctionProfile {
     if (this.#straysUntilMs !== null) this.#forgetStrays(own, other, calls, nowMs);
     const callsElsewhere = other.callsLatelyAt(values, nowMs);
     const isCold = nowMs - COMING.pausedUntilMs(values) < COLD_MS;
-    const isOther = own.fold(values, tally, callsElsewhere, isCold, nowMs);
+    const isOther = own.fold(values, tally, isDirect, callsElsewhere, isCold, nowMs);
     const shifted = isOther && own.callsLatelyAt(values, nowMs) >= callsElsewhere;
     if (shifted) {
       other.reset(values);

@@ -54,6 +54,17 @@ describe("profiles", () => {
     expect(profile?.estimates(5_000).storage).toBeNull();
   });
 
+  test("tell what callers of nodes wait beside the sandbox, of their calls alone, and nothing where all came straight to Redis", () => {
+    const profiles = new Profiles();
+    const callUs = (nowMs: number): number | null => profiles.get("khop")!.estimates(nowMs).storage!.callUs;
+    const usage = { side: "storage", wallUs: 90, queueUs: 20, cpuUs: 40 } as const;
+    profiles.fold(stretch(10, usage, 95), STRETCH_MS, STRETCH_MS, true);
+    expect(callUs(STRETCH_MS)).toBeNull();
+    profiles.fold(stretch(10, usage, 230), 2 * STRETCH_MS, STRETCH_MS);
+    profiles.fold(stretch(10, usage, 95), 3 * STRETCH_MS, STRETCH_MS, true);
+    expect(callUs(3 * STRETCH_MS)).toBeCloseTo(140);
+  });
+
   /** As the plan follows them where a pool would be full. */
   const ratesNow = (profile: FunctionProfile, nowMs: number) => {
     const usual = profile.rates(nowMs);

@@ -12,10 +12,10 @@ export class Profiles {
   readonly #functions = new Map<string, FunctionProfile>();
 
   /**
-   * What one node, or the storage side, saw in the last `stretchMs`; each is plausible. The names of the functions that are not what they were. A new
-   * version is a new function.
+   * What one node, or the storage side, saw in the last `stretchMs`; each is plausible. `isDirect`: of calls that came straight to Redis. The names of the functions
+   * that are not what they were. A new version is a new function.
    */
-  fold(tallies: readonly Tally[], nowMs: number, stretchMs: number): readonly string[] {
+  fold(tallies: readonly Tally[], nowMs: number, stretchMs: number, isDirect = false): readonly string[] {
     const shifted: string[] = [];
     const lastedMs = Math.min(stretchMs, windowMsOf(tallies.length));
     for (const tally of tallies) {
@@ -25,7 +25,7 @@ export class Profiles {
         profile = new FunctionProfile(version);
         this.#functions.set(name, profile);
       }
-      if (profile.fold(tally, nowMs, stretchMs, lastedMs)) shifted.push(name);
+      if (profile.fold(tally, nowMs, stretchMs, lastedMs, isDirect)) shifted.push(name);
     }
     if (this.#functions.size > PROFILES_MAX) this.#makeRoom();
     return shifted;

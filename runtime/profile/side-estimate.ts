@@ -8,9 +8,13 @@ import type { CpuEstimate } from "./warm-up.ts";
 /** Of the sums of tallies, each at its term, so many. */
 export const TERMS = TALLY_TERMS.length;
 
-/** After the sums: what a call that is new counts in the histogram (0 is 1), when the last calls were heard of, how many there were in all, and since when. */
-export const [WEIGHT, LAST_MS, CALLS_IN_ALL, SINCE_MS] = [TERMS, TERMS + 1, TERMS + 2, TERMS + 3] as const;
-export const OWN_SIZE = TERMS + 4;
+/** After the sums, and as old as they are: of the calls those of nodes, and what their callers waited beside the sandbox, queues aside. */
+export const [NODE_CALLS, CALL_US] = [TERMS, TERMS + 1] as const;
+/** What there is of all that. */
+export const DECAYED = TERMS + 2;
+/** After that: what a call that is new counts in the histogram (0 is 1), when the last calls were heard of, how many there were in all, and since when. */
+export const [WEIGHT, LAST_MS, CALLS_IN_ALL, SINCE_MS] = [DECAYED, DECAYED + 1, DECAYED + 2, DECAYED + 3] as const;
+export const OWN_SIZE = DECAYED + 4;
 
 /**
  * Of the calls on one side, lately: read off the profile's own numbers whenever it is asked, so it holds until the next calls are folded. Made for
@@ -60,6 +64,12 @@ export class SideEstimate {
 
   get serviceUs(): number {
     return this.#mean(TERM_AT.serviceUs);
+  }
+
+  /** What callers of nodes waited beside the sandbox, queues aside; null: all came straight to Redis, where nobody sees that. */
+  get callUs(): number | null {
+    const calls = this.#own(NODE_CALLS);
+    return calls > 0 ? this.#own(CALL_US) / calls : null;
   }
 
   get cpuUs(): number {

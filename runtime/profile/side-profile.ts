@@ -8,8 +8,19 @@ import { ChangeDetector } from "./change-detector.ts";
 import { RATE_HALF_LIFE } from "./coming-calls.ts";
 import { BUCKETS, percentileUs } from "./histogram.ts";
 import type { Layout, Values } from "./layout.ts";
-import { CALLS_IN_ALL, LAST_MS, OWN_SIZE, SideEstimate, SINCE_MS, TERMS, WEIGHT } from "./side-estimate.ts";
-import { OPERATION_WORK_US, TERM_AT, type Tally } from "./tally.ts";
+import {
+  CALL_US,
+  CALLS_IN_ALL,
+  DECAYED,
+  LAST_MS,
+  NODE_CALLS,
+  OWN_SIZE,
+  SideEstimate,
+  SINCE_MS,
+  TERMS,
+  WEIGHT,
+} from "./side-estimate.ts";
+import { callUsOf, OPERATION_WORK_US, TERM_AT, type Tally } from "./tally.ts";
 import { CpuTimes, isInEarnest, isResident, Residence, WarmUp } from "./warm-up.ts";
 import { WorkByBytes } from "./work-by-bytes.ts";
 
@@ -55,16 +66,23 @@ export class SideProfile {
   }
 
   /**
-   * `callsElsewhere`: on the other side, lately; `isCold`: they find what others have left of caches, and look like other calls. True: the calls are not
-   * what they were, and what was known of them is gone.
+   * `isDirect`: they came straight to Redis; `callsElsewhere`: on the other side, lately; `isCold`: they find what others have left of caches, and look like
+   * other calls. True: the calls are not what they were, and what was known of them is gone.
    */
-  fold(values: Values, tally: Tally, callsElsewhere: number, isCold: boolean, nowMs: number): boolean {
+  fold(
+    values: Values,
+    tally: Tally,
+    isDirect: boolean,
+    callsElsewhere: number,
+    isCold: boolean,
+    nowMs: number,
+  ): boolean {
     const { sums } = tally;
     const at = this.#at;
     const calls = sums[TERM_AT.calls]!;
     if (calls <= 0) {
       // Only failures: they are told beside what is known, which is as old as it was.
-      this.#add(values, 1, sums);
+      this.#add(values, 1, sums, isDirect);
       return false;
     }
     this.#lately.add(values, calls, nowMs);
@@ -85,7 +103,7 @@ export class SideProfile {
     if (wasWarm) this.#addWork(values, sums, nowMs);
     const kept = this.#kept(values, left, calls);
     this.#addElapsed(values, kept, tally.elapsed);
-    this.#add(values, kept, sums);
+    this.#add(values, kept, sums, isDirect);
     values[at + LAST_MS] = nowMs;
     if (values[at + CALLS_IN_ALL] === 0) values[at + SINCE_MS] = nowMs;
     values[at + CALLS_IN_ALL]! += calls;
@@ -93,9 +111,12 @@ export class SideProfile {
   }
 
   /** Of what was there before so much is kept. */
-  #add(values: Values, kept: number, sums: readonly number[]): void {
+  #add(values: Values, kept: number, sums: readonly number[], isDirect: boolean): void {
     const at = this.#at;
     for (let term = 0; term < TERMS; term++) values[at + term] = kept * values[at + term]! + sums[term]!;
+    const [calls, callUs] = [at + NODE_CALLS, at + CALL_US];
+    values[calls] = kept * values[calls]! + (isDirect ? 0 : sums[TERM_AT.calls]!);
+    values[callUs] = kept * values[callUs]! + (isDirect ? 0 : callUsOf(sums));
   }
 
   /** `elapsed`: bucket, count, bucket, count, … */
@@ -163,7 +184,7 @@ export class SideProfile {
 
   /** What comes from now on are other calls. */
   forget(values: Values): void {
-    values.fill(0, this.#at, this.#at + TERMS);
+    values.fill(0, this.#at, this.#at + DECAYED);
     values.fill(0, this.#elapsedAt, this.#elapsedAt + BUCKETS);
     values[this.#at + WEIGHT] = 1;
     values[this.#at + CALLS_IN_ALL] = 0;

@@ -66,6 +66,10 @@ export const OPERATION_WORK_US = 5;
 
 export const termOf = (sums: ArrayLike<number>, term: TallyTerm): number => sums[TERM_AT[term]] ?? 0;
 
+/** What callers waited beside the sandbox, µs, of calls whose door was a node. Straight from Redis come calls whose callers' way nobody sees: of theirs it is what the module takes. */
+export const callUsOf = (sums: ArrayLike<number>): number =>
+  Math.max(0, termOf(sums, "elapsedUs") - termOf(sums, "serviceUs") - termOf(sums, "queueUs"));
+
 /** Of one call, µs: far beyond any deadline, so that a node that was stopped for a while is believed. */
 const US_MAX = 1e10;
 /** As the greatest limit of a function is. */
