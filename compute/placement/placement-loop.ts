@@ -6,7 +6,7 @@ import { CALLERS_GROWN_MIN } from "#runtime/placement/called-function.ts";
 import { callersAfter, callersGrown, inFlightAt, type Callers } from "#runtime/placement/callers.ts";
 import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
 import { type FunctionState, type Transition } from "#runtime/placement/function-state.ts";
-import { type Rules } from "#runtime/placement/situation.ts";
+import { type Rules, type Situation } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
@@ -27,11 +27,13 @@ import {
   type ReckonedWork,
   type CallsWork,
 } from "#runtime/placement/calls-work.ts";
+import { fillsPool } from "#runtime/placement/surging.ts";
 import { UnexplainedWork } from "#runtime/placement/unexplained-work.ts";
 import { NO_WAITS, waitsWith, withWaits, type Waits } from "#runtime/placement/waits.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { isPlausible, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
+import { Hurries } from "./hurries.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
 /** A node that was silent for so long takes no part; one that has calls is heard at least four times a second, but for what it stands still. Chosen. */
@@ -45,6 +47,10 @@ const STEP_MS_MAX = 750;
  * has to be among the 1.6 s that a profile knows (calls-by-time.ts).
  */
 const SOON_MS = 500;
+/** For surges so many steps come as soon as with few functions, … */
+const HURRIES = 3;
+/** … and then one more in this time, whatever surges: half a percent of a core with a thousand functions. Chosen: who has to leave may have to be visited for before. */
+const HURRIES_EVERY_MS = 3_000;
 /** More nodes than a plan is made for: those beyond are not counted. */
 const NODES_MAX = 1_024;
 
@@ -101,6 +107,11 @@ export class PlacementLoop {
   #steppedMs = -Infinity;
   /** Whether anything was at the last step. */
   #wasUrgent = false;
+  /** A surge would fill a pool, and the next step does not wait for its time. */
+  #isHurried = false;
+  readonly #hurries = new Hurries(HURRIES, HURRIES_EVERY_MS);
+  /** When the last window came, and how long after the one before. */
+  #told = { atMs: -Infinity, gapMs: WINDOW_MS };
   /** Calls in flight, to those that have been usual. */
   #grown = { atMs: -Infinity, times: 1 };
   #decidedMs: number | null = null;
@@ -199,17 +210,34 @@ export class PlacementLoop {
       return counts === null || counts === version;
     });
     if (current.length < tallies.length) this.#options.onOtherVersion();
-    for (const name of this.#profiles.fold(current, this.#options.nowMs(), stretchMs)) this.#shifted.add(name);
-    this.reviewSoon(windowMsOf(tallies.length));
+    const nowMs = this.#options.nowMs();
+    const { shifted, surging } = this.#profiles.fold(current, nowMs, stretchMs);
+    for (const name of shifted) this.#shifted.add(name);
+    this.#told = { atMs: nowMs, gapMs: Math.min(nowMs - this.#told.atMs, STRETCH_MS_MAX) };
+    this.#isHurried ||= surging.length > 0 && this.#isInHurry(surging, nowMs);
+    // The next window comes about as long after this one as this one after the one before: the nearer one to the time.
+    this.#reviewIn(this.#told.gapMs / 2);
   }
 
-  /** Something is not as it was at the last step. `windowMs`: of the window that says so. */
-  reviewSoon(windowMs = WINDOW_MS): void {
+  /** Something is not as it was at the last step. */
+  reviewSoon(): void {
+    this.#reviewIn(0);
+  }
+
+  /** Now, where that is at most so long before its time; else with the first window after it: what comes in these moments is known when one is told, and forgotten by half before the next. */
+  #reviewIn(earlyMs: number): void {
     const waitMs = this.#steppedMs + this.#intervalMs() - this.#options.nowMs();
-    // A window of the only node comes a little before or after the time.
-    if (waitMs < Math.min(windowMs / 4, WINDOW_MS)) return this.#review();
+    if (waitMs <= earlyMs) return this.#review();
     clearTimeout(this.#due);
-    this.#due = setTimeout(() => this.#review(), waitMs).unref();
+    // Nobody may be called any more.
+    this.#due = setTimeout(() => this.#review(), waitMs + this.#longestWindowMs() + WINDOW_MS).unref();
+  }
+
+  /** Between two steps that come when it is time for them. */
+  #isInHurry(surging: readonly string[], nowMs: number): boolean {
+    const step = this.#step;
+    if (step === null || this.#usualMs() <= WINDOW_MS) return false;
+    return this.#hurries.mayHurry(nowMs) && fillsPool(surging, step, this.#situation(nowMs));
   }
 
   close(): void {
@@ -219,7 +247,9 @@ export class PlacementLoop {
   /** Of what is urgent the first does not wait for the others. What is so at the next step as well does: among many there is always one. */
   #intervalMs(): number {
     const usualMs = this.#usualMs();
-    if (usualMs <= WINDOW_MS || !this.#isUrgent()) return usualMs;
+    if (usualMs <= WINDOW_MS) return usualMs;
+    if (this.#isHurried) return WINDOW_MS;
+    if (!this.#isUrgent()) return usualMs;
     return this.#wasUrgent ? Math.min(usualMs, SOON_MS) : WINDOW_MS;
   }
 
@@ -242,23 +272,13 @@ export class PlacementLoop {
   #review(): void {
     clearTimeout(this.#due);
     this.#due = undefined;
-    const { nowMs: clock, rules, surroundings, onPlacements, onTransition } = this.#options;
+    const { nowMs: clock, onPlacements, onTransition } = this.#options;
     const nowMs = clock();
     this.#wasUrgent = this.#isUrgent();
     this.#steppedMs = nowMs;
-    const around = surroundings();
-    const work = this.#workBy(around.constants);
-    const capacity = this.#capacity(around.storage, otherCores(work), nowMs);
-    const situation = {
-      nowMs,
-      heardMs: this.#heardMs(nowMs),
-      profiles: this.#profiles,
-      shifted: new Set(this.#shifted),
-      constants: this.#refined(around, work, nowMs),
-      capacity,
-      callersGrown: callersGrown(this.#nodes.values(), nowMs),
-      rules: rules(),
-    };
+    if (this.#isHurried) this.#hurries.count(nowMs);
+    this.#isHurried = false;
+    const situation = this.#situation(nowMs);
     this.#shifted.clear();
     const before = this.#state;
     this.#step = advance(before, situation);
@@ -272,6 +292,21 @@ export class PlacementLoop {
     if (!isOther(before, this.#state)) return;
     this.#decidedMs = nowMs;
     onPlacements(this.placements);
+  }
+
+  #situation(nowMs: number): Situation {
+    const around = this.#options.surroundings();
+    const work = this.#workBy(around.constants);
+    return {
+      nowMs,
+      heardMs: this.#heardMs(nowMs),
+      profiles: this.#profiles,
+      shifted: new Set(this.#shifted),
+      constants: this.#refined(around, work, nowMs),
+      capacity: this.#capacity(around.storage, otherCores(work), nowMs),
+      callersGrown: callersGrown(this.#nodes.values(), nowMs),
+      rules: this.#options.rules(),
+    };
   }
 
   #workBy(constants: CostConstants): NodeWork {
@@ -325,9 +360,13 @@ export class PlacementLoop {
 
   /** As late as windows of usual length are no step is: only what longer ones keep back is waited for. */
   #heardMs(nowMs: number): number {
+    return nowMs - (this.#longestWindowMs() - WINDOW_MS);
+  }
+
+  #longestWindowMs(): number {
     let longestMs = WINDOW_MS;
     for (const { windowMs } of this.#nodes.values()) longestMs = Math.max(longestMs, windowMs);
-    return nowMs - (longestMs - WINDOW_MS);
+    return longestMs;
   }
 
   /** `otherCores`: that each node keeps busy without any call. */
