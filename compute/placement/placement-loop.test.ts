@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { resumed, type Step } from "#runtime/placement/controller.ts";
 import { functionCosts } from "#runtime/placement/function-costs.ts";
 import { placeOf, type Placement } from "#runtime/placement/plan.ts";
@@ -168,6 +168,23 @@ const loopOf = (functions: number) => {
     });
     loop.take(readWindow(text)!);
   };
+  /** Of each function one call in a window that computes for 100 µs, and of some more. */
+  const callFor = (ms: number, more: Readonly<Record<string, number>> = {}, machine = MACHINE): void => {
+    const tally = new SampleTally();
+    let last: Step | null = loop.step;
+    for (const endMs = nowMs + ms; nowMs < endMs;) {
+      nowMs += WINDOW_MS;
+      for (const name of names) {
+        const sample = { ...NO_USAGE, function: name, version: "1", side: "compute", outcome: "ok" } as const;
+        for (let call = 0; call < 1 + (more[name] ?? 0); call++)
+          tally.record({ ...sample, cpuUs: 100, wallUs: 110 }, 120);
+      }
+      const told = { stretchMs: WINDOW_MS, inFlight: 1, nodeCores: 0.5, hostCores: null, ...tally.take() };
+      loop.take({ node: "n", machine, ...told });
+      if (loop.step !== last) steps.push(nowMs);
+      last = loop.step;
+    }
+  };
   const deploy = (other: string): void => {
     version = other;
   };
@@ -176,6 +193,7 @@ const loopOf = (functions: number) => {
     plans,
     steps,
     runFor,
+    callFor,
     walkFor,
     readFor,
     crowdFor,
@@ -555,6 +573,63 @@ test("where one after the other is not what it was, the first comes at once and 
   expect(first).toBeLessThan(750);
   expect(others.length).toBeGreaterThan(2);
   expect(others).toEqual(others.map(() => 500));
+});
+
+describe("where many functions are called", () => {
+  /** In a window, beside 200 that have a call each, which take about half of the cores there are. */
+  const afterSurge = (calls: number, cores: number): readonly number[] => {
+    const { steps, callFor } = loopOf(200);
+    const machine = { ...MACHINE, cpus: Array.from({ length: cores }, (_core, at) => at), cores };
+    callFor(3_000, { f0: 20 }, machine);
+    // A step has just been made then.
+    const before = steps.length;
+    while (steps.length === before) callFor(WINDOW_MS, { f0: 20 }, machine);
+    const known = steps.length;
+    callFor(600, { f0: calls }, machine);
+    return gapsOf(steps.slice(known - 1));
+  };
+
+  test("a surge that would fill a pool is not left waiting for the next step", () => {
+    expect(Math.min(...afterSurge(320, 2))).toBeLessThan(100);
+  });
+
+  test.each([
+    ["one that leaves all pools with room", 320, 16],
+    ["one of little work", 35, 2],
+  ])("%s waits for it", (_, calls, cores) => {
+    expect(new Set(afterSurge(calls, cores))).toEqual(new Set([150]));
+  });
+
+  test("a surge one after the other hurries few steps, and the others come when it is time for them", () => {
+    const { steps, callFor } = loopOf(200);
+    callFor(3_000);
+    const known = steps.length;
+    for (let at = 0; at < 60; at++) callFor(150, { [`f${at}`]: 320 });
+    const gaps = gapsOf(steps.slice(known - 1));
+    const hurried = gaps.filter((ms) => ms < 150).length;
+    expect(hurried).toBeGreaterThanOrEqual(3);
+    expect(hurried).toBeLessThanOrEqual(3 + 9_000 / 3_000);
+  });
+
+  describe("as time passes", () => {
+    beforeEach(() => void vi.useFakeTimers());
+    afterEach(() => void vi.useRealTimers());
+
+    test("a step that is due comes with a window, and by itself where none comes any more", () => {
+      const { loop, callFor } = loopOf(200);
+      let byItself = 0;
+      for (let ms = 0; ms < 3_000; ms += WINDOW_MS) {
+        callFor(WINDOW_MS);
+        const { step } = loop;
+        vi.advanceTimersByTime(WINDOW_MS);
+        if (loop.step !== step) byItself += 1;
+      }
+      expect(byItself).toBe(0);
+      const { step } = loop;
+      vi.advanceTimersByTime(300);
+      expect(loop.step).not.toBe(step);
+    });
+  });
 });
 
 test("while it is to be seen what has come of a move or a trial a step comes within half a second", () => {

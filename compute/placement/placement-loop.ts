@@ -11,7 +11,7 @@ import {
   type FunctionState,
   type Transition,
 } from "#runtime/placement/function-state.ts";
-import { type Rules } from "#runtime/placement/situation.ts";
+import { type Rules, type Situation } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
@@ -32,11 +32,13 @@ import {
   type ReckonedWork,
   type CallsWork,
 } from "#runtime/placement/calls-work.ts";
+import { fillsPool } from "#runtime/placement/surging.ts";
 import { UnexplainedWork } from "#runtime/placement/unexplained-work.ts";
 import { NO_WAITS, waitsWith, withWaits, type Waits } from "#runtime/placement/waits.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { isPlausible, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
+import { Hurries } from "./hurries.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
 /** A node that was silent for so long takes no part; one that has calls is heard at least four times a second, but for what it stands still. Chosen. */
@@ -52,6 +54,10 @@ const STEP_MS_MAX = 750;
 const SOON_MS = 500;
 /** Since the window before a window has lasted, where calls come one after another, so many times its usual length at most: what ends it is late where others keep the core busy. Chosen. */
 const WINDOW_LATE_MAX = 2;
+/** For surges so many steps come as soon as with few functions, … */
+const HURRIES = 3;
+/** … and then one more in this time, whatever surges: half a percent of a core with a thousand functions. Chosen: who has to leave may have to be visited for before. */
+const HURRIES_EVERY_MS = 3_000;
 /** More nodes than a plan is made for: those beyond are not counted. */
 const NODES_MAX = 1_024;
 
@@ -108,6 +114,11 @@ export class PlacementLoop {
   #steppedMs = -Infinity;
   /** Whether anything was at the last step. */
   #wasUrgent = false;
+  /** A surge would fill a pool, and the next step does not wait for its time. */
+  #isHurried = false;
+  readonly #hurries = new Hurries(HURRIES, HURRIES_EVERY_MS);
+  /** When the last window came, and how long after the one before. */
+  #told = { atMs: -Infinity, gapMs: WINDOW_MS };
   /** Calls in flight, to those that have been usual. */
   #grown = { atMs: -Infinity, times: 1 };
   #decidedMs: number | null = null;
@@ -220,17 +231,33 @@ export class PlacementLoop {
     });
     if (current.length < tallies.length) this.#options.onOtherVersion();
     const nowMs = this.#options.nowMs();
-    for (const name of this.#profiles.fold(current, nowMs, stretchMs, isDirect)) this.#shifted.add(name);
-    this.reviewSoon(windowMsOf(tallies.length));
+    const { shifted, surging } = this.#profiles.fold(current, nowMs, stretchMs, isDirect);
+    for (const name of shifted) this.#shifted.add(name);
+    this.#told = { atMs: nowMs, gapMs: Math.min(nowMs - this.#told.atMs, STRETCH_MS_MAX) };
+    this.#isHurried ||= surging.length > 0 && this.#isInHurry(surging, nowMs);
+    // The next window comes about as long after this one as this one after the one before: the nearer one to the time.
+    this.#reviewIn(this.#told.gapMs / 2);
   }
 
-  /** Something is not as it was at the last step. `windowMs`: of the window that says so. */
-  reviewSoon(windowMs = WINDOW_MS): void {
+  /** Something is not as it was at the last step. */
+  reviewSoon(): void {
+    this.#reviewIn(0);
+  }
+
+  /** Now, where that is at most so long before its time; else with the first window after it: what comes in these moments is known when one is told, and forgotten by half before the next. */
+  #reviewIn(earlyMs: number): void {
     const waitMs = this.#steppedMs + this.#intervalMs() - this.#options.nowMs();
-    // A window of the only node comes a little before or after the time.
-    if (waitMs < Math.min(windowMs / 4, WINDOW_MS)) return this.#review();
+    if (waitMs <= earlyMs) return this.#review();
     clearTimeout(this.#due);
-    this.#due = setTimeout(() => this.#review(), waitMs).unref();
+    // Nobody may be called any more.
+    this.#due = setTimeout(() => this.#review(), waitMs + this.#longestWindowMs() + WINDOW_MS).unref();
+  }
+
+  /** Between two steps that come when it is time for them. */
+  #isInHurry(surging: readonly string[], nowMs: number): boolean {
+    const step = this.#step;
+    if (step === null || this.#usualMs() <= WINDOW_MS) return false;
+    return this.#hurries.mayHurry(nowMs) && fillsPool(surging, step, this.#situation(nowMs));
   }
 
   close(): void {
@@ -240,7 +267,9 @@ export class PlacementLoop {
   /** Of what is urgent the first does not wait for the others. What is so at the next step as well does: among many there is always one. */
   #intervalMs(): number {
     const usualMs = this.#usualMs();
-    if (usualMs <= WINDOW_MS || !this.#isUrgent()) return usualMs;
+    if (usualMs <= WINDOW_MS) return usualMs;
+    if (this.#isHurried) return WINDOW_MS;
+    if (!this.#isUrgent()) return usualMs;
     return this.#wasUrgent ? Math.min(usualMs, SOON_MS) : WINDOW_MS;
   }
 
@@ -263,23 +292,13 @@ export class PlacementLoop {
   #review(): void {
     clearTimeout(this.#due);
     this.#due = undefined;
-    const { nowMs: clock, rules, surroundings, onPlacements } = this.#options;
+    const { nowMs: clock, onPlacements } = this.#options;
     const nowMs = clock();
     this.#wasUrgent = this.#isUrgent();
     this.#steppedMs = nowMs;
-    const around = surroundings();
-    const work = this.#workBy(around.constants);
-    const capacity = this.#capacity(around.storage, otherCores(work), nowMs);
-    const situation = {
-      nowMs,
-      heardMs: this.#heardMs(nowMs),
-      profiles: this.#profiles,
-      shifted: new Set(this.#shifted),
-      constants: this.#refined(around, work, nowMs),
-      capacity,
-      callersGrown: callersGrown(this.#nodes.values(), nowMs),
-      rules: rules(),
-    };
+    if (this.#isHurried) this.#hurries.count(nowMs);
+    this.#isHurried = false;
+    const situation = this.#situation(nowMs);
     this.#shifted.clear();
     const before = this.#state;
     this.#step = advance(before, situation);
@@ -297,6 +316,21 @@ export class PlacementLoop {
       this.#transitions.add(transition);
       this.#options.onTransition(transition);
     }
+  }
+
+  #situation(nowMs: number): Situation {
+    const around = this.#options.surroundings();
+    const work = this.#workBy(around.constants);
+    return {
+      nowMs,
+      heardMs: this.#heardMs(nowMs),
+      profiles: this.#profiles,
+      shifted: new Set(this.#shifted),
+      constants: this.#refined(around, work, nowMs),
+      capacity: this.#capacity(around.storage, otherCores(work), nowMs),
+      callersGrown: callersGrown(this.#nodes.values(), nowMs),
+      rules: this.#options.rules(),
+    };
   }
 
   #workBy(constants: CostConstants): NodeWork {
@@ -351,9 +385,13 @@ export class PlacementLoop {
 
   /** As late as windows of usual length are no step is: only what longer ones keep back is waited for. */
   #heardMs(nowMs: number): number {
+    return nowMs - (this.#longestWindowMs() - WINDOW_MS);
+  }
+
+  #longestWindowMs(): number {
     let longestMs = WINDOW_MS;
     for (const { windowMs } of this.#nodes.values()) longestMs = Math.max(longestMs, windowMs);
-    return nowMs - (longestMs - WINDOW_MS);
+    return longestMs;
   }
 
   /** `otherCores`: that each node keeps busy without any call. */

@@ -5,7 +5,19 @@ import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import type { CallObserver } from "../node/invoke.ts";
+import { Hurries } from "./hurries.ts";
+import { LoadGrowth } from "./load-growth.ts";
 import type { Machine, SampleWindow } from "./messages.ts";
+
+/**
+ * Where there is suddenly more to do the window that is under way ends, and those that begin within this are of the shortest: what the first has of a surge is lost among what was before it, and the three after it tell
+ * how many calls come. Chosen.
+ */
+const HURRIED_MS = 100;
+/** Twice, … */
+const HURRIES = 2;
+/** … and then once in this time: such a window has nearly as many tallies as a long one, and whoever reads it pays by these. Chosen: half a percent of a core with a thousand functions. */
+const HURRIES_EVERY_MS = 3_000;
 
 interface WindowOptions {
   readonly node: string;
@@ -19,10 +31,14 @@ interface WindowOptions {
 export class SampleWindows implements CallObserver {
   readonly #options: WindowOptions;
   readonly #tally = new SampleTally();
+  readonly #growth = new LoadGrowth();
   #timer: NodeJS.Timeout | undefined;
   #sinceMs = performance.now();
   /** When the first call of this window ended. */
   #begunMs = 0;
+  /** When there was suddenly more to do. */
+  #hurriedMs = -Infinity;
+  readonly #hurries = new Hurries(HURRIES, HURRIES_EVERY_MS);
   /** At `#sinceMs`: of this process, and of its hosts. */
   #cpuBeforeUs = 0;
   #hostsBeforeUs: number | null = 0;
@@ -57,20 +73,34 @@ export class SampleWindows implements CallObserver {
 
   #record(sample: Sample, elapsedUs: number): void {
     this.#tally.record(sample, elapsedUs);
+    this.#growth.add(sample);
     // An idle node has no timer, and costs nothing.
     if (this.#timer !== undefined) return;
     this.#begunMs = performance.now();
-    this.#endAt(WINDOW_MS, 0);
+    this.#lookIn(WINDOW_MS);
   }
 
-  /** Of its beginning; or later, if it has more tallies by then than such a one. */
-  #endAt(lengthMs: number, lastedMs: number): void {
-    const end = (): void => {
-      const wholeMs = windowMsOf(this.#tally.size);
-      if (wholeMs > lengthMs) this.#endAt(wholeMs, lengthMs);
-      else this.#send();
+  /** Whether it is over: later if it has more tallies by then, and sooner if there is more to do. */
+  #lookIn(ms: number): void {
+    const look = (): void => {
+      const nowMs = performance.now();
+      const isHurried = this.#isHurried(nowMs);
+      const leftMs = this.#begunMs + windowMsOf(this.#tally.size) - nowMs;
+      // A timer is a little early or late.
+      if (isHurried || leftMs < 1) this.#send();
+      else this.#lookIn(Math.min(WINDOW_MS, leftMs));
     };
-    this.#timer = setTimeout(end, lengthMs - lastedMs).unref();
+    this.#timer = setTimeout(look, ms).unref();
+  }
+
+  #isHurried(nowMs: number): boolean {
+    const isGrown = this.#growth.isGrown(this.#options.inFlight(), nowMs);
+    const isOver = nowMs - this.#hurriedMs >= HURRIED_MS;
+    if (!isOver) return true;
+    if (!isGrown || !this.#hurries.mayHurry(nowMs)) return false;
+    this.#hurries.count(nowMs);
+    this.#hurriedMs = nowMs;
+    return true;
   }
 
   #send(): void {

@@ -99,7 +99,7 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
     const ran = { compute: 0, storage: 0 };
     for (const { side, sums } of tallies) ran[side] += termOf(sums, "calls");
     const nowMs = ms + STRETCH_MS;
-    const shifted = new Set(profiles.fold(tallies, nowMs, STRETCH_MS));
+    const shifted = new Set(profiles.fold(tallies, nowMs, STRETCH_MS).shifted);
     const { rules, constants } = decider;
     const capacity = { ...world.capacityAt(ms), callers: now.inFlight };
     callers = callersAfter(callers, { inFlight: now.inFlight, windowMs: STRETCH_MS }, nowMs);

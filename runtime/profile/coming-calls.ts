@@ -190,9 +190,10 @@ export class ComingCalls {
 
   /**
    * All that came on a side over a stretch that ends now, and those of them that run there whatever the plan says; `lastedMs`: since the first of them. What comes
-   * back after a pause is taken for what it was before it until it is known: a rate that began anew would have a full pool half empty for some tenths of a second.
+   * back after a pause is taken for what it was before it until it is known: a rate that began anew would have a full pool half empty for some tenths of a second. True: many more come in
+   * these moments than usual.
    */
-  addStretch(values: Values, tally: Came, stretchMs: number, lastedMs: number, nowMs: number): void {
+  addStretch(values: Values, tally: Came, stretchMs: number, lastedMs: number, nowMs: number): boolean {
     const { side, sums } = tally;
     const calls = sums[TERM_AT.calls]! + sums[TERM_AT.untold]!;
     const fixed = sums[TERM_AT.fixed]!;
@@ -210,8 +211,10 @@ export class ComingCalls {
     this.#surging.addStretch(values, side, calls, fixed, cameMs, nowMs);
     const usual = this.#usual.all(values, this.#forMs(values, nowMs), nowMs);
     this.#most.add(values, usual, nowMs);
+    const isSurge = this.#isSurge(values, usual, nowMs);
     // What surges is held against what was before.
-    if (!this.#isSurge(values, usual, nowMs)) this.#known.add(values, usual, nowMs);
+    if (!isSurge) this.#known.add(values, usual, nowMs);
+    return isSurge;
   }
 
   /** Since the last call. `backMs`: when calls came again. */

@@ -44,6 +44,7 @@ export class FunctionProfile {
   /** Until then calls of before the last shift may come; null: they are forgotten. */
   #straysUntilMs: number | null = null;
   #shiftedTimes = 1;
+  #hasSurged = false;
 
   constructor(version: string) {
     this.version = version;
@@ -58,7 +59,7 @@ export class FunctionProfile {
     const values = this.#values;
     const { side, sums } = tally;
     const calls = sums[TERM_AT.calls]!;
-    COMING.addStretch(values, tally, stretchMs, lastedMs, nowMs);
+    this.#hasSurged = COMING.addStretch(values, tally, stretchMs, lastedMs, nowMs);
     RECENT.count(values, calls + sums[TERM_AT.untold]!, nowMs);
     this.byTime.fold(tally, nowMs, lastedMs);
     const own = SIDES[side];
@@ -146,6 +147,11 @@ export class FunctionProfile {
   /** As fast as a plan follows them. */
   rates(nowMs: number): Rates {
     return COMING.rates(this.#values, nowMs);
+  }
+
+  /** Whether many more calls came than usual when it was last heard of. */
+  get hasSurged(): boolean {
+    return this.#hasSurged;
   }
 
   /** The last stretch without calls; null: there was none. */

@@ -210,7 +210,8 @@ describe("profiles", () => {
   test("a shift is told, and what was known before it is gone on both sides", () => {
     const profiles = new Profiles();
     let nowMs = 0;
-    const fold = (change: Partial<Sample>) => profiles.fold(stretch(20, change), (nowMs += STRETCH_MS), STRETCH_MS);
+    const fold = (change: Partial<Sample>) =>
+      profiles.fold(stretch(20, change), (nowMs += STRETCH_MS), STRETCH_MS).shifted;
     fold({ side: "storage", cpuUs: 100 });
     for (let at = 0; at < 20; at++) expect(fold({ cpuUs: 95 + (at % 10) })).toEqual([]);
     const shifts = Array.from({ length: 8 }, (_, at) => fold({ cpuUs: 1_000 + at }));
@@ -223,7 +224,7 @@ describe("profiles", () => {
     const shiftsAfter = (pauseMs: number, coldMs: number): readonly string[] => {
       const profiles = new Profiles();
       let nowMs = 0;
-      const fold = (cpuUs: number) => profiles.fold(stretch(20, { cpuUs }), (nowMs += STRETCH_MS), STRETCH_MS);
+      const fold = (cpuUs: number) => profiles.fold(stretch(20, { cpuUs }), (nowMs += STRETCH_MS), STRETCH_MS).shifted;
       for (let at = 0; at < 20; at++) fold(95 + (at % 10));
       nowMs += pauseMs;
       return Array.from({ length: 20 }, (_, at) => fold(at * STRETCH_MS < coldMs ? 300 : 100)).flat();
@@ -237,7 +238,7 @@ describe("profiles", () => {
     const profiles = new Profiles();
     let nowMs = 0;
     const fold = (calls: number, change: Partial<Sample>) =>
-      profiles.fold(stretch(calls, change), (nowMs += STRETCH_MS), STRETCH_MS);
+      profiles.fold(stretch(calls, change), (nowMs += STRETCH_MS), STRETCH_MS).shifted;
     for (let at = 0; at < 20; at++) {
       fold(20, { cpuUs: 100 + (at % 10) });
       fold(1, { side: "storage", cpuUs: 900 + at });
@@ -251,7 +252,7 @@ describe("profiles", () => {
     const profiles = new Profiles();
     let atMs = 0;
     const fold = (...tallies: readonly Tally[]): readonly string[] =>
-      profiles.fold(tallies, (atMs += STRETCH_MS), STRETCH_MS);
+      profiles.fold(tallies, (atMs += STRETCH_MS), STRETCH_MS).shifted;
     const cpuUs = (side: "compute" | "storage"): number | undefined =>
       profiles.get("khop")?.estimates(atMs)[side]?.cpuUs;
     for (let at = 0; at < 40; at++) fold(...stretch(10, { cpuUs: 4_000 }));
@@ -277,7 +278,7 @@ describe("profiles", () => {
     const profiles = new Profiles();
     let atMs = 0;
     const fold = (tallies: readonly Tally[]): boolean =>
-      profiles.fold(tallies, (atMs += STRETCH_MS), STRETCH_MS).length > 0;
+      profiles.fold(tallies, (atMs += STRETCH_MS), STRETCH_MS).shifted.length > 0;
     for (let at = 0; at < 40; at++) fold(stretch(1_000, { side: "storage", cpuUs: 100 }));
     for (let at = 0; at < 80; at++) fold(stretch(5, { cpuUs: 100 }));
     const told = Array.from({ length: 10 }, () => fold(stretch(5, { cpuUs: 4_000 })));

@@ -8,15 +8,23 @@ import { windowMsOf } from "./window-length.ts";
 /** At most 9 KiB each, of which two sides are 2 KiB each and what calls took by time is 3 KiB: 36 MiB in all. */
 export const PROFILES_MAX = TALLIED_FUNCTIONS_MAX;
 
+/** What a window tells of functions, by their names. */
+export interface Changed {
+  /** They are not what they were. */
+  readonly shifted: readonly string[];
+  /** Many more calls of them come than usual. */
+  readonly surging: readonly string[];
+}
+
 export class Profiles {
   readonly #functions = new Map<string, FunctionProfile>();
 
   /**
-   * What one node, or the storage side, saw in the last `stretchMs`; each is plausible. `isDirect`: of calls that came straight to Redis. The names of the functions
-   * that are not what they were. A new version is a new function.
+   * What one node, or the storage side, saw in the last `stretchMs`; each is plausible. `isDirect`: of calls that came straight to Redis. A new version is a new
+   * function.
    */
-  fold(tallies: readonly Tally[], nowMs: number, stretchMs: number, isDirect = false): readonly string[] {
-    const shifted: string[] = [];
+  fold(tallies: readonly Tally[], nowMs: number, stretchMs: number, isDirect = false): Changed {
+    const [shifted, surging]: [string[], string[]] = [[], []];
     const lastedMs = Math.min(stretchMs, windowMsOf(tallies.length));
     for (const tally of tallies) {
       const { function: name, version } = tally;
@@ -26,9 +34,10 @@ export class Profiles {
         this.#functions.set(name, profile);
       }
       if (profile.fold(tally, nowMs, stretchMs, lastedMs, isDirect)) shifted.push(name);
+      if (profile.hasSurged) surging.push(name);
     }
     if (this.#functions.size > PROFILES_MAX) this.#makeRoom();
-    return shifted;
+    return { shifted, surging };
   }
 
   get(name: string): FunctionProfile | undefined {
