@@ -8,11 +8,12 @@
 // stands beside. Locus knows the functions when it is measured: from the sweep, and from the rows before. Where it is undecided whether enough
 // is kept, the loads that tell take further turns (`placement` has more of that), not those over HTTP.
 //
-// And how soon does what is placed at storage leave it (`secondsToLeave`)? A chain of 16 reads with 50 µs of computing, which belongs beside its data while storage
-// can do it, and of which both sides do more. It comes at half of what storage does, which locus learns and places in the
+// And how soon does what is placed at storage leave it (`secondsToLeave`)? A chain of 16 reads with 500 µs of computing, which belongs beside its data while storage
+// can do it, and of which both sides do more: most of what it costs is its computing. (Of one with 50 µs Redis' thread, on the same core, works as much for its reads from elsewhere as the sandbox
+// beside it for all of it: such a load stays, since nothing is gained.) It comes at half of what storage does, which locus learns and places in the
 // lead-in, then from one moment to the next at three times of it. From there until the end of the first window of 50 ms of whose calls so many began at
-// compute that the part at storage is less by a tenth of what it was; all of the stretch where there is none, and where less than half was there before. Each step is of
-// a function that locus has not seen. How much was at storage before, and how many calls failed until then, stands beside.
+// compute that the part at storage is less by a tenth of what it was; all of the stretch where there is none. Each step is of
+// a function that locus has not seen; one of which less than half was at storage before says nothing. How much was at storage before, and how many calls failed until then, stands beside.
 //
 // Expectation. AutoLoc falls from 31,967 to 2,026 calls/s there without its scheduling, and keeps 31,967 with it. Queues here are bounded,
 // a refusal costs the node some microseconds, over HTTP some tens, and functions leave the side that is full.
@@ -46,7 +47,7 @@ interface Effort extends Repeats, LeavingTimes {
 const LOADS = ["walks", "mix"] as const;
 const LOADED = ["khop", "hash-password"];
 /** What leaves storage. */
-const LEAVING = "chain-16x50";
+const LEAVING = "chain-16x500";
 /** Which of them come over HTTP as well. */
 const HTTP_LOAD = "walks";
 
@@ -98,7 +99,7 @@ await runBenchmark<Effort>({
     walksOverloadKept: keptOf("walks"),
     mixOverloadKept: keptOf("mix"),
     overloadKeptHttp: kept(OFFERED_HTTP, (offered) => httpRow(HTTP_LOAD, offered)),
-    secondsToLeave: { better: "less", of: (value) => value(LEAVE_ROW) },
+    secondsToLeave: { better: "less", must: 0.1, of: (value) => value(LEAVE_ROW) },
     secondsToLeaveWorst: { better: "less", counts: "worst", of: (value) => value(LEAVE_WORST_ROW) },
     overloadKept: { better: "more", must: 0.9, aim: 0.97, worstOf: ["walksOverloadKept", "mixOverloadKept"] },
   },
