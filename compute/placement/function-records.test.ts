@@ -30,8 +30,9 @@ test("the longest that can be told is not too long", () => {
     { kind: "reverted", promisedUs: number, cameUs: number, ratio: number, retryInMs: number },
     { kind: "tried", side: "compute", partner: "f".repeat(64), ratio: number, isKept: false, brokenOff: null },
     { kind: "overload", from: number, to: number, noise: number },
+    { kind: "surge", from: number, to: number, noise: number, callsPerSecond: number, usualPerSecond: number },
   ];
-  const most = Number.MAX_SAFE_INTEGER;
+  const most = 2 ** 48;
   for (const why of longest) {
     const transitions = Array.from({ length: RECORDED_TRANSITIONS_MAX }, () => changed(why));
     const counters = { moves: most, reverts: most, flaps: most, trialsBegun: most, trialCostMs: most / 1.1 };
@@ -57,6 +58,7 @@ test.each([
   ["nonsense", "nonsense"],
   ["no counters", JSON.stringify({ transitions: [] })],
   ["a negative count", JSON.stringify({ ...json, moves: -1 })],
+  ["a count to which nothing can be added", JSON.stringify({ ...json, moves: Number.MAX_SAFE_INTEGER })],
   ["a cost that is none", JSON.stringify({ ...json, trialCostMs: null })],
   ["a time that is none", JSON.stringify({ ...json, transitions: [{ ...json.transitions[0], atMs: 1e300 }] })],
   ["a share beyond 1", JSON.stringify({ ...json, transitions: [{ ...json.transitions[0], toShare: 2 }] })],

@@ -5,19 +5,23 @@ import { Type } from "typebox";
 
 import type { FunctionRecord, Transition } from "#runtime/placement/function-state.ts";
 import { RECORDED_TRANSITIONS_MAX } from "#runtime/placement/kept-transitions.ts";
-import { count, ownTransition } from "./answers.ts";
+import { ownTransition } from "./answers.ts";
 import { reader } from "./messages.ts";
 
 /** Of one function: ten transitions of the longest are 3.3 KiB, the usual ones half of that. Those of 4,096 functions are 16 MiB at most. */
 export const RECORD_LENGTH_MAX = 4 * 1024;
 
+/** So much is left to count on to that what is told is a count still. */
+const COUNTED_MAX = 2 ** 48;
+const counted = Type.Integer({ minimum: 0, maximum: COUNTED_MAX });
+
 const read = reader(
   Type.Object({
-    moves: count,
-    reverts: count,
-    flaps: count,
-    trialsBegun: count,
-    trialCostMs: Type.Number({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    moves: counted,
+    reverts: counted,
+    flaps: counted,
+    trialsBegun: counted,
+    trialCostMs: Type.Number({ minimum: 0, maximum: COUNTED_MAX }),
     transitions: Type.Array(ownTransition, { maxItems: RECORDED_TRANSITIONS_MAX }),
   }),
 );

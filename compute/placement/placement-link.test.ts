@@ -307,6 +307,16 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
       expect(await heir.readRecords(names)).toEqual(new Map([["walk", record]]));
       heir.close();
     });
+
+    test("keeps no plan from being written where somebody has put something else in its place", async () => {
+      await other.set(RECORDS_KEY, "no hash");
+      const { version } = await link.readPlan();
+      expect(await write({}, { walk: recordText(record) })).toBe("written");
+      expect((await link.readPlan()).version).toBe(version + 1);
+      expect(await other.exists(RECORDS_KEY)).toBe(0);
+      expect(await write({}, { walk: recordText(record) })).toBe("written");
+      expect(await other.hkeys(RECORDS_KEY)).toEqual(["walk"]);
+    });
   });
 
   test("windows do not pile up before a server that is silent", async () => {

@@ -144,7 +144,7 @@ export class PlacementLink {
           return version === NO_PLAN.version ? "forgotten" : "deposed";
         }
         // A lease that its holder renewed meanwhile has been touched as well: look again whose it is.
-        if (await isExecuted(this.#transactionOf(change, records))) return "written";
+        if (await this.#isWritten(change, records)) return "written";
       }
       return "deposed";
     });
@@ -229,9 +229,24 @@ export class PlacementLink {
     } catch (error) {
       const { message } = error as Error;
       if (!message.startsWith("WRONGTYPE")) throw error;
-      this.refused(`${KEYS.records} is no hash: what was told of functions is told no more`);
-      await this.commands.del(KEYS.records);
+      await this.#dropRecords();
       return {};
+    }
+  }
+
+  async #dropRecords(): Promise<void> {
+    this.refused(`${KEYS.records} is no hash: what was told of functions is told no more`);
+    await this.commands.del(KEYS.records);
+  }
+
+  /** The plan's key is watched, and was read as what it is: one of another type is that of records, beside which all else was executed. */
+  async #isWritten(change: PlanChange, records: RecordTexts): Promise<boolean> {
+    try {
+      return await isExecuted(this.#transactionOf(change, records));
+    } catch (error) {
+      if (!(error as Error).message.startsWith("WRONGTYPE")) throw error;
+      await this.#dropRecords();
+      return true;
     }
   }
 

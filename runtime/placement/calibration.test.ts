@@ -151,14 +151,19 @@ describe("what a network takes", () => {
 
   test("is the least of PINGs, and what the least of ECHOs takes beyond the middle of PINGs beside them", () => {
     const inTurn = { pingsUs: [310, 5_000, 400], echosUs: [9_000, 700] };
-    expect(networkOf(answered(inTurn))).toEqual({ roundTripUs: 300, bytesPerUs: 100 });
+    expect(networkOf(answered(inTurn))).toEqual({ roundTripUs: 300, isSteady: false, bytesPerUs: 100 });
   });
 
   test.each([
     ["who may not ECHO", {}],
     ["whose ECHOs take no longer than PINGs do by chance", { pingsUs: [300, 800, 900], echosUs: [750, 2_000] }],
   ])("is its round trip alone for one %s", (_who, inTurn) => {
-    expect(networkOf(answered(inTurn))).toEqual({ roundTripUs: 300, bytesPerUs: null });
+    expect(networkOf(answered(inTurn))).toEqual({ roundTripUs: 300, isSteady: false, bytesPerUs: null });
+  });
+
+  test("is steady where half of the PINGs take no longer than twice the least", () => {
+    const isSteady = (pingsUs: readonly number[]) => networkOf({ ...answered({}), pingsUs })?.isSteady;
+    expect([isSteady([300, 600, 9_000]), isSteady([300, 601, 9_000])]).toEqual([true, false]);
   });
 
   test("is not known where nothing was answered", () => {
@@ -169,17 +174,19 @@ describe("what a network takes", () => {
 describe("constants over a network", () => {
   const roundTrip = fc.double({ min: 0, max: 1e6, noNaN: true });
   const bandwidth = fc.option(fc.double({ min: 1e-3, max: 1e6, noNaN: true }));
-  const network = fc.record({ roundTripUs: roundTrip, bytesPerUs: bandwidth });
+  const network = fc.record({ roundTripUs: roundTrip, isSteady: fc.boolean(), bytesPerUs: bandwidth });
   const keptOrNone = fc.option(anyConstants);
 
   test("of the usual round trip are the usual ones", () => {
-    const loopback = { roundTripUs: DEFAULT_ROUND_TRIP_US, bytesPerUs: null };
+    const loopback = { roundTripUs: DEFAULT_ROUND_TRIP_US, isSteady: true, bytesPerUs: null };
     expect(constantsOver(loopback, null)).toEqual(DEFAULT_CONSTANTS);
   });
 
   test("have rounds and calls to storage wait for so much longer, and bytes for as long as they took", () => {
     const { compute, storage } = DEFAULT_CONSTANTS;
-    expect(constantsOver({ roundTripUs: DEFAULT_ROUND_TRIP_US + 1_000, bytesPerUs: 125 }, null)).toEqual({
+    expect(
+      constantsOver({ roundTripUs: DEFAULT_ROUND_TRIP_US + 1_000, isSteady: true, bytesPerUs: 125 }, null),
+    ).toEqual({
       compute: { ...compute, roundWaitUs: compute.roundWaitUs + 1_000, bytesPerUs: 125 },
       storage: { ...storage, callWaitUs: storage.callWaitUs + 1_000 },
     });
@@ -201,7 +208,7 @@ describe("constants over a network", () => {
     fc.assert(
       fc.property(roundTrip, roundTrip, bandwidth, (one, other, bytesPerUs) => {
         const [near, far] = [Math.min(one, other), Math.max(one, other)].map((roundTripUs) =>
-          constantsOver({ roundTripUs, bytesPerUs }, null),
+          constantsOver({ roundTripUs, isSteady: true, bytesPerUs }, null),
         ) as [CostConstants, CostConstants];
         expect(far.compute.roundWaitUs).toBeGreaterThanOrEqual(near.compute.roundWaitUs);
         expect(far.storage.callWaitUs).toBeGreaterThanOrEqual(near.storage.callWaitUs);
@@ -218,15 +225,18 @@ describe("constants over a network", () => {
     fc.assert(
       fc.property(roundTrip, roundTrip, anyConstants, (one, other, kept) => {
         const [near, far] = [Math.min(one, other), Math.max(one, other)].map((roundTripUs) =>
-          constantsOver({ roundTripUs, bytesPerUs: null }, kept),
+          constantsOver({ roundTripUs, isSteady: true, bytesPerUs: null }, kept),
         ) as [CostConstants, CostConstants];
         expect(far.compute.roundWaitUs).toBeGreaterThanOrEqual(near.compute.roundWaitUs);
       }),
     );
     const { compute, storage } = DEFAULT_CONSTANTS;
     const kept = { compute: { ...compute, roundWaitUs: 100, bytesPerUs: 200 }, storage: { ...storage, callUs: 20 } };
-    const over = (roundTripUs: number) => constantsOver({ roundTripUs, bytesPerUs: null }, kept);
+    const over = (roundTripUs: number, isSteady = true) =>
+      constantsOver({ roundTripUs, isSteady, bytesPerUs: null }, kept);
     expect(over(DEFAULT_ROUND_TRIP_US + 200)).toBe(kept);
+    // What PINGs mostly waited for was no network.
+    expect(over(DEFAULT_ROUND_TRIP_US + 1_000, false)).toBe(kept);
     expect(over(DEFAULT_ROUND_TRIP_US + 1_000)).toEqual({
       compute: { ...compute, roundWaitUs: compute.roundWaitUs + 1_000 },
       storage: { ...storage, callUs: 20, callWaitUs: storage.callWaitUs + 1_000 },

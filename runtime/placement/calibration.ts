@@ -159,32 +159,44 @@ export interface RoundTrips {
 export interface Network {
   /** µs; a Redis that is never without work may have it longer than it is. */
   readonly roundTripUs: number;
+  /** PINGs mostly take about as long: that is the network, and not what else Redis does. */
+  readonly isSteady: boolean;
   /** null: bytes took no longer than PINGs differ by anyway, or were not asked for. */
   readonly bytesPerUs: number | null;
 }
+
+/** The least of PINGs is taken for the network where half of them take no longer than so many times that. Chosen. */
+const STEADY_TIMES_MAX = 2;
+
+/** 0 of none. */
+const middleOf = (us: readonly number[]): number => us.toSorted((one, other) => one - other)[us.length >> 1] ?? 0;
 
 /** null: nothing was answered. */
 export function networkOf({ pingsUs, inTurn }: RoundTrips): Network | null {
   if (pingsUs.length === 0) return null;
   // In turn both wait alike for what else Redis does, so what the least of the one takes beyond the middle of the other is no chance.
-  const sorted = inTurn.pingsUs.toSorted((one, other) => one - other);
-  const bytesUs = Math.min(...inTurn.echosUs) - (sorted[sorted.length >> 1] ?? 0);
+  const bytesUs = Math.min(...inTurn.echosUs) - middleOf(inTurn.pingsUs);
   const isKnown = inTurn.echosUs.length > 0 && bytesUs > 0;
-  return { roundTripUs: Math.min(...pingsUs), bytesPerUs: isKnown ? inTurn.bytesMoved / bytesUs : null };
+  const roundTripUs = Math.min(...pingsUs);
+  const isSteady = middleOf(pingsUs) <= STEADY_TIMES_MAX * roundTripUs;
+  return { roundTripUs, isSteady, bytesPerUs: isKnown ? inTurn.bytesMoved / bytesUs : null };
 }
 
 /**
  * With what goes by the network as that is; the rest as an earlier calibration has it (null: there was none), or as usual. One that waited for rounds about as long was over this network,
- * and was quiet: it is returned as it is.
+ * and was quiet: it is returned as it is. So is one that waited for less where PINGs mostly waited for something else.
  */
-export function constantsOver({ roundTripUs, bytesPerUs }: Network, kept: CostConstants | null): CostConstants {
+export function constantsOver(
+  { roundTripUs, isSteady, bytesPerUs }: Network,
+  kept: CostConstants | null,
+): CostConstants {
   const usual = DEFAULT_CONSTANTS;
   const moreUs = roundTripUs - DEFAULT_ROUND_TRIP_US;
   const { roundWaitUs: usualUs, roundUs, redisRoundUs } = usual.compute;
   // Whatever the network: what both ends work for a round is waited for. A call to storage waits for more than a loopback in any case.
   const roundWaitUs = finite(Math.max(roundUs + redisRoundUs, usualUs + moreUs));
   const callWaitUs = finite(usual.storage.callWaitUs + moreUs);
-  if (kept !== null && areAlike(kept.compute.roundWaitUs, roundWaitUs)) return kept;
+  if (kept !== null && !isOther(kept.compute.roundWaitUs, roundWaitUs, isSteady)) return kept;
   const { compute, storage } = kept ?? usual;
   const fastest = usual.compute.bytesPerUs;
   return {
@@ -193,9 +205,9 @@ export function constantsOver({ roundTripUs, bytesPerUs }: Network, kept: CostCo
   };
 }
 
-/** To within what calls teach. */
-const areAlike = (oneUs: number, otherUs: number): boolean =>
-  oneUs <= WAIT_TIMES_MAX * otherUs && otherUs <= WAIT_TIMES_MAX * oneUs;
+/** Beyond what calls teach. */
+const isOther = (keptUs: number, askedUs: number, isSteady: boolean): boolean =>
+  keptUs > WAIT_TIMES_MAX * askedUs || (isSteady && askedUs > WAIT_TIMES_MAX * keptUs);
 
 /** Whether a calibration may have found them: they come from Redis, where others write as well. */
 export const arePlausible = (constants: CostConstants): boolean =>

@@ -10,7 +10,7 @@ import { outlookOf } from "./optimal-shares.ts";
 import { ACTIVE_MS, hasStopped } from "./pauses.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
 import { NONE_FIXED, poolUse, type Capacity, type Load, type Offered } from "./pool-use.ts";
-import { breachesNow, isClosedAt, NO_BREACHES, tailsOf, type Breaches } from "./p99-bound.ts";
+import { breachesNow, isClosedAt, isTailKnown, NO_BREACHES, tailsOf, type Breaches } from "./p99-bound.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
@@ -49,6 +49,8 @@ export interface CalledFunction extends Candidate, Tried {
   readonly isGone: boolean;
   /** On the 99th percentile; null: there is none. */
   readonly p99UnderUs: number | null;
+  /** That of either side, µs; null: nobody asks. */
+  readonly tailsUs: Readonly<Record<Side, number>> | null;
   /** In a back-off, which nothing has ended before its time. */
   readonly isTakenBack: boolean;
   /** With what comes in these moments, where that is many more than usual; null: it is not. */
@@ -85,7 +87,7 @@ export function calledFunction(
   const { compute, storage } = costs.sides;
   const { share } = before;
   const hasStorage = capacity.storageCores > 0;
-  const { breaches, sides } = boundedSides(before, rules, { profile, costs, nowMs, hasStorage });
+  const { breaches, sides, tailsUs } = boundedSides(before, rules, { profile, costs, nowMs, hasStorage });
   const isStopped = hasStopped(profile, heardMs);
   const rates = profile.rates(nowMs);
   const seen = profile.surge(rates, nowMs);
@@ -162,6 +164,7 @@ export function calledFunction(
     isStopped,
     isGone: false,
     p99UnderUs: rules.p99UnderUs,
+    tailsUs,
     isTakenBack,
     recalled,
     trials,
@@ -223,13 +226,15 @@ function boundedSides(
   { share, breaches: before }: FunctionState,
   { p99UnderUs: boundUs }: Rules,
   { profile, costs, nowMs, hasStorage }: KnownSides,
-): { readonly breaches: Breaches; readonly sides: Bounds } {
-  if (!hasStorage) return { breaches: before, sides: COMPUTE_ONLY };
-  if (boundUs === null) return { breaches: NO_BREACHES, sides: EITHER_SIDE };
-  const bounded = { boundUs, tailsUs: tailsOf(profile, costs), share, nowMs };
+): { readonly breaches: Breaches; readonly sides: Bounds } & Pick<CalledFunction, "tailsUs"> {
+  if (!hasStorage) return { breaches: before, sides: COMPUTE_ONLY, tailsUs: null };
+  if (boundUs === null) return { breaches: NO_BREACHES, sides: EITHER_SIDE, tailsUs: null };
+  const tailsUs = tailsOf(profile, costs);
+  const known = (side: Side): boolean => isTailKnown(side, profile, costs);
+  const bounded = { boundUs, tailsUs, isKnown: { compute: known("compute"), storage: known("storage") }, share, nowMs };
   const breaches = breachesNow(before, bounded);
   const [compute, storage] = [isClosedAt("compute", breaches, bounded), isClosedAt("storage", breaches, bounded)];
-  return { breaches, sides: compute === storage ? EITHER_SIDE : compute ? STORAGE_ONLY : COMPUTE_ONLY };
+  return { breaches, sides: compute === storage ? EITHER_SIDE : compute ? STORAGE_ONLY : COMPUTE_ONLY, tailsUs };
 }
 
 interface KnownSides {

@@ -249,8 +249,8 @@ describe("the controller, under a steady load", () => {
     const left = run.transitions.filter(({ why }) => why.kind === "bound");
     expect(left.every(({ why }) => why.kind === "bound" && why.p99Us > why.p99UnderUs)).toBe(true);
     expect(left.length).toBeGreaterThanOrEqual(2);
-    // Rests of 10, 20, 40, 80 and 160 s leave room for no more; by what a percentile forgets alone there are seventeen.
-    expect(left.length).toBeLessThanOrEqual(5);
+    // Two of code that is still to be compiled, and rests of 10, 20, 40, 80 and 160 s leave room for no more; by what a percentile forgets alone there are seventeen.
+    expect(left.length).toBeLessThanOrEqual(7);
     expect(run.state.get("walk")).toMatchObject({ reverts: 0 });
   });
 

@@ -95,8 +95,8 @@ export interface FunctionState extends Placement {
   /** The last change of the share. */
   readonly moved: {
     readonly atMs: number;
-    /** Who wanted it: the model, for what it promises, and before a surge; a trial; what such calls were found to be before; or it was taken back. */
-    readonly by: "model" | "surge" | "trial" | "recall" | "revert";
+    /** Who wanted it: the model, for what it promises, and before a surge; a bound, whatever it costs; a trial; what such calls were found to be before; or it was taken back. */
+    readonly by: "model" | "surge" | "bound" | "trial" | "recall" | "revert";
     readonly fromShare: number;
     readonly promisedUs: number;
     /** Whether what came of it was held against what there was before. */

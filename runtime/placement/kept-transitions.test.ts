@@ -29,7 +29,7 @@ test("a move is kept, however often its function is visited, and tried in vain, 
     );
     kept.add(of(`g${atMs}`, MOVED, atMs));
   }
-  expect(kept.of("f").filter(({ why }) => isMove(why))).toEqual([of("f", MOVED, 0)]);
+  expect(kept.of("f").filter(isMove)).toEqual([of("f", MOVED, 0)]);
   expect(kept.of("f").map(({ atMs }) => atMs)).toEqual(
     kept
       .of("f")
@@ -37,6 +37,14 @@ test("a move is kept, however often its function is visited, and tried in vain, 
       .toSorted((one, other) => one - other),
   );
   expect(kept.of("f").at(-1)).toMatchObject({ atMs: 999 });
+});
+
+test("a closed storage has moved what was there, and nothing that was at compute", () => {
+  const closed = of("f", { kind: "closed" }, 0);
+  expect([isMove({ ...closed, fromShare: 1, toShare: 0 }), isMove({ ...closed, fromShare: 0, toShare: 0 })]).toEqual([
+    true,
+    false,
+  ]);
 });
 
 test("trials are kept, however often its calls change, and the other way round", () => {
@@ -67,7 +75,7 @@ test("a function keeps its last moves, and no more of anything than it may", () 
     }
   }
   expect(kept.of("f")).toHaveLength(TRANSITIONS_MAX);
-  expect(kept.of("f").filter(({ why }) => isMove(why))[0]).toMatchObject({ atMs: 96, why: MOVED });
+  expect(kept.of("f").filter(isMove)[0]).toMatchObject({ atMs: 96, why: MOVED });
 });
 
 test("what outlives whoever keeps them is of each kind the last ones, in their order", () => {

@@ -25,13 +25,13 @@ const MOVES: ReadonlySet<Why["kind"]> = new Set([
   "stopped",
   "pinned",
   "freed",
-  "closed",
 ]);
 
 export const RECORDED_TRANSITIONS_MAX = Object.values(RECORDED_MAX).reduce((sum, max) => sum + max, 0);
 
-/** Whether its share may be owed to it: trials that came to nothing have left it as it was. */
-export const isMove = (why: Why): boolean => MOVES.has(why.kind) || (why.kind === "tried" && why.isKept);
+/** Whether its share may be owed to it: trials that came to nothing have left it as it was, and so has a closed storage where it was at compute. */
+export const isMove = ({ why, fromShare, toShare }: Pick<Transition, "why" | "fromShare" | "toShare">): boolean =>
+  why.kind === "closed" ? fromShare !== toShare : MOVES.has(why.kind) || (why.kind === "tried" && why.isKept);
 
 export class KeptTransitions {
   readonly #byFunction = new Map<string, Transition[]>();
@@ -40,8 +40,8 @@ export class KeptTransitions {
     const own = this.#byFunction.get(transition.function) ?? [];
     this.#byFunction.set(transition.function, own);
     own.push(transition);
-    const kind = kindOf(transition.why);
-    const alike = own.filter(({ why }) => kindOf(why) === kind);
+    const kind = kindOf(transition);
+    const alike = own.filter((one) => kindOf(one) === kind);
     if (alike.length > KEPT_MAX[kind]) own.splice(own.indexOf(alike[0]!), 1);
   }
 
@@ -55,7 +55,7 @@ export class KeptTransitions {
     const left = { ...RECORDED_MAX };
     return this.of(name)
       .toReversed()
-      .filter(({ why }) => left[kindOf(why)]-- > 0)
+      .filter((one) => left[kindOf(one)]-- > 0)
       .toReversed();
   }
 
@@ -68,8 +68,9 @@ export class KeptTransitions {
 const VISITS: ReadonlySet<Why["kind"]> = new Set(["probing", "probed"]);
 const TRIALS: ReadonlySet<Why["kind"]> = new Set(["trying", "checking", "tried"]);
 
-function kindOf(why: Why): Kind {
-  if (isMove(why)) return "moved";
+function kindOf(transition: Transition): Kind {
+  const { why } = transition;
+  if (isMove(transition)) return "moved";
   if (VISITS.has(why.kind)) return "visited";
   return TRIALS.has(why.kind) ? "tried" : "learnt";
 }

@@ -105,7 +105,9 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const last = before.moved;
   const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
   const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
-  const isRefuted = last !== null && (isUndone(last, nowMs) || fromUs > PROMISE_SLACK * last.promisedUs);
+  // What a bound demanded was right whatever it cost.
+  const isRefuted =
+    last !== null && last.by !== "bound" && (isUndone(last, nowMs) || fromUs > PROMISE_SLACK * last.promisedUs);
   // That a bound is broken, or that storage runs nothing any more, says nothing of whether the move was one.
   const isMistaken = gain !== null && isRefuted && !isBlameless(candidate, last, nowMs);
   if (isBack && isMistaken && nowMs - last.atMs < VERIFY_MS) {
@@ -123,10 +125,9 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
     state: restingState(share),
     share,
     probeEvery: 0,
-    // What a bound demands is right whatever it costs.
     moved: {
       atMs: nowMs,
-      by: isRest ? "revert" : "model",
+      by: isRest ? "revert" : gain === null ? "bound" : "model",
       fromShare: isRest ? last.fromShare : before.share,
       promisedUs,
       isJudged: isRest || gain === null,
@@ -144,11 +145,9 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
 }
 
 /** Nothing but its bounds makes it move. */
-function boundWhy({ hasStorage, p99UnderUs, before }: CalledFunction, share: number): Why {
-  const breach = before.breaches[otherSide(gainingSide(before, share))];
-  return !hasStorage || p99UnderUs === null || breach === null
-    ? { kind: "closed" }
-    : { kind: "bound", p99UnderUs, p99Us: breach.p99Us };
+function boundWhy({ p99UnderUs, tailsUs, before }: CalledFunction, share: number): Why {
+  if (p99UnderUs === null || tailsUs === null) return { kind: "closed" };
+  return { kind: "bound", p99UnderUs, p99Us: tailsUs[otherSide(gainingSide(before, share))] };
 }
 
 const undoOf = ({ retryAtMs, backTo, trials: { held } }: FunctionState) => ({ retryAtMs, backTo, held });

@@ -7,11 +7,10 @@ const BOUND_US = 5_000;
 /** From one state to the next, where calls are somewhere and the 99th percentiles are so long. */
 class Bounded {
   breaches: Breaches = NO_BREACHES;
-  nowMs = 0;
+  isKnown = { compute: true, storage: true };
 
   at(nowMs: number, share: number, tailsUs: Readonly<Record<Side, number>>, boundUs: number | null = BOUND_US): this {
-    this.nowMs = nowMs;
-    const bounded = { boundUs, tailsUs, share, nowMs };
+    const bounded = { boundUs, tailsUs, isKnown: this.isKnown, share, nowMs };
     this.breaches = breachesNow(this.breaches, bounded);
     this.closed = (["compute", "storage"] as const).filter((side) => isClosedAt(side, this.breaches, bounded));
     return this;
@@ -72,6 +71,20 @@ describe("a side where a bound was broken", () => {
     const load = broken().at(1, 0.5, both(6_000, 5_001));
     expect(load.closed).toEqual(["compute", "storage"]);
     expect(load.at(2, 0.5, both(4_999, 5_000)).closed).toEqual([]);
+  });
+
+  test("rests no longer for having crossed it again and again where calls had to stay", () => {
+    const load = broken();
+    for (let at = 1; at < 20; at++) load.at(at, 1, both(7_000, at % 2 === 0 ? 5_100 : 4_900));
+    expect(load.at(20, 1, both(7_000, 5_100)).breaches.storage).toMatchObject({ restMs: 10_000 });
+  });
+
+  test("is closed while its percentile is beyond it, and no longer, where its code is still to be compiled there", () => {
+    const load = new Bounded();
+    load.isKnown = { compute: true, storage: false };
+    expect(load.at(0, 1, both(1_000, 6_000)).closed).toEqual(["storage"]);
+    expect(load.breaches).toBe(NO_BREACHES);
+    expect(load.at(1, 0, both(1_000, 5_000)).closed).toEqual([]);
   });
 });
 

@@ -5,7 +5,7 @@ import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { FunctionCosts } from "./function-costs.ts";
 
-/** The bound was broken on a side where calls were in earnest. */
+/** The bound was broken on a side where calls were, whose code was compiled there. */
 interface Breach {
   /** What the 99th percentile was then, µs. */
   readonly p99Us: number;
@@ -31,6 +31,10 @@ const REMEMBERED_RESTS = 10;
 /** A side that visits have found to keep this part of the bound is open again. Chosen: by visits it has no queues. */
 const REOPENED_BELOW = 0.8;
 
+/** Whether a side has a percentile that holds for what comes. */
+export const isTailKnown = (side: Side, profile: FunctionProfile, { sides }: FunctionCosts): boolean =>
+  sides[side].calls >= TAIL_CALLS_MIN && profile.warmMs(side) !== null;
+
 /** The 99th percentile of either side, µs: where one was called too seldom to have one its tail is to its mean as that of the other. */
 export function tailsOf(profile: FunctionProfile, { sides }: FunctionCosts): Readonly<Record<Side, number>> {
   const measured = (side: Side): number | null =>
@@ -47,6 +51,8 @@ export function tailsOf(profile: FunctionProfile, { sides }: FunctionCosts): Rea
 interface Bounded {
   readonly boundUs: number | null;
   readonly tailsUs: Readonly<Record<Side, number>>;
+  /** Whether that was measured there, of code that is compiled: first calls take many times as long. */
+  readonly isKnown: Readonly<Record<Side, boolean>>;
   /** Where its calls are. */
   readonly share: number;
   readonly nowMs: number;
@@ -67,11 +73,13 @@ function breachNow(was: Breach | null, side: Side, boundUs: number, bounded: Bou
   if (was?.isClosed === true) {
     // Another bound is asked for, which that did not break.
     if (was.p99Us <= boundUs) return null;
-    const isOver = isUsed ? tailUs <= boundUs : nowMs >= was.untilMs && tailUs <= REOPENED_BELOW * boundUs;
+    // Calls are there nonetheless, and it keeps the bound with them.
+    if (isUsed && tailUs <= boundUs) return null;
+    const isOver = !isUsed && nowMs >= was.untilMs && tailUs <= REOPENED_BELOW * boundUs;
     return isOver ? { ...was, isClosed: false, untilMs: nowMs } : was;
   }
   const isLately = was !== null && nowMs - was.untilMs < REMEMBERED_RESTS * was.restMs;
-  if (!isUsed || tailUs <= boundUs) return isLately ? was : null;
+  if (!isUsed || !bounded.isKnown[side] || tailUs <= boundUs) return isLately ? was : null;
   const restMs = isLately ? Math.min(REST_MAX_MS, 2 * was.restMs) : REST_MIN_MS;
   return { p99Us: tailUs, isClosed: true, restMs, untilMs: nowMs + restMs };
 }

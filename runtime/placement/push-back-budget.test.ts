@@ -38,6 +38,20 @@ test("what waits for its turn long does not gather", () => {
   expect(budget.isSpent).toBe(true);
 });
 
+test("a host that says that it has computed for years is believed a minute, and one that says less than nothing nothing", () => {
+  const budget = new PushBackBudget();
+  budget.pushedBack(1e15);
+  budget.ended(-1e15);
+  // A twentieth of it pays.
+  budget.ended(60e6 / 0.05);
+  expect(budget.isSpent).toBe(true);
+  budget.ended(1);
+  expect(budget.isSpent).toBe(false);
+  budget.pushedBack(-1e15);
+  budget.pushedBack(1);
+  expect(budget.isSpent).toBe(true);
+});
+
 test("whatever comes, no more is wasted than a twentieth of what is computed, a burst, and what was under way when it was spent", () => {
   const us = fc.integer({ min: 1, max: 1_000_000 });
   const call = fc.record({ backCpuUs: us, cpuUs: us, isDear: fc.boolean(), together: fc.integer({ min: 1, max: 8 }) });

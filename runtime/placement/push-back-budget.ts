@@ -8,6 +8,9 @@ const PART = 0.05;
 /** What may be wasted beyond that, and is gathered at most: ten calls of a function of which nothing is known. */
 const BURST_US = 10 * BACK_UNKNOWN_US;
 
+/** No sandbox host is believed to have computed more for nothing. Chosen: far more than calls come to before they are pushed back. */
+const DEBT_MAX_US = 60_000_000;
+
 export class PushBackBudget {
   #leftUs = BURST_US;
   #stayed = 0;
@@ -17,19 +20,19 @@ export class PushBackBudget {
     return this.#leftUs <= 0;
   }
 
-  /** Calls that would have been pushed back, and were let stay since nothing was left. */
+  /** Calls that were dearer than what is pushed back, and stayed while nothing was left. */
   get stayed(): number {
     return this.#stayed;
   }
 
   /** A call has come to its end, wherever that was. */
   ended(cpuUs: number): void {
-    this.#leftUs = Math.min(BURST_US, this.#leftUs + PART * cpuUs);
+    this.#leftUs = Math.min(BURST_US, this.#leftUs + PART * Math.max(0, cpuUs));
   }
 
   /** A call has computed for so long, and begins anew. */
   pushedBack(cpuUs: number): void {
-    this.#leftUs -= cpuUs;
+    this.#leftUs = Math.max(-DEBT_MAX_US, this.#leftUs - Math.max(0, cpuUs));
   }
 
   letStay(): void {

@@ -76,7 +76,7 @@ export function reasonText(placed: Placed): string {
 /** Why it is not at `faster` altogether, where calls take less. */
 function stayText(placed: Placed, sides: Readonly<Record<Side, ReasonSide>>, faster: Side): string {
   const { held, isCrowded, transitions, nowMs } = placed;
-  const move = transitions.findLast(({ why }) => isMove(why) && why.kind !== "stopped");
+  const move = transitions.findLast((one) => isMove(one) && one.why.kind !== "stopped");
   const why = move?.why;
   const heldMs = held === null ? 0 : held.untilMs - nowMs;
   const isHeld = held !== null && heldMs > 0;

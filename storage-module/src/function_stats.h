@@ -21,7 +21,7 @@ struct CallCounters {
   uint64_t in_flight = 0;
   std::array<uint64_t, static_cast<size_t>(Code::kCount)> outcomes = {};
   uint64_t pushed_back = 0;  ///< runs of calls that were to run elsewhere
-  uint64_t let_stay = 0;     ///< calls that would have been, but for what that had wasted before
+  uint64_t let_stay = 0;     ///< dearer than what is pushed back, while that had wasted enough
   Usage usage;
 
   void Admit();
