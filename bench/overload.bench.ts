@@ -13,7 +13,7 @@
 // beside it for all of it: such a load stays, since nothing is gained.) It comes at half of what storage does, which locus learns and places in the
 // lead-in, then from one moment to the next at three times of it. From there until the end of the first window of 50 ms of whose calls so many began at
 // compute that the part at storage is less by a tenth of what it was; all of the stretch where there is none. Each step is of
-// a function that locus has not seen; one of which less than half was at storage before says nothing. How much was at storage before, and how many calls failed until then, stands beside.
+// a function that locus has not seen; one of which less than nine tenths were at storage before says nothing. How much was at storage before, and how many calls failed until then, stands beside.
 //
 // Expectation. AutoLoc falls from 31,967 to 2,026 calls/s there without its scheduling, and keeps 31,967 with it. Queues here are bounded,
 // a refusal costs the node some microseconds, over HTTP some tens, and functions leave the side that is full.

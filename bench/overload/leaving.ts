@@ -23,8 +23,8 @@ const STEP_MS = 5;
 const FALLEN = 0.1;
 /** A window of fewer calls, as where the machine stands still, says nothing. Chosen: one call of it is half of what counts. */
 const CALLS_MIN = 20;
-/** A load of which less is at storage is not one that is placed there. Chosen. */
-const PLACED_MIN = 0.5;
+/** A load of which less is at storage was split before, or is at compute: there may be nothing to leave. Chosen. */
+const PLACED_MIN = 0.9;
 
 export interface Leaving {
   readonly seconds: number;
