@@ -45,7 +45,7 @@ export interface Answer {
 const TEXT_LENGTH_MAX = 1_024;
 
 const number = Type.Number();
-export const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const name = Type.String({ pattern: NAME_PATTERN.source });
 const text = Type.String({ maxLength: TEXT_LENGTH_MAX });
 const share = Type.Number({ minimum: 0, maximum: 1 });

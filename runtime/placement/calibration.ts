@@ -165,8 +165,10 @@ export interface Network {
   readonly bytesPerUs: number | null;
 }
 
-/** The least of PINGs is taken for the network where half of them take no longer than so many times that. Chosen. */
+/** The least of PINGs is taken for the network where half of them take no longer than so many times that; … */
 const STEADY_TIMES_MAX = 2;
+/** … else it may be longer by so much. Chosen: where one script of 14 ms followed the other it was 0.3 ms over a loopback. */
+const UNSTEADY_US = 500;
 
 /** 0 of none. */
 const middleOf = (us: readonly number[]): number => us.toSorted((one, other) => one - other)[us.length >> 1] ?? 0;
@@ -184,7 +186,7 @@ export function networkOf({ pingsUs, inTurn }: RoundTrips): Network | null {
 
 /**
  * With what goes by the network as that is; the rest as an earlier calibration has it (null: there was none), or as usual. One that waited for rounds about as long was over this network,
- * and was quiet: it is returned as it is. So is one that waited for less where PINGs mostly waited for something else.
+ * and was quiet: it is returned as it is.
  */
 export function constantsOver(
   { roundTripUs, isSteady, bytesPerUs }: Network,
@@ -205,9 +207,9 @@ export function constantsOver(
   };
 }
 
-/** Beyond what calls teach. */
+/** Beyond what calls teach, and what PINGs may have waited for something else. */
 const isOther = (keptUs: number, askedUs: number, isSteady: boolean): boolean =>
-  keptUs > WAIT_TIMES_MAX * askedUs || (isSteady && askedUs > WAIT_TIMES_MAX * keptUs);
+  keptUs > WAIT_TIMES_MAX * askedUs || askedUs > WAIT_TIMES_MAX * keptUs + (isSteady ? 0 : UNSTEADY_US);
 
 /** Whether a calibration may have found them: they come from Redis, where others write as well. */
 export const arePlausible = (constants: CostConstants): boolean =>
