@@ -26,10 +26,10 @@ export function fillsPool(surging: readonly string[], { state, unheld }: Step, s
   }
   if (loads.length === 0) return false;
   const more = outlookOf(poolUse(loads, situation.capacity), shares).utilisation;
+  const pools = POOLS.filter((pool) => pool !== "callers" && more[pool] >= MORE_MIN);
+  if (pools.length === 0) return false;
   const usual = outlookOf(unheld.use, unheld.shares).utilisation;
-  return POOLS.some(
-    (pool) => pool !== "callers" && more[pool] >= MORE_MIN && usual[pool] + more[pool] > COMFORTABLE_UTILISATION,
-  );
+  return pools.some((pool) => usual[pool] + more[pool] > COMFORTABLE_UTILISATION);
 }
 
 const moreThan = (usual: Offered, now: Offered): Offered => ({
