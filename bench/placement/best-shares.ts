@@ -1,9 +1,6 @@
 // The oracle: the fixed shares under which most is done, found by trying. First all of them on one side or the other, then one
 // function after the other on a grid, then on a finer one; and since the best of many tries was lucky as well, the best few again, and with them, as often, all
 // that put each function on one side: one of these is the best where shares in between bring nothing, and none is to be left out since its only try was unlucky.
-
-import { isDeepStrictEqual } from "node:util";
-
 /** By function, at storage. */
 export type Shares = Readonly<Record<string, number>>;
 
@@ -38,8 +35,8 @@ export async function bestShares(functions: readonly string[], measure: Measure)
         if (share >= 0 && share <= 1) await attemptNew({ ...shares, [name]: share });
     }
   }
-  const isCorner = (shares: Shares): boolean => corners.some((corner) => isDeepStrictEqual(corner, shares));
-  const finalists = ranked().filter(({ shares }, rank) => rank < FINALISTS || isCorner(shares));
+  const cornerKeys = new Set(corners.map((corner) => JSON.stringify(corner)));
+  const finalists = ranked().filter(({ shares }, rank) => rank < FINALISTS || cornerKeys.has(JSON.stringify(shares)));
   for (let again = 1; again < TRIES; again++) for (const { shares } of finalists) await attempt(shares);
   return ranked().find((one) => one.rates.length === TRIES)!.shares;
 }

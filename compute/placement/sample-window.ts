@@ -95,8 +95,7 @@ export class SampleWindows implements CallObserver {
 
   #isHurried(nowMs: number): boolean {
     const isGrown = this.#growth.isGrown(this.#options.inFlight(), nowMs);
-    const isOver = nowMs - this.#hurriedMs >= HURRIED_MS;
-    if (!isOver) return true;
+    if (nowMs - this.#hurriedMs < HURRIED_MS) return true;
     if (!isGrown || !this.#hurries.mayHurry(nowMs)) return false;
     this.#hurries.count(nowMs);
     this.#hurriedMs = nowMs;

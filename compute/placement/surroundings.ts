@@ -169,18 +169,15 @@ function countOf(told: ReadonlyMap<string, string>, name: string, max: number): 
 }
 
 function storageCallsIn(told: ReadonlyMap<string, string>): StorageCalls | null {
-  const counts = <Name extends string>(names: Readonly<Record<Name, string>>) =>
-    mapValues(names, (name) => Number(told.get(name)));
+  const counts = <Name extends string>(names: Readonly<Record<Name, string>>): Readonly<Record<Name, number>> =>
+    Object.fromEntries(Object.entries<string>(names).map(([state, name]) => [state, Number(told.get(name))])) as Record<
+      Name,
+      number
+    >;
   const calls = { now: counts(NOW), ended: counts(ENDED), letStay: Number(told.get("calls_let_stay")) };
   const all = [...Object.values(calls.now), ...Object.values(calls.ended), calls.letStay];
   return all.every((count) => Number.isSafeInteger(count) && count >= 0) ? calls : null;
 }
-
-const mapValues = <Name extends string, From, To>(
-  of: Readonly<Record<Name, From>>,
-  to: (value: From) => To,
-): Readonly<Record<Name, To>> =>
-  Object.fromEntries(Object.entries<From>(of).map(([name, value]) => [name, to(value)])) as Record<Name, To>;
 
 const isOther = (one: Surroundings["storage"]["machine"], other: typeof one): boolean =>
   one?.id !== other?.id || one?.cores !== other?.cores;
