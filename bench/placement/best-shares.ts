@@ -1,6 +1,7 @@
 // The oracle: the fixed shares under which most is done, found by trying. First all of them on one side or the other, then one
 // function after the other on a grid, then on a finer one; and since the best of many tries was lucky as well, the best few again, and with them, as often, all
 // that put each function on one side: one of these is the best where shares in between bring nothing, and none is to be left out since its only try was unlucky.
+
 /** By function, at storage. */
 export type Shares = Readonly<Record<string, number>>;
 
