@@ -41,8 +41,7 @@ interface Effort extends Repeats {
 
 await runBenchmark<Effort>({
   name: "start",
-  question:
-    "How long until a function runs that did not run before, or a node decides that did not, and what does an idle stack cost?",
+  question: "How long until a function runs, or a node decides, that did not before, and what does idling cost?",
   efforts: {
     smoke: { warmUps: 1, repetitions: 2, calls: 1, warmCalls: 1, isolates: 2, deaths: 1, restMs: 500, idleMs: 200 },
     standard: {
