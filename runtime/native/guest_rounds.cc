@@ -29,6 +29,15 @@ class Messages {
   std::string_view text_;
 };
 
+/// The first text is not copied.
+void TakeOver(std::string* text, std::string* all) {
+  if (all->empty()) {
+    all->swap(*text);
+  } else {
+    all->append(*text);
+  }
+}
+
 }  // namespace
 
 void Empty(std::string* text) {
@@ -36,16 +45,16 @@ void Empty(std::string* text) {
   if (text->capacity() > kKeepBytes) text->shrink_to_fit();
 }
 
-void KeptReads::Add(const PendingRound& round) {
+void KeptReads::Add(PendingRound* round) {
   size_t found_bytes = 0;
-  for (const PendingOperation& operation : round.operations) found_bytes += operation.found.bytes;
+  for (const PendingOperation& operation : round->operations) found_bytes += operation.found.bytes;
   const size_t before = sizeof(ReadSetHeader) + commands_.size() + replies_.size() + found_bytes_;
-  full_ |= before + round.commands.size() + round.replies.size() + found_bytes > kReadSetBytesMax;
+  full_ |= before + round->commands.size() + round->replies.size() + found_bytes > kReadSetBytesMax;
   if (full_) return;
-  commands_.append(round.commands);
-  replies_.append(round.replies);
+  TakeOver(&round->commands, &commands_);
+  TakeOver(&round->replies, &replies_);
   found_bytes_ += found_bytes;
-  for (const PendingOperation& operation : round.operations) {
+  for (const PendingOperation& operation : round->operations) {
     if (operation.found.bytes > 0) found_.push_back({operations_, operation.found});
     operations_++;
   }

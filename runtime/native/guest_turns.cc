@@ -238,7 +238,7 @@ void GuestLoop::SendRound(GuestInvocation* invocation) {
   pending.written_keys.swap(invocation->written_keys);
   pending.commands.swap(invocation->commands);
   round.commands = pending.commands;
-  if (round.commands.size() > kReadSetBytesMax) invocation->reads.Fill();
+  if (round.commands.size() > kKeptRoundBytesMax) invocation->reads.Fill();
   pending.kept = MayGoBack(*invocation) && !invocation->reads.full();
   invocation->rounds.splice(invocation->rounds.end(), idle_rounds_, idle_rounds_.begin());
   if (findable && invocation->reader != 0 && found_reads_) {
@@ -301,7 +301,7 @@ void GuestLoop::RetireRound(GuestInvocation* invocation, std::list<PendingRound>
   invocation->unanswered_bytes -= round->bytes;
   if (found_reads_) found_reads_->Drop(&*round);
   // What failed, wholly or in part, is read again.
-  if (round->kept && !round->settles_later && MayGoBack(*invocation)) invocation->reads.Add(*round);
+  if (round->kept && !round->settles_later && MayGoBack(*invocation)) invocation->reads.Add(&*round);
   round->operations.clear();
   for (std::string* text : {&round->commands, &round->replies, &round->written_keys, &round->found_replies})
     Empty(text);
@@ -330,7 +330,7 @@ void GuestLoop::OnReplies(const Replies& replies) {
   const Local<v8::Context> context = context_.Get(isolate_);
   BeginTurn(invocation);
   invocation->usage.bytes_in += replies.bytes.size();
-  if (round->replies.size() + replies.bytes.size() > kReadSetBytesMax) invocation->reads.Fill();
+  if (round->replies.size() + replies.bytes.size() > kKeptRoundBytesMax) invocation->reads.Fill();
   round->kept = round->kept && !invocation->reads.full();
   std::string_view bytes = replies.bytes;
   {

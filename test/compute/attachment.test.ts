@@ -43,10 +43,10 @@ const digging = bundleOf<{ readonly isPatient: boolean; readonly writesFirst: bo
   },
 );
 
-/** Reads 300 KiB, of which 256 are kept, and then computes for long. */
+/** Reads field after field, and then computes for long. */
 const devouring = bundleOf("devouring", async ({ redis }) => {
   let length = 0;
-  for (let field = 0; field < 10; field++) length += (await redis.hget("much", String(field)))?.length ?? 0;
+  for (let field = 0; field < 20; field++) length += (await redis.hget("much", String(field)))?.length ?? 0;
   let mixed = 0;
   for (let index = 0; index < 2e8; index++) mixed ^= Math.imul(index, mixed + 31);
   if (mixed === 0.5) throw new Error(String(length));
@@ -236,21 +236,24 @@ describe("a call of LOCUS.CALL", () => {
     await place("compute");
   });
 
-  it("is pushed back whatever it has read, and reads again what was too much to be kept", async () => {
-    const texts = Array.from(
-      { length: 10 },
-      (_, field) => [String(field), `${field}:`.padEnd(30 * 1024, "x")] as const,
-    );
+  it.each([
+    // 280 KiB, of which 256 are kept: the last two once more.
+    { what: "much", bytesOf: () => 14 * 1024, again: 2 },
+    // More than is kept of one round: from there on all.
+    { what: "much at once", bytesOf: (field: number) => (field === 2 ? 30 * 1024 : 100), again: 18 },
+  ])("is pushed back whatever it has read, and reads again what was too much to be kept: $what", async (of) => {
+    const fields = Array.from({ length: 20 }, (_, field) => field);
+    const texts = fields.map((field) => [String(field), `${field}:`.padEnd(of.bytesOf(field), "x")] as const);
     await client.hset("much", Object.fromEntries(texts));
     const there = await call(client, "devouring");
-    expect(there).toBe('[307200,"9:"]');
+    expect(there).toBe(`[${texts.reduce((sum, [, text]) => sum + text.length, 0)},"9:"]`);
     await place("storage", 20_000);
     const back = Number(await info("calls_pushed_back"));
     await client.config("RESETSTAT");
     expect(await call(client, "devouring")).toBe(there);
     expect(await info("calls_pushed_back")).toBe(String(back + 1));
-    // Ten before it was pushed back; the last two of them once more, and the one after them.
-    expect(await reads()).toBe(13);
+    // And the one after its computing.
+    expect(await reads()).toBe(20 + of.again + 1);
     await place("compute");
   });
 
