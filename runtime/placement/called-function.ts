@@ -8,6 +8,7 @@ import { functionCosts, type FunctionCosts } from "./function-costs.ts";
 import { type FunctionState, restingState } from "./function-state.ts";
 import { outlookOf } from "./optimal-shares.ts";
 import { ACTIVE_MS, hasStopped } from "./pauses.ts";
+import { excessOf, mixingSeen } from "./mixing.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
 import { NONE_FIXED, poolUse, type Capacity, type Load, type Offered } from "./pool-use.ts";
 import { breachesNow, isClosedAt, isTailKnown, NO_BREACHES, tailsOf, type Breaches } from "./p99-bound.ts";
@@ -142,7 +143,8 @@ export function calledFunction(
       })
     : NO_OVERFLOW;
   const { overflowMin, overflowTimes } = overflow;
-  const known = { ...before, paces, backCpuUs: back, overflowMin, overflowTimes, trials, regimes, breaches };
+  const mixing = mixingSeen(before.mixing, { share, costs: load.costs, capacity, nowMs });
+  const known = { ...before, paces, backCpuUs: back, overflowMin, overflowTimes, trials, regimes, breaches, mixing };
   // A split that had to be taken back says nothing of the corners.
   const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";
   const isFree = isSettled && !rests && !isStopped && (!isTakenBack || wasSplit);
@@ -175,6 +177,7 @@ export function calledFunction(
     surging,
     ebbing,
     isNewSurge: false,
+    mixingExcess: excessOf(mixing, load.costs, nowMs),
     rateSeconds: RATE_SECONDS,
     hasMovedLately: before.moved !== null && nowMs - before.moved.atMs < FLAP_MS,
     bounds,

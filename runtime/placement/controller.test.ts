@@ -716,10 +716,10 @@ describe("what has proved better", () => {
 
   describe("whose callers have gone to another function", () => {
     /** All of the walks were moved to compute as their callers went: there are only hashes now. */
-    const after = (quietMs: number, callers: number, capacity: Partial<Capacity> = {}) => {
+    const after = (quietMs: number, callers: number, capacity: Partial<Capacity> = {}, queued = 1) => {
       const load = visited({ walk: WALK, hash: HASH })
         .run(1_000, { walk: calls("storage", 40, WALK, 1), hash: calls("compute", 1, HASH, 1) })
-        .run(quietMs, { hash: calls("compute", 1, HASH, 1) });
+        .run(quietMs, { hash: calls("compute", 1, HASH, queued) });
       const undo = { retryAtMs: 0, backTo: null, held: null };
       const atMs = load.nowMs - quietMs + 20;
       const moved = { atMs, by: "model", fromShare: 1, promisedUs: 0, isJudged: false, undo } as const;
@@ -739,6 +739,13 @@ describe("what has proved better", () => {
         expect(state.get("walk")).toMatchObject({ share: 0 });
       }
       expect(after(150, 1, { storageCores: 0 }).state.get("walk")).toMatchObject({ share: 0 });
+    });
+
+    test("is so too where as many calls are in flight as ever, and they are the other's, which wait", () => {
+      const [callers, windowUs] = [16, 1e3 * WINDOW_MS];
+      const { state, outlook } = after(150, callers, {}, (callers * windowUs) / tookUs("compute", HASH, 1));
+      expect(outlook.busiest).toBeLessThan(0.2);
+      expect(state.get("walk")).toMatchObject({ state: "storage", share: 1 });
     });
   });
 

@@ -30,13 +30,14 @@ import {
 } from "./function-state.ts";
 import { judgedMove, lastMoves, moved, recalled, relieved, unmoved, type LastMoves } from "./moves.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
+import { mixingAfter } from "./mixing.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
 import { afterPause } from "./pauses.ts";
 import type { Placement } from "./plan.ts";
 import { callsOf, poolUse, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
-import { STEADY_MS } from "./before-and-since.ts";
+import { inFlightIn, MEASURE_MS, STEADY_MS } from "./before-and-since.ts";
 import { heldAlong, heldOn, isOtherShare, isProved, refutationOf } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialCostMs, trialsAfter, verdictOf, type Better, type Verdict } from "./trial-verdict.ts";
@@ -91,7 +92,16 @@ class Draft {
   }
 
   apply(called: CalledFunction, change: Change): void {
-    this.change(called.name, this.of(called), change);
+    const from = this.of(called);
+    this.change(called.name, from, change.to.share === from.share ? change : this.#mixed(called, from, change));
+  }
+
+  /** A trial is not where it has gone to. */
+  #mixed({ load: { costs } }: CalledFunction, from: FunctionState, { to, why }: Change): Change {
+    if (to.trials.running !== null || from.trials.running !== null) return { to, why };
+    const stayedMs = this.#nowMs - Math.max(lastMovedMs(from), from.sinceMs);
+    const move = { from: from.share, to: to.share, costs, stayedMs, nowMs: this.#nowMs };
+    return { to: { ...to, mixing: mixingAfter(to.mixing, move) }, why };
   }
 }
 
@@ -109,7 +119,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     draft.change(name, was, { to: called?.before ?? uncalled(to), why });
     if (called !== null) heard.push(called);
   }
-  const all = withoutGone(heard, situation.capacity);
+  const all = withoutGone(heard, situation);
   const { called: surged, isSurge } = underSurge(all, situation.capacity);
   const capacity = { ...situation.capacity, callers: Math.max(situation.capacity.callers, callersOf(surged)) };
   const tried = all.filter(({ trials }) => trials.running !== null);
@@ -197,11 +207,16 @@ const callersOf = (all: readonly CalledFunction[]): number =>
  * Whose callers have gone is called no more, though its rate takes a quarter of a second to say so: those who call something else in its place would be placed beside it. Not where
  * half as many calls are in flight as it had, and more, beside those of the others: they may only be stuck.
  */
-function withoutGone(all: readonly CalledFunction[], { callers }: Capacity): readonly CalledFunction[] {
+function withoutGone(
+  all: readonly CalledFunction[],
+  { capacity: { callers }, heardMs }: Pick<Situation, "capacity" | "heardMs">,
+): readonly CalledFunction[] {
   const stopped = all.filter(({ isStopped }) => isStopped);
   if (stopped.length === 0) return all;
   const called = all.filter(({ isStopped }) => !isStopped);
-  if (callers - callersOf(called) > callersOf(stopped) / 2) return all;
+  // Also by what they were seen to take: where more is called than can be done calls wait longer than is known of them.
+  const inFlight = Math.max(callersOf(called), inFlightIn(called, heardMs - MEASURE_MS, heardMs));
+  if (callers - inFlight > callersOf(stopped) / 2) return all;
   return all.map((one) => (one.isStopped ? gone(one) : one));
 }
 

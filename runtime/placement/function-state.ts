@@ -4,6 +4,7 @@ import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { NO_PACES, type Paces } from "./function-costs.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
+import { NO_MIXING, type Mixing } from "./mixing.ts";
 import { NO_BREACHES, type Breaches } from "./p99-bound.ts";
 import type { Placement, PlacementState } from "./plan.ts";
 import { BACK_UNKNOWN_US } from "./push-back.ts";
@@ -131,6 +132,8 @@ export interface FunctionState extends Placement {
   readonly regimes: Regimes;
   /** Of the bound on its 99th percentile. */
   readonly breaches: Breaches;
+  /** What splits have cost it. */
+  readonly mixing: Mixing;
 }
 
 /** What has become of it since it was deployed, whoever controlled. */
@@ -174,6 +177,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   trials: NO_TRIALS,
   regimes: NO_REGIMES,
   breaches: NO_BREACHES,
+  mixing: NO_MIXING,
 };
 
 export interface Change {
@@ -241,6 +245,7 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
       trials,
       regimes,
       breaches: NO_BREACHES,
+      mixing: NO_MIXING,
     };
     const workTimes = profiles.get(name)?.shiftedTimes ?? 1;
     return { to: { ...now, state: "profiling", share, ...none }, why: { kind: "shifted", workTimes } };

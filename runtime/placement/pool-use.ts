@@ -96,6 +96,18 @@ function partsOf(usedUs: (cost: Cost) => number, loads: readonly Load[], shares:
   return all > 0 ? used.map((one) => one / all) : used;
 }
 
+/** Of a call under a share of them, what it keeps the machines' busiest pool busy, µs. */
+export function busiestOfCall({ compute, storage }: Load["costs"], share: number, capacity: Capacity): number {
+  return POOLS.reduce((most, pool, at) => {
+    if (pool === "callers") return most;
+    const used = US_USED[at]!;
+    return Math.max(
+      most,
+      ((1 - share) * used(compute) + share * used(storage)) / Math.max(SIZE_MIN, capacity[SIZE[pool]]),
+    );
+  }, 0);
+}
+
 /** A sum over all functions that is linear in their shares. */
 class Linear {
   /** With everything at compute. */

@@ -3,6 +3,7 @@ import { RATE_SECONDS } from "#runtime/profile/coming-calls.ts";
 import { costOf, type Cost, type Demand } from "./cost-model.ts";
 import { NO_PACES } from "./function-costs.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { excessOf, NO_MIXING } from "./mixing.ts";
 import { NONE_FIXED } from "./pool-use.ts";
 import { worthwhileShares, type Candidate } from "./worthwhile-shares.ts";
 
@@ -47,6 +48,7 @@ function candidate(
     share: 0,
     costs: { demand, typical: demand, meanError, sides, paces },
     load: { callsPerSecond, fixedPerSecond: NONE_FIXED, costs: cost, lowest: 0, highest: 1, weight: 1 },
+    mixingExcess: excessOf(NO_MIXING, cost, 0),
     rateSeconds: RATE_SECONDS,
     hasMovedLately: false,
     isNewSurge: false,

@@ -2,8 +2,9 @@
 // together where a pool is too busy, function by function where it is about what callers wait for.
 
 import { clamp } from "#runtime/clamp.ts";
-import { busyUs, type Cost } from "./cost-model.ts";
+import { busyUs } from "./cost-model.ts";
 import type { FunctionCosts } from "./function-costs.ts";
+import { mixedTimes } from "./mixing.ts";
 import {
   CALLERS,
   COMFORTABLE_UTILISATION,
@@ -33,6 +34,8 @@ export interface Candidate {
   readonly costs: FunctionCosts;
   /** From how long it is known how many calls come. */
   readonly rateSeconds: number;
+  /** What it works more where half of its calls are on either side, as a part (mixing.ts). */
+  readonly mixingExcess: number;
   /** Of the last ten seconds. */
   readonly hasMovedLately: boolean;
   /** Its calls come all at once, and nobody planned for so many: what is full is left at once, whatever it costs to serve them on both sides. */
@@ -65,12 +68,6 @@ const GAIN_NOISES = 2;
 const CROWD_DOUBT = 0.25;
 /** To have both sides work for one function costs more than so small a part of it brings. Chosen; bench `placement` measures it. */
 const SPLIT_MIN = 0.1;
-/**
- * What a function works beside computing is so much more where half of its calls are on either side. Of 64 dependent reads the split that promised 1.3 times as
- * much came to 0.6 of what storage alone did, and one with a quarter at compute that promised 1.06 to 0.76, which is as much again. Chosen: a third of that; more of it
- * has surges and slowed cores left a step later.
- */
-const MIXING = 0.3;
 /** Less of it keeps nothing from a split: of what only computes the split lets more calls come than either side. Chosen. */
 const MIXING_MIN = 0.02;
 /** A function whose work is a smaller part of all relieves no pool: it goes by what its callers wait. Chosen. */
@@ -202,10 +199,9 @@ class Splits {
   readonly #most: Float64Array;
 
   constructor(candidates: readonly Candidate[], work: readonly number[]) {
-    this.#most = Float64Array.from(candidates, ({ load: { costs }, isNewSurge }, index) => {
-      const beside = (cost: Cost): number => 1 - Math.min(1, cost.terms.cpu / Math.max(1e-9, busyUs(cost)));
-      return isNewSurge ? 0 : MIXING * work[index]! * Math.min(beside(costs.compute), beside(costs.storage));
-    });
+    this.#most = Float64Array.from(candidates, ({ mixingExcess, isNewSurge }, index) =>
+      isNewSurge ? 0 : mixingExcess * work[index]!,
+    );
   }
 
   /** Whether it is next to nothing, for one function. */
@@ -215,7 +211,7 @@ class Splits {
 
   /** So many times as much, 1 without any. */
   timesOf(shares: ArrayLike<number>): number {
-    return this.#most.reduce((times, most, index) => times + most * 4 * shares[index]! * (1 - shares[index]!), 1);
+    return this.#most.reduce((times, most, index) => times + mixedTimes(most, shares[index]!) - 1, 1);
   }
 }
 

@@ -1,0 +1,89 @@
+// What a function works more while both sides serve it than a linear model has it: code and caches are two, and of what would be served together some comes apart.
+// Usual for all, and more of one whose split has turned out to cost more.
+
+import { clamp } from "#runtime/clamp.ts";
+import { decayOf } from "#runtime/decay.ts";
+import type { Side } from "#runtime/profile/sample.ts";
+import { busyUs, type Cost } from "./cost-model.ts";
+import { busiestOfCall, type Capacity } from "./pool-use.ts";
+
+/**
+ * What a function works beside computing is so much more where half of its calls are on either side. Of 64 dependent reads the split that promised 1.3 times as
+ * much came to 0.6 of what storage alone did, and one with a quarter at compute that promised 1.06 to 0.76, which is as much again. Chosen: a third of that; more of it
+ * has surges and slowed cores left a step later.
+ */
+const USUAL = 0.3;
+/** What is beyond this is no mixing: the load was another. */
+const SEEN_MAX = 1.5;
+/** What calls cost on one side is known after so long there: with a half-life of 2 s. Chosen. */
+const KNOWN_AFTER_MS = 2_000;
+/** What they cost in a split is held against that from then on, and no longer: later it may have changed by itself. Chosen. */
+const SEEN_FROM_MS = 300;
+const SEEN_UNTIL_MS = 4_000;
+/** What is seen for so long weighs as much as 0.63 of all: costs follow slowly. Chosen. */
+const SEEN_TAU_MS = 1_000;
+/** Half of what was seen is forgotten: some time a split is tried again. Chosen. */
+const HALF_LIFE_MS = 120_000;
+/** What is split by less shows little. */
+const SPLIT_MIN = 0.1;
+
+type Costs = Readonly<Record<Side, Cost>>;
+
+/** What is remembered of one function. */
+export interface Mixing {
+  /** As `excessOf`, and when it was seen last; null: it never was, or its calls are others. */
+  readonly seen: { readonly excess: number; readonly atMs: number } | null;
+  /** What its calls cost when it left one side for both, and when that was; null: it has not, or was not there for long enough. */
+  readonly left: { readonly costs: Costs; readonly atMs: number } | null;
+}
+
+export const NO_MIXING: Mixing = { seen: null, left: null };
+
+/** What is worked more where half of the calls are on either side, as a part of what the linear model has. */
+export function excessOf({ seen }: Mixing, costs: Costs, nowMs: number): number {
+  const usual = usualExcess(costs);
+  if (seen === null) return usual;
+  return usual + Math.max(0, seen.excess - usual) * decayOf(nowMs - seen.atMs, HALF_LIFE_MS);
+}
+
+function usualExcess(costs: Costs): number {
+  const beside = (cost: Cost): number => 1 - Math.min(1, cost.terms.cpu / Math.max(1e-9, busyUs(cost)));
+  return USUAL * Math.min(beside(costs.compute), beside(costs.storage));
+}
+
+/** So many times as much is worked under a share. */
+export const mixedTimes = (excess: number, share: number): number => 1 + excess * 4 * share * (1 - share);
+
+/** After a move from one share to another. `stayedMs`: for so long it had been where it was. */
+export function mixingAfter(
+  before: Mixing,
+  {
+    from,
+    to,
+    costs,
+    stayedMs,
+    nowMs,
+  }: Readonly<{ from: number; to: number; costs: Costs; stayedMs: number; nowMs: number }>,
+): Mixing {
+  if (isSplit(from)) return isSplit(to) || before.left === null ? before : { ...before, left: null };
+  const isKnown = isSplit(to) && stayedMs >= KNOWN_AFTER_MS;
+  return { ...before, left: isKnown ? { costs, atMs: nowMs } : null };
+}
+
+/** With what a step sees of a split. */
+export function mixingSeen(
+  before: Mixing,
+  { share, costs, capacity, nowMs }: Readonly<{ share: number; costs: Costs; capacity: Capacity; nowMs: number }>,
+): Mixing {
+  const { left, seen } = before;
+  if (left === null || !isSplit(share)) return before;
+  const fromMs = left.atMs + SEEN_FROM_MS;
+  if (nowMs < fromMs || nowMs > left.atMs + SEEN_UNTIL_MS) return before;
+  const times = busiestOfCall(costs, share, capacity) / busiestOfCall(left.costs, share, capacity);
+  const excess = clamp((times - 1) / (mixedTimes(1, share) - 1), 0, SEEN_MAX);
+  const known = excessOf(before, left.costs, nowMs);
+  const kept = Math.exp(-(nowMs - Math.max(fromMs, seen?.atMs ?? 0)) / SEEN_TAU_MS);
+  return { left, seen: { excess: kept * known + (1 - kept) * excess, atMs: nowMs } };
+}
+
+const isSplit = (share: number): boolean => share >= SPLIT_MIN && share <= 1 - SPLIT_MIN;
