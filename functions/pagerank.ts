@@ -17,37 +17,57 @@ export default defineFunction({
   async run({ redis, keys: [key = "pagerank"] }) {
     const value = await redis.get(key);
     if (value === null) throw new Error(`there is no edge list under the key ${key}`);
-    const links = linksOf(JSON.parse(value) as EdgeList);
+    const { nodes, targets } = graphOf(JSON.parse(value) as EdgeList);
 
-    let ranks = new Map([...links.keys()].map((node) => [node, 1 / links.size]));
+    let ranks = new Float64Array(nodes.length).fill(1 / nodes.length);
     for (let epoch = 0; epoch < EPOCHS; epoch++) {
       for (let read = 0; read < READS_PER_EPOCH; read++) await redis.get(key);
-      ranks = nextRanks(links, ranks);
+      ranks = nextRanks(targets, ranks);
     }
-    const top = [...ranks].toSorted(([a, rankA], [b, rankB]) => rankB - rankA || a - b).slice(0, TOP_LENGTH);
-    return { nodes: links.size, top: top.map(([node, rank]) => ({ node, rank })) };
+    const ranked = nodes.map((node, place) => ({ node, rank: ranks[place]! }));
+    const top = ranked.toSorted((one, other) => other.rank - one.rank || one.node - other.node).slice(0, TOP_LENGTH);
+    return { nodes: nodes.length, top };
   },
 });
 
-/** Whom each node links to, without repetitions; every node that is named has an entry. */
-function linksOf(edges: EdgeList): Map<number, Set<number>> {
-  const links = new Map<number, Set<number>>();
+interface Graph {
+  /** Their numbers; a node's place here is what it goes by. */
+  readonly nodes: readonly number[];
+  /** Of each, the places of those that it links to, without repetitions. */
+  readonly targets: readonly (readonly number[])[];
+}
+
+function graphOf(edges: EdgeList): Graph {
+  const places = new Map<number, number>();
+  const targets: number[][] = [];
+  const placeOf = (node: number): number => {
+    const known = places.get(node);
+    if (known !== undefined) return known;
+    places.set(node, targets.length);
+    return targets.push([]) - 1;
+  };
+  const placesMax = 2 * edges.length;
+  const links = new Set<number>();
   for (const [from, to] of edges) {
-    for (const node of [from, to]) if (!links.has(node)) links.set(node, new Set());
-    links.get(from)?.add(to);
+    const [source, target] = [placeOf(from), placeOf(to)];
+    const link = source * placesMax + target;
+    if (links.has(link)) continue;
+    links.add(link);
+    targets[source]!.push(target);
   }
-  return links;
+  return { nodes: [...places.keys()], targets };
 }
 
 /** One epoch: each node's rank goes in equal parts to those it links to; a node that links to none gives to all. */
-function nextRanks(links: ReadonlyMap<number, ReadonlySet<number>>, ranks: ReadonlyMap<number, number>) {
-  const received = new Map<number, number>();
+function nextRanks(targets: Graph["targets"], ranks: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  const received = new Float64Array(ranks.length);
   let lost = 0;
-  for (const [node, targets] of links) {
-    const rank = ranks.get(node) ?? 0;
-    if (targets.size === 0) lost += rank;
-    for (const target of targets) received.set(target, (received.get(target) ?? 0) + rank / targets.size);
+  for (const [place, linked] of targets.entries()) {
+    const rank = ranks[place]!;
+    if (linked.length === 0) lost += rank;
+    const part = rank / linked.length;
+    for (const target of linked) received[target]! += part;
   }
-  const floor = (1 - DAMPING + DAMPING * lost) / links.size;
-  return new Map([...links.keys()].map((node) => [node, floor + DAMPING * (received.get(node) ?? 0)]));
+  const floor = (1 - DAMPING + DAMPING * lost) / ranks.length;
+  return received.map((part) => floor + DAMPING * part);
 }

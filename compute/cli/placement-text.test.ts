@@ -31,6 +31,7 @@ const explained = (callsPerSecond: number, durationMs: number): Explanation => {
       callers: null,
       hubEvery: 0,
       mixing: 0,
+      mixingOfComputing: 0,
     },
     { rules: new Map([["walk", FREE_RULES]]), constants: DEFAULT_CONSTANTS },
     durationMs,

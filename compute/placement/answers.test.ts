@@ -29,6 +29,7 @@ const run = simulate(
     callers: null,
     hubEvery: 0,
     mixing: 0,
+    mixingOfComputing: 0,
   },
   { rules: new Map([WALK, IDLE].map(({ name }) => [name, FREE_RULES])), constants: DEFAULT_CONSTANTS },
   DURATION_MS,

@@ -164,6 +164,7 @@ const explanation = Type.Object({
   trials: count,
   held: orNull(Type.Object({ untilMs: time, refutedShare: share, isFirm: Type.Boolean() })),
   demand: orNull(numbers("operations", "rounds", "bytes", "cpuUs")),
+  splitExcess: orNull(number),
   sides: orNull(Type.Object({ compute: costOnSide, storage: costOnSide })),
   transitions: Type.Array(transition, { maxItems: TRANSITIONS_MAX }),
   reason: text,

@@ -10,6 +10,7 @@ import { FRESH, type FunctionState, type Transition } from "./function-state.ts"
 import { FREE_RULES, type Rules } from "./situation.ts";
 import { costOf, type CostConstants, type Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
+import { excessOf, NO_MIXING } from "./mixing.ts";
 import { modelledCalls, PlayedCalls, type Calls } from "./played-calls.ts";
 import type { Placement } from "./plan.ts";
 import type { Capacity } from "./pool-use.ts";
@@ -43,6 +44,7 @@ const worldOf = (functions: readonly TrueFunction[], change: Partial<World> = {}
   callers: null,
   hubEvery: 0,
   mixing: 1,
+  mixingOfComputing: 0,
   ...change,
 });
 
@@ -155,6 +157,27 @@ describe("the controller, under a steady load", () => {
       const next = transitions[reverted + 1]!;
       expect(next).toMatchObject({ from: "reverting", to: "probing", why: { kind: "trying" } });
       expect(next.atMs).toBeLessThan(retryMs);
+    });
+
+    test("what computing costs more in it is learnt where one side had all before, whatever trials do meanwhile", () => {
+      const demand: Demand = { operations: 1, rounds: 1, bytes: 1_000, cpuUs: 60 };
+      const seenWith = (mixingOfComputing: number): number => {
+        const world = worldOf([], {
+          // From what one side can do to what fills it, a thousand calls a second more each second.
+          functionsAt: (ms) => [called("reader", demand, Math.min(11_000, Math.max(2_000, ms - 2_000)))],
+          mixing: 0,
+          mixingOfComputing,
+          capacityAt: () => ({ ...TWO_MACHINES, computeCores: 1, storageMachineCores: 1 }),
+        });
+        const { transitions, state } = runOf(world, 60_000);
+        const sought = transitions.filter(({ from, to }) => from !== "split" && from !== "probing" && to === "split");
+        expect(sought.length).toBe(1);
+        return state.get("reader")!.mixing.seen?.excess ?? 0;
+      };
+      const side = (of: Side) => costOf(of, demand, DEFAULT_CONSTANTS);
+      const usual = excessOf(NO_MIXING, { compute: side("compute"), storage: side("storage") }, 0);
+      expect(seenWith(0)).toBeLessThan(1.1 * usual);
+      expect(seenWith(0.5)).toBeGreaterThan(1.3 * usual);
     });
 
     const slight = (ms: number) => called("slight", { ...CHAIN, cpuUs: ms % 800 < 400 ? 5 : 300 }, 40);

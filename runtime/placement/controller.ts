@@ -99,7 +99,8 @@ class Draft {
   /** A trial is not where it has gone to. */
   #mixed({ load: { costs } }: CalledFunction, from: FunctionState, { to, why }: Change): Change {
     if (to.trials.running !== null || from.trials.running !== null) return { to, why };
-    const stayedMs = this.#nowMs - Math.max(lastMovedMs(from), from.sinceMs);
+    // Whatever was tried for a moment meanwhile.
+    const stayedMs = this.#nowMs - Math.max(from.moved?.atMs ?? -Infinity, from.sinceMs);
     const move = { from: from.share, to: to.share, costs, stayedMs, nowMs: this.#nowMs };
     return { to: { ...to, mixing: mixingAfter(to.mixing, move) }, why };
   }

@@ -7,6 +7,7 @@ import { type FunctionState, retryAtMsTo, type Transition } from "./function-sta
 import type { Rules } from "./situation.ts";
 import type { CostConstants, Demand } from "./cost-model.ts";
 import { functionCosts, predictionErrorOf, type SideCosts } from "./function-costs.ts";
+import { excessOf } from "./mixing.ts";
 import type { Placement } from "./plan.ts";
 import { isWarmAt } from "./probes.ts";
 import { reasonText, type Held } from "./reason.ts";
@@ -36,6 +37,8 @@ export interface Explanation extends Placement {
   readonly held: Held | null;
   /** null: no call of it is known. */
   readonly demand: Demand | null;
+  /** What it works more with half of its calls on either side, as a part (mixing.ts); null: no call of it is known. */
+  readonly splitExcess: number | null;
   readonly sides: Readonly<Record<Side, ExplainedSide>> | null;
   readonly transitions: readonly Transition[];
   /** In a sentence. */
@@ -78,6 +81,8 @@ export function explain(name: string, known: Known): Explanation {
     compute: explained("compute", costs.sides.compute),
     storage: explained("storage", costs.sides.storage),
   };
+  const splitExcess =
+    costs && excessOf(state.mixing, { compute: costs.sides.compute.cost, storage: costs.sides.storage.cost }, nowMs);
   const { share, probeEvery, backCpuUs, overflowMin, overflowTimes, moves, reverts, flaps, trialsBegun, breaches } =
     state;
   const told = {
@@ -97,6 +102,7 @@ export function explain(name: string, known: Known): Explanation {
     trials: trialsBegun,
     held: heldAt(state, nowMs),
     demand: costs?.demand ?? null,
+    splitExcess,
     sides,
     transitions,
   };

@@ -35,6 +35,7 @@ function visitsOf(demand: Demand, callsPerSecond: number, { fromMs, toMs } = KNO
     callers: null,
     hubEvery: 0,
     mixing: 0,
+    mixingOfComputing: 0,
   };
   const decider = { rules: new Map([["f", FREE_RULES]]), constants: DEFAULT_CONSTANTS };
   const { moments, state } = simulate(world, decider, toMs, seededRandom(1));

@@ -23,6 +23,7 @@ const timeTaken = (pinnedShare: number, hubEvery: number): number => {
     callers: CALLERS,
     hubEvery,
     mixing: 0,
+    mixingOfComputing: 0,
   };
   const decider = { rules: new Map([["f", { ...FREE_RULES, pinnedShare }]]), constants: DEFAULT_CONSTANTS };
   const { moments, profiles } = simulate(world, decider, 3_000, seededRandom(1));

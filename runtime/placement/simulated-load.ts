@@ -10,6 +10,7 @@ import { advance, type ControllerState, type Step } from "./controller.ts";
 import { type FunctionState, type Transition } from "./function-state.ts";
 import { type Rules } from "./situation.ts";
 import { costOf, lockUsOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
+import { mixedTimes } from "./mixing.ts";
 import { optimalShares, outlookOf } from "./optimal-shares.ts";
 import { homeOf } from "./plan.ts";
 import { NONE_FIXED, POOLS, poolUse, type Capacity, type Load } from "./pool-use.ts";
@@ -37,6 +38,8 @@ export interface World {
    * together is served together. 1: as much again, which is what benchmarks show. 0: none.
    */
   readonly mixing: number;
+  /** The same of what functions compute, which is measured with each call: two sandboxes share caches less well than one. */
+  readonly mixingOfComputing: number;
 }
 
 export interface Decider {
@@ -190,11 +193,12 @@ const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[], s
     const constants = world.constantsAt(ms);
     const demand = sized(usual, 1 + hubPart(world) * (HUB_FACTOR - 1));
     const share = shares[index] ?? 0;
-    const more = 1 + world.mixing * 4 * share * (1 - share);
+    const more = mixedTimes(world.mixing, share);
+    const moreComputing = mixedTimes(world.mixingOfComputing, share);
     const mixed = (side: Side): Cost => {
       const cost = costOf(side, demand, constants);
       const { cpu } = cost.terms;
-      const besides = (us: number, cpuUs: number): number => cpuUs + (us - cpuUs) * more;
+      const besides = (us: number, cpuUs: number): number => cpuUs * moreComputing + (us - cpuUs) * more;
       return {
         ...cost,
         computeUs: besides(cost.computeUs, side === "compute" ? cpu : 0),
@@ -226,7 +230,7 @@ const sized = ({ operations, rounds, bytes, cpuUs }: Demand, size: number): Dema
 /** In the true world; where mixing costs, or all on one side. */
 function bestShares(world: World, ms: number, functions: readonly TrueFunction[]): readonly number[] {
   const best = [...bestUnmixed(world, ms, functions)];
-  if (world.mixing === 0) return best;
+  if (world.mixing === 0 && world.mixingOfComputing === 0) return best;
   const tried = [best];
   for (let corner = 0; corner < 2 ** functions.length; corner++)
     tried.push(functions.map((_, at) => (corner >> at) & 1));
@@ -271,6 +275,7 @@ function draw(
   const constants = world.constantsAt(ms);
   const tally = new SampleTally();
   const factors = new Map<Side, number>();
+  const moreComputing = mixedTimes(world.mixingOfComputing, share);
   for (const side of ["compute", "storage"] as const) {
     const expected = rate * (STRETCH_MS / 1e3) * (side === "storage" ? share : 1 - share);
     const calls = Math.floor(expected + random());
@@ -280,7 +285,7 @@ function draw(
       const isHub = world.hubEvery > 0 && random() < hubPart(world);
       const size = (0.6 + 0.8 * random()) * (isHub ? HUB_FACTOR : 1);
       const whole = sized(demand, size);
-      const own = { ...whole, operations: Math.round(whole.operations) };
+      const own = { ...whole, operations: Math.round(whole.operations), cpuUs: whole.cpuUs * moreComputing };
       const { latencyUs, terms } = costOf(side, own, constants);
       const serviceUs = (latencyUs - terms.call) * (0.9 + 0.2 * random());
       // Whatever is waited for, the way there included: callers ÷ calls a second is what a call takes, or a plan that has more

@@ -120,6 +120,7 @@ describe("placement", () => {
         function: "walk",
         share: 1,
         demand: { operations: 64, rounds: 64 },
+        splitExcess: expect.toSatisfy((part: number) => part > 0 && part < 1.5),
         // What it says of them depends on what else the machine does: reason.test.ts.
         reason: expect.stringMatching(/^A call takes .* at storage.* and .* at compute.*: .*\.$/),
       });
