@@ -3,9 +3,8 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import { decayOf } from "#runtime/decay.ts";
-import type { Side } from "#runtime/profile/sample.ts";
 import { busyUs, type Cost } from "./cost-model.ts";
-import { busiestOfCall, type Capacity } from "./pool-use.ts";
+import { busiestOfCall, type Capacity, type Load } from "./pool-use.ts";
 
 /**
  * What a function works beside computing is so much more where half of its calls are on either side. Of 64 dependent reads the split that promised 1.3 times as
@@ -24,10 +23,10 @@ const SEEN_UNTIL_MS = 4_000;
 const SEEN_TAU_MS = 1_000;
 /** Half of what was seen is forgotten: some time a split is tried again. Chosen. */
 const HALF_LIFE_MS = 120_000;
-/** What is split by less shows little. */
-const SPLIT_MIN = 0.1;
+/** What is split by less is hardly split: to have both sides work for a function costs more than so small a part of it brings. Chosen; bench `placement` measures it. */
+export const SPLIT_MIN = 0.1;
 
-type Costs = Readonly<Record<Side, Cost>>;
+type Costs = Load["costs"];
 
 /** What is remembered of one function. */
 export interface Mixing {
@@ -54,7 +53,7 @@ function usualExcess(costs: Costs): number {
 /** So many times as much is worked under a share. */
 export const mixedTimes = (excess: number, share: number): number => 1 + excess * 4 * share * (1 - share);
 
-/** After a move from one share to another. `stayedMs`: for so long it had been where it was. */
+/** After a move from one share to another. `stayedMs`: for so long it had been where it was, trials aside. */
 export function mixingAfter(
   before: Mixing,
   {

@@ -101,12 +101,11 @@ export function busiestOfCall({ compute, storage }: Load["costs"], share: number
   return POOLS.reduce((most, pool, at) => {
     if (pool === "callers") return most;
     const used = US_USED[at]!;
-    return Math.max(
-      most,
-      ((1 - share) * used(compute) + share * used(storage)) / Math.max(SIZE_MIN, capacity[SIZE[pool]]),
-    );
+    return Math.max(most, ((1 - share) * used(compute) + share * used(storage)) / sizeOf(pool, capacity));
   }, 0);
 }
+
+const sizeOf = (pool: Pool, capacity: Capacity): number => Math.max(SIZE_MIN, capacity[SIZE[pool]]);
 
 /** A sum over all functions that is linear in their shares. */
 class Linear {
@@ -147,7 +146,7 @@ export interface PoolUse {
 
 export function poolUse(loads: readonly Load[], capacity: Capacity): PoolUse {
   const pools = POOLS.map((pool, at) => {
-    const part = 1 / (1e6 * Math.max(SIZE_MIN, capacity[SIZE[pool]]));
+    const part = 1 / (1e6 * sizeOf(pool, capacity));
     const [linear, used] = [new Linear(loads.length), US_USED[at]!];
     for (let index = 0; index < loads.length; index++) {
       const load = loads[index]!;

@@ -4,7 +4,7 @@
 import { clamp } from "#runtime/clamp.ts";
 import { busyUs } from "./cost-model.ts";
 import type { FunctionCosts } from "./function-costs.ts";
-import { mixedTimes } from "./mixing.ts";
+import { mixedTimes, SPLIT_MIN } from "./mixing.ts";
 import {
   CALLERS,
   COMFORTABLE_UTILISATION,
@@ -66,8 +66,6 @@ const GAIN_NOISES = 2;
  * where most of a call is that, a move must promise half of it. Chosen; bench `placement` measures mixes.
  */
 const CROWD_DOUBT = 0.25;
-/** To have both sides work for one function costs more than so small a part of it brings. Chosen; bench `placement` measures it. */
-const SPLIT_MIN = 0.1;
 /** Less of it keeps nothing from a split: of what only computes the split lets more calls come than either side. Chosen. */
 const MIXING_MIN = 0.02;
 /** A function whose work is a smaller part of all relieves no pool: it goes by what its callers wait. Chosen. */
