@@ -17,57 +17,74 @@ export default defineFunction({
   async run({ redis, keys: [key = "pagerank"] }) {
     const value = await redis.get(key);
     if (value === null) throw new Error(`there is no edge list under the key ${key}`);
-    const { nodes, targets } = graphOf(JSON.parse(value) as EdgeList);
+    const graph = graphOf(JSON.parse(value) as EdgeList);
 
-    let ranks = new Float64Array(nodes.length).fill(1 / nodes.length);
+    let ranks = new Float64Array(graph.nodes.length).fill(1 / graph.nodes.length);
     for (let epoch = 0; epoch < EPOCHS; epoch++) {
       for (let read = 0; read < READS_PER_EPOCH; read++) await redis.get(key);
-      ranks = nextRanks(targets, ranks);
+      ranks = nextRanks(graph, ranks);
     }
-    const ranked = nodes.map((node, place) => ({ node, rank: ranks[place]! }));
-    const top = ranked.toSorted((one, other) => other.rank - one.rank || one.node - other.node).slice(0, TOP_LENGTH);
-    return { nodes: nodes.length, top };
+    return { nodes: graph.nodes.length, top: topOf(graph, ranks) };
   },
 });
 
+/** Nodes go by their places, and so do links. */
 interface Graph {
-  /** Their numbers; a node's place here is what it goes by. */
+  /** The number of each node. */
   readonly nodes: readonly number[];
-  /** Of each, the places of those that it links to, without repetitions. */
-  readonly targets: readonly (readonly number[])[];
+  /** How many links each node has. */
+  readonly degrees: readonly number[];
+  /** From where each link leads, and to where. */
+  readonly sources: readonly number[];
+  readonly targets: readonly number[];
 }
 
+/** A link that is there several times counts once. */
 function graphOf(edges: EdgeList): Graph {
   const places = new Map<number, number>();
-  const targets: number[][] = [];
+  const degrees: number[] = [];
   const placeOf = (node: number): number => {
     const known = places.get(node);
     if (known !== undefined) return known;
-    places.set(node, targets.length);
-    return targets.push([]) - 1;
+    places.set(node, degrees.length);
+    return degrees.push(0) - 1;
   };
   const placesMax = 2 * edges.length;
   const links = new Set<number>();
+  const sources: number[] = [];
+  const targets: number[] = [];
   for (const [from, to] of edges) {
     const [source, target] = [placeOf(from), placeOf(to)];
     const link = source * placesMax + target;
     if (links.has(link)) continue;
     links.add(link);
-    targets[source]!.push(target);
+    sources.push(source);
+    targets.push(target);
+    degrees[source]! += 1;
   }
-  return { nodes: [...places.keys()], targets };
+  return { nodes: [...places.keys()], degrees, sources, targets };
 }
 
 /** One epoch: each node's rank goes in equal parts to those it links to; a node that links to none gives to all. */
-function nextRanks(targets: Graph["targets"], ranks: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
-  const received = new Float64Array(ranks.length);
+function nextRanks({ degrees, sources, targets }: Graph, ranks: Float64Array): Float64Array<ArrayBuffer> {
   let lost = 0;
-  for (const [place, linked] of targets.entries()) {
-    const rank = ranks[place]!;
-    if (linked.length === 0) lost += rank;
-    const part = rank / linked.length;
-    for (const target of linked) received[target]! += part;
+  for (let place = 0; place < ranks.length; place++) {
+    if (degrees[place] === 0) lost += ranks[place]!;
   }
-  const floor = (1 - DAMPING + DAMPING * lost) / ranks.length;
-  return received.map((part) => floor + DAMPING * part);
+  const next = new Float64Array(ranks.length).fill((1 - DAMPING + DAMPING * lost) / ranks.length);
+  for (let link = 0; link < sources.length; link++) {
+    const source = sources[link]!;
+    next[targets[link]!]! += (DAMPING * ranks[source]!) / degrees[source]!;
+  }
+  return next;
+}
+
+/** Only those that may be among them are put in order. */
+function topOf({ nodes }: Graph, ranks: Float64Array): readonly { readonly node: number; readonly rank: number }[] {
+  const least = ranks.toSorted().at(-TOP_LENGTH) ?? 0;
+  return nodes
+    .map((node, place) => ({ node, rank: ranks[place]! }))
+    .filter(({ rank }) => rank >= least)
+    .toSorted((one, other) => other.rank - one.rank || one.node - other.node)
+    .slice(0, TOP_LENGTH);
 }
