@@ -89,7 +89,7 @@ await runBenchmark<Effort>({
       mixed: { leadInMs: 2_500, againMs: 250, budgetMs: 750 },
       tryMs: 400,
       gridUs: [0],
-      predictedUs: [0, 1_000],
+      predictedUs: [0, 200, 1_000],
       ruledAlone: 0,
       isOpenToo: false,
     },
@@ -135,6 +135,6 @@ await runBenchmark<Effort>({
         oracle,
       }));
     }
-    return { config, peers, plots: (rows) => placementPlots(rows) };
+    return { config, peers, plots: (rows) => placementPlots(rows, effort.predictedUs) };
   },
 });

@@ -1,6 +1,7 @@
 // The rows of `placement` on one stack: each function alone and each mix, by rule, and the error of the model's predictions.
 
 import type { Measure, Peer } from "../harness/contest.ts";
+import type { Side } from "#runtime/profile/sample.ts";
 import { medianOf } from "../harness/statistics.ts";
 import { watchCpu } from "../harness/processes.ts";
 import type { Shares } from "./best-shares.ts";
@@ -54,6 +55,9 @@ export type RuleTitle = (typeof RULES)[number];
 export const rowName = (of: string, rule: RuleTitle, suffix = ""): string => `${of}, ${rule}${suffix}`;
 
 export const predictionRow = (suffix = ""): string => `prediction error${suffix}`;
+
+/** In that row, of what callers of a function wait for on that side, by what its calls took on the other one. */
+export const predictedDetail = (name: string, toSide: Side): string => `${name} at ${toSide}`;
 
 /** Of what a prediction is made from, as often before it the first time, and such a part again each other time: `sieve` was compiled after 350 ms at compute. */
 const WARM_UP_PARTS = 5;
@@ -180,9 +184,10 @@ export function predictionPeer({ stack, suite, times, suffix }: Bench): Peer {
         const request = { kind: "predict", function: name, calls, warmUpMs, budgetMs, callsMin: 8 } as const;
         for (const one of await stack.load.ask<readonly Prediction[]>(request)) {
           const error = errorOf(one.latency);
+          const detail = predictedDetail(name, one.toSide);
           errors.push(error);
-          details[`${name} at ${one.toSide}`] = error;
-          details[`${name} at ${one.toSide}, in the sandbox`] = errorOf(one.service);
+          details[detail] = error;
+          details[`${detail}, in the sandbox`] = errorOf(one.service);
         }
       }
       warmUpMs = againWarmUpMs;

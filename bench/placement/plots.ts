@@ -1,13 +1,19 @@
-// Pictures of `placement`: what each function and each mix comes to under each rule, as a share of the best row.
+// Pictures of `placement`: what each function and each mix comes to under each rule, as a share of the best row, and how well what a function takes on
+// the side where it is not is known.
 
 import type { Row } from "../harness/contest.ts";
 import { barPlotSvg } from "#runtime/plot.ts";
-import { rowName, RULES, RULES_ALONE, type RuleTitle } from "./contestants.ts";
+import { predictedDetail, predictionRow, rowName, RULES, RULES_ALONE, type RuleTitle } from "./contestants.ts";
 import { MIXES } from "./mixes.ts";
+import { SIDES } from "./prediction.ts";
+import { networkOf } from "./ratios.ts";
 import { SUITE_NAMES } from "./suite.ts";
 
-/** At loopback. */
-export const placementPlots = (rows: readonly Row[]): Readonly<Record<string, string>> => ({
+/** At loopback, but for what is predicted: at these round trip times, µs. */
+export const placementPlots = (
+  rows: readonly Row[],
+  predictedUs: readonly number[],
+): Readonly<Record<string, string>> => ({
   functions: plotOf("Functions alone, as a share of the best of the three", rows, SUITE_NAMES, RULES_ALONE),
   mixes: plotOf(
     "Mixes, as a share of the best rule",
@@ -15,6 +21,7 @@ export const placementPlots = (rows: readonly Row[]): Readonly<Record<string, st
     MIXES.map(({ name }) => name),
     RULES,
   ),
+  prediction: predictionPlot(rows, predictedUs),
 });
 
 function plotOf(title: string, rows: readonly Row[], names: readonly string[], rules: readonly RuleTitle[]): string {
@@ -25,4 +32,21 @@ function plotOf(title: string, rows: readonly Row[], names: readonly string[], r
     return { name, bars: Object.fromEntries(rules.map((rule) => [rule, medianOf(name, rule) / best])) };
   });
   return barPlotSvg({ title, unit: "of best", groups });
+}
+
+function predictionPlot(rows: readonly Row[], predictedUs: readonly number[]): string {
+  const errorsOf = (us: number): Readonly<Record<string, number>> =>
+    rows.find(({ name }) => name === predictionRow(networkOf(us).suffix))?.details ?? {};
+  const groups = SUITE_NAMES.map((name) => {
+    const bars = predictedUs.map((us): [string, number] => {
+      const errors = SIDES.map((side) => errorsOf(us)[predictedDetail(name, side)] ?? 0);
+      return [us === 0 ? "loopback" : `${us / 1e3} ms`, errors.reduce((sum, error) => sum + error, 0) / errors.length];
+    });
+    return { name, bars: Object.fromEntries(bars) };
+  });
+  return barPlotSvg({
+    title: "Error of prediction, mean of both sides, by round trip time",
+    unit: "of the time",
+    groups,
+  });
 }

@@ -40,7 +40,7 @@ interface PredictionOptions {
   readonly callsMin: number;
 }
 
-const SIDES = ["compute", "storage"] as const;
+export const SIDES = ["compute", "storage"] as const;
 /** The sides take turns, so that a disturbance meets both. The first warms up. */
 const TURNS = 4;
 
