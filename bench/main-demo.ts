@@ -42,14 +42,15 @@ async function demo(stack: Stack): Promise<void> {
     console.log(`$ ${[tool, ...WORK, ...flags].join(" ")}`);
     ways.push({ name, summary: JSON.parse(await stack.run(tool, ...WORK, ...flags, "--json")) as Summary });
   }
+  // Before others are called, or the same for the nodes that are compared: it may be elsewhere then, for another reason.
+  const why = await whyText(stack, "khop");
   await checkAgreement(stack, "khop", COMPARED);
   console.log(
     `\n${CALLS} walks over WordNet, two hops each, one at a time; the first ${COMPARED} agree in all ways.\n`,
   );
   console.log(comparisonText(ways));
   console.log(`\n${readingOf(ways)}\n`);
-  // Before others are called beside it: it may be elsewhere then, for another reason.
-  console.log(`${await whyText(stack, "khop")}\n`);
+  console.log(`${why}\n`);
   console.log(`$ batch ${HASH.map(quoted).join(" ")}`);
   console.log(resultOf(JSON.parse(await stack.run("batch", ...HASH, "--json")) as Summary));
   console.log(`\n${await whyText(stack, "hash-password")}`);

@@ -19,6 +19,10 @@ test(
     for (const name of ["khop", "hash-password"]) {
       expect(printed).toMatch(new RegExp(`^Why is ${name} where it is \\([a-z]+\\)\\? [A-Z].*\\d.*\\.$`, "m"));
     }
+    // Where it is that is known from the calls that were made there, and not from the model.
+    expect(printed).toMatch(
+      /^Why is khop where it is .* A call takes [\d.,]+ .?s at (compute|storage) (?!\(by the model\))/m,
+    );
   },
   TIMEOUT_MS,
 );

@@ -6,6 +6,7 @@ import { percentText } from "#runtime/figures.ts";
 import { isSide } from "#runtime/placement/choose-side.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { PlacementRules } from "../gateway/placement-routes.ts";
+import { P99_MS_RANGE, type Range, WEIGHT_RANGE } from "../placement/said-rules.ts";
 import { asksNode, FUNCTION, type Asking, type NodeFlags } from "./node-command.ts";
 import { overviewText, summaryText } from "./placement-text.ts";
 
@@ -44,10 +45,14 @@ export const addPlacementCommands = (program: Command): void => {
     .command("weigh")
     .description("say how much a function's callers count, or what their 99th percentile shall stay under")
     .argument(...FUNCTION)
-    .option("--weight <number>", "how much a µs of its callers' time counts; 1 is usual", numberOf)
+    .option(
+      "--weight <number>",
+      `how much a µs of its callers' time counts, from ${WEIGHT_RANGE.min} to ${WEIGHT_RANGE.max}; 1 is usual`,
+      weightOf,
+    )
     .option(
       "--p99-under <ms>",
-      "leave a side whose 99th percentile is above it while the other's is below; none: no side is left for that",
+      `leave a side whose 99th percentile is above it while the other's is below, from ${P99_MS_RANGE.min} to ${P99_MS_RANGE.max}; none: no side is left for that`,
       boundOf,
     )
     .action(asksNode(weigh, rulesText));
@@ -76,20 +81,19 @@ const weigh = ({ node, flags: { weight, p99Under } }: Asking<WeighFlags>, name: 
 const whereOf = (text: string): Side | number => {
   if (isSide(text)) return text;
   const share = Number(text);
-  if (text !== "" && share >= 0 && share <= 1) return share;
+  if (text.trim() !== "" && share >= 0 && share <= 1) return share;
   throw new InvalidArgumentError("must be compute, storage, or a share from 0 to 1");
 };
 
-const aboveZero = (text: string, expected: string): number => {
+const numberIn = (text: string, { min, max }: Range, besides = ""): number => {
   const value = Number(text);
-  if (text !== "" && Number.isFinite(value) && value > 0) return value;
-  throw new InvalidArgumentError(`must be ${expected}`);
+  if (text.trim() !== "" && value >= min && value <= max) return value;
+  throw new InvalidArgumentError(`must be a number from ${min} to ${max}${besides}`);
 };
 
-const numberOf = (text: string): number => aboveZero(text, "a number above 0");
+const weightOf = (text: string): number => numberIn(text, WEIGHT_RANGE);
 
-const boundOf = (text: string): number | "none" =>
-  text === "none" ? text : aboveZero(text, "a number above 0, or none");
+const boundOf = (text: string): number | "none" => (text === "none" ? text : numberIn(text, P99_MS_RANGE, ", or none"));
 
 const rulesText = ({ function: name, pin, weight, p99UnderMs }: PlacementRules): string => {
   const where = pin === null ? "free" : `pinned, ${percentText(pin)} at storage`;

@@ -66,7 +66,8 @@ const isPercentEncoded = (url: string): boolean => {
 export const refuseUnknown = (query: Query, known: ReadonlySet<string>): void => {
   for (const name in query) {
     if (!known.has(name)) {
-      throw new LocusError("REQUEST_INVALID", `there is no query parameter "${name}", only ${[...known].join(", ")}`);
+      const others = known.size === 0 ? ": none is known here" : `, only ${[...known].join(", ")}`;
+      throw new LocusError("REQUEST_INVALID", `there is no query parameter "${name}"${others}`);
     }
   }
 };

@@ -7,6 +7,7 @@ import { SIDE_REASONS } from "#runtime/placement/choose-side.ts";
 import { PLACEMENT_STATES } from "#runtime/placement/plan.ts";
 import { LOG_LEVELS } from "../node/log-buffer.ts";
 import { TRACE_STATES } from "../node/trace.ts";
+import { P99_MS_RANGE, WEIGHT_RANGE } from "../placement/said-rules.ts";
 
 const text = { type: "string" } as const;
 const flag = { type: "boolean" } as const;
@@ -158,12 +159,16 @@ export const schemas = {
         pin: { description: "compute, storage, or the share at storage from 0 to 1; null leaves it free." },
         weight: {
           type: ["number", "null"],
+          minimum: WEIGHT_RANGE.min,
+          maximum: WEIGHT_RANGE.max,
           default: 1,
           description:
             "How much a µs of its callers' time counts; null, which replies never have, is the default again.",
         },
         p99UnderMs: {
           type: ["number", "null"],
+          minimum: P99_MS_RANGE.min,
+          maximum: P99_MS_RANGE.max,
           description: "A side whose 99th percentile is above it is left while the other's is below.",
         },
       },

@@ -6,8 +6,9 @@ import { LocusError } from "#runtime/errors.ts";
 import { isSide } from "#runtime/placement/choose-side.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
-import type { SaidRules } from "../placement/said-rules.ts";
+import { P99_MS_RANGE, type Range, type SaidRules, SHARE_RANGE, WEIGHT_RANGE } from "../placement/said-rules.ts";
 import type { FunctionCatalogue } from "../node/function-catalogue.ts";
+import { refuseUnknown, type Query } from "./call-request.ts";
 import { RULE_TYPE, ruleMembers, takeRuleBodies } from "./rule-body.ts";
 
 /** Who knows of placement. */
@@ -29,12 +30,12 @@ export interface PlacementRules {
 
 interface FunctionRequest {
   readonly Params: { readonly name: string };
+  readonly Querystring: Query;
   readonly Body: string | undefined;
 }
 
+const NO_QUERY: ReadonlySet<string> = new Set();
 const SHARES = { compute: 0, storage: 1 } as const;
-const WEIGHT_MAX = 1_000;
-const P99_MS_MAX = 1e6;
 
 /** `desk` null: placement is as functions declare it. */
 export const addPlacementRoutes = (
@@ -43,7 +44,8 @@ export const addPlacementRoutes = (
   catalogue: FunctionCatalogue,
 ): void => {
   takeRuleBodies(app);
-  const open = (): PlacementDesk => {
+  const open = (query: Query): PlacementDesk => {
+    refuseUnknown(query, NO_QUERY);
     if (desk !== null) return desk;
     throw new LocusError(
       "REQUEST_INVALID",
@@ -51,10 +53,10 @@ export const addPlacementRoutes = (
     );
   };
 
-  app.get("/v1/placement", async () => open().overview());
+  app.get<{ readonly Querystring: Query }>("/v1/placement", async ({ query }) => open(query).overview());
 
-  app.get<FunctionRequest>("/v1/placement/:name", async ({ params: { name } }) => {
-    const placement = open();
+  app.get<FunctionRequest>("/v1/placement/:name", async ({ params: { name }, query }) => {
+    const placement = open(query);
     await catalogue.expect(name);
     return placement.explain(name);
   });
@@ -62,16 +64,16 @@ export const addPlacementRoutes = (
   app.put<FunctionRequest>(
     "/v1/placement/:name",
     { config: { takes: [RULE_TYPE] } },
-    async ({ params: { name }, body }) => {
-      const placement = open();
+    async ({ params: { name }, query, body }) => {
+      const placement = open(query);
       const change = changeOf(body ?? "");
       await catalogue.expect(name);
       return rulesReply(name, await placement.rule(name, change));
     },
   );
 
-  app.delete<FunctionRequest>("/v1/placement/:name", async ({ params: { name } }, reply) => {
-    const placement = open();
+  app.delete<FunctionRequest>("/v1/placement/:name", async ({ params: { name }, query }, reply) => {
+    const placement = open(query);
     await catalogue.expect(name);
     await placement.rule(name, null);
     return reply.code(204).send();
@@ -92,19 +94,19 @@ function changeOf(text: string): Partial<SaidRules> {
     ...(pin === undefined ? {} : { pinnedShare: pin === null ? null : shareOf(pin) }),
     ...(weight === undefined
       ? {}
-      : { weight: weight === null ? FREE_RULES.weight : numberOf("weight", weight, 1 / WEIGHT_MAX, WEIGHT_MAX) }),
+      : { weight: weight === null ? FREE_RULES.weight : numberOf("weight", weight, WEIGHT_RANGE) }),
     ...(p99UnderMs === undefined ? {} : { p99UnderUs: p99UnderMs === null ? null : 1e3 * p99MsOf(p99UnderMs) }),
   };
 }
 
-const p99MsOf = (value: unknown): number => numberOf("p99UnderMs", value, 1e-3, P99_MS_MAX);
+const p99MsOf = (value: unknown): number => numberOf("p99UnderMs", value, P99_MS_RANGE);
 
 const shareOf = (pin: unknown): number =>
   typeof pin === "string" && isSide(pin)
     ? SHARES[pin]
-    : numberOf("pin (compute, storage, or the share at storage)", pin, 0, 1);
+    : numberOf("pin (compute, storage, or the share at storage)", pin, SHARE_RANGE);
 
-const numberOf = (name: string, value: unknown, min: number, max: number): number => {
+const numberOf = (name: string, value: unknown, { min, max }: Range): number => {
   if (typeof value === "number" && value >= min && value <= max) return value;
   throw new LocusError("REQUEST_INVALID", `${name} is ${JSON.stringify(value)}, no number from ${min} to ${max}`);
 };

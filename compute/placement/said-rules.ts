@@ -15,11 +15,23 @@ export const SAID_NOTHING: SaidRules = { pinnedShare: null, weight: 1, p99UnderU
 
 type Rule = keyof SaidRules;
 
+/** Bounds that are included. */
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+export const SHARE_RANGE: Range = { min: 0, max: 1 };
+export const WEIGHT_RANGE: Range = { min: 0.001, max: 1_000 };
+export const P99_MS_RANGE: Range = { min: 0.001, max: 1e6 };
+
+const checkOf = ({ min, max }: Range) => Compile(Type.Number({ minimum: min, maximum: max }));
+
 /** Whoever may write in Redis may have written them. */
 const CHECKS = {
-  pinnedShare: Compile(Type.Number({ minimum: 0, maximum: 1 })),
-  weight: Compile(Type.Number({ minimum: 0.001, maximum: 1_000 })),
-  p99UnderUs: Compile(Type.Number({ minimum: 1, maximum: 1e9 })),
+  pinnedShare: checkOf(SHARE_RANGE),
+  weight: checkOf(WEIGHT_RANGE),
+  p99UnderUs: checkOf({ min: 1e3 * P99_MS_RANGE.min, max: 1e3 * P99_MS_RANGE.max }),
 } as const satisfies Record<Rule, unknown>;
 
 const RULES = Object.keys(CHECKS) as Rule[];

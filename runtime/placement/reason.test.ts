@@ -180,8 +180,15 @@ describe("the reason", () => {
     ],
     ["that there is no room for it", {}, {}, "it moves when that makes no part too busy"],
   ])("says where a move would be worth it %s", (_what, storage, change, reason) => {
-    expect(reasonOf(sideOf(1_000), sideOf(500, storage), change)).toMatch(
-      new RegExp(`^A call takes 1\\.00 ms at compute and 500 µs at storage: ${reason}\\.$`),
+    const where = change.state === "reverting" ? ", and it runs at compute" : "";
+    expect(reasonOf(sideOf(1_000), sideOf(500, storage), change)).toBe(
+      `A call takes 1.00 ms at compute and 500 µs at storage${where}: ${reason}.`,
+    );
+  });
+
+  test.each(["probing", "reverting"] as const)("says where it is while it is %s", (state) => {
+    expect(reasonOf(sideOf(900), sideOf(500), { state, share: 1 })).toMatch(
+      /^A call takes 500 µs at storage and 900 µs at compute, and it runs at storage: at compute 400 µs more go on /,
     );
   });
 

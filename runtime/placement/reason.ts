@@ -69,8 +69,13 @@ export function reasonText(placed: Placed): string {
   const there = otherSide(here);
   const latency = `A call takes ${latencyText(sides, here)} and ${latencyText(sides, there)}`;
   const isFaster = sides[here].cost.latencyUs <= sides[there].cost.latencyUs;
-  if (isFaster && state !== "split") return `${latency}: ${differenceOf(sides, here, demand)}.`;
-  return `${latency}${state === "split" ? `, and ${whereOf(share)}` : ""}: ${stayText(placed, sides, isFaster ? here : there)}.`;
+  // A state that names a side has said it.
+  const where = state === "compute" || state === "storage" ? "" : `, and ${whereOf(share)}`;
+  const why =
+    isFaster && state !== "split"
+      ? differenceOf(sides, here, demand)
+      : stayText(placed, sides, isFaster ? here : there);
+  return `${latency}${where}: ${why}.`;
 }
 
 /** Why it is not at `faster` altogether, where calls take less. */

@@ -371,7 +371,22 @@ describe("placement", () => {
     expect(JSON.parse((await locus("why", "walk", "--json")).stdout)).toMatchObject({ function: "walk", share: 1 });
     expect((await locus("pin", "idle", "0.5")).stdout).toBe("idle: pinned, 50 % at storage, weight 1\n");
     expect((await locus("free", "idle")).stdout).toBe("freed idle: its calls run where locus chooses\n");
-    expect(await locus("pin", "idle", "nowhere")).toMatchObject({ status: 2 });
+    for (const [asked, message] of [
+      [["pin", "idle", "nowhere"], "must be compute, storage, or a share from 0 to 1"],
+      [["pin", "idle", " "], "must be compute, storage, or a share from 0 to 1"],
+      [["weigh", "idle", "--weight", "0"], "must be a number from 0.001 to 1000"],
+      [["weigh", "idle", "--weight", "5000"], "must be a number from 0.001 to 1000"],
+      [["weigh", "idle", "--p99-under", "1e9"], "must be a number from 0.001 to 1000000, or none"],
+    ] as const) {
+      expect(await locus(...asked)).toMatchObject({ status: 2, stderr: expect.stringContaining(message) });
+    }
+  });
+
+  it.each(["", "/idle"])("refuses a query, of which it knows none, of /v1/placement%s", async (path) => {
+    expect(await ask(nodes[0]!, `${path}?function=idle`)).toMatchObject({
+      status: 400,
+      body: { code: "REQUEST_INVALID", detail: 'there is no query parameter "function": none is known here' },
+    });
   });
 
   it("when the node that decides dies the plan holds, and the other decides", async () => {
