@@ -157,6 +157,17 @@ export function isCalledThroughout({ byTime }: FunctionProfile, fromMs: number, 
 export const inFlightIn = (all: readonly Tried[], fromMs: number, toMs: number): number =>
   heardOf(all, fromMs, toMs).elapsedUs / (1e3 * (toMs - fromMs));
 
+/**
+ * The same now: of each function the middle one of the last short stretches, the lower of two. Many that wait are in all of them; one call of two seconds is in that in which
+ * it ends, and would be twenty in flight on average.
+ */
+export const inFlightLately = (all: readonly Tried[], nowMs: number): number =>
+  all.reduce((sum, one) => {
+    const stretches = Array.from({ length: MEASURE_MS / SLOT_MS }, (_, back) => nowMs - back * SLOT_MS);
+    const counts = stretches.map((toMs) => inFlightIn([one], toMs - SLOT_MS, toMs)).toSorted((a, b) => a - b);
+    return sum + counts[Math.floor((counts.length - 1) / 2)]!;
+  }, 0);
+
 /** Of all of them. */
 export function heardOf(all: readonly Tried[], fromMs: number, toMs: number): Pick<Heard, "calls" | "elapsedUs"> {
   let [calls, elapsedUs] = [0, 0];

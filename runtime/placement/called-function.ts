@@ -143,7 +143,14 @@ export function calledFunction(
       })
     : NO_OVERFLOW;
   const { overflowMin, overflowTimes } = overflow;
-  const mixing = mixingSeen(before.mixing, { share, costs: load.costs, capacity, nowMs });
+  const mixing = mixingSeen(before.mixing, {
+    share: before.trials.running?.fromShare ?? share,
+    isTried: before.trials.running !== null,
+    costs: load.costs,
+    capacity,
+    resumedMs: before.resumedMs,
+    nowMs,
+  });
   const known = { ...before, paces, backCpuUs: back, overflowMin, overflowTimes, trials, regimes, breaches, mixing };
   // A split that had to be taken back says nothing of the corners.
   const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";

@@ -738,11 +738,20 @@ describe("what has proved better", () => {
     );
 
   describe("whose callers have gone to another function", () => {
+    interface Others {
+      readonly capacity?: Partial<Capacity>;
+      /** So many times as long hashes take. */
+      readonly queued?: number;
+      /** One more hash, which has taken so long. */
+      readonly longUs?: number;
+    }
     /** All of the walks were moved to compute as their callers went: there are only hashes now. */
-    const after = (quietMs: number, callers: number, capacity: Partial<Capacity> = {}, queued = 1) => {
+    const after = (quietMs: number, callers: number, { capacity = {}, queued = 1, longUs = 0 }: Others = {}) => {
+      const hash = calls("compute", 1, HASH, queued);
       const load = visited({ walk: WALK, hash: HASH })
         .run(1_000, { walk: calls("storage", 40, WALK, 1), hash: calls("compute", 1, HASH, 1) })
-        .run(quietMs, { hash: calls("compute", 1, HASH, queued) });
+        .run(quietMs - WINDOW_MS, { hash })
+        .run(WINDOW_MS, { hash: longUs === 0 ? hash : [hash, { ...hash, elapsedUs: longUs }] });
       const undo = { retryAtMs: 0, backTo: null, held: null };
       const atMs = load.nowMs - quietMs + 20;
       const moved = { atMs, by: "model", fromShare: 1, promisedUs: 0, isJudged: false, undo } as const;
@@ -757,16 +766,16 @@ describe("what has proved better", () => {
     });
 
     test("is as ever until that is known, where they may only wait, and where storage is closed", () => {
-      for (const { state, outlook } of [after(50, 1), after(150, 16)]) {
+      for (const { state, outlook } of [after(50, 1), after(150, 16), after(150, 16, { longUs: 2_000_000 })]) {
         expect(outlook.busiest).toBeGreaterThan(0.4);
         expect(state.get("walk")).toMatchObject({ share: 0 });
       }
-      expect(after(150, 1, { storageCores: 0 }).state.get("walk")).toMatchObject({ share: 0 });
+      expect(after(150, 1, { capacity: { storageCores: 0 } }).state.get("walk")).toMatchObject({ share: 0 });
     });
 
     test("is so too where as many calls are in flight as ever, and they are the other's, which wait", () => {
       const [callers, windowUs] = [16, 1e3 * WINDOW_MS];
-      const { state, outlook } = after(150, callers, {}, (callers * windowUs) / tookUs("compute", HASH, 1));
+      const { state, outlook } = after(150, callers, { queued: (callers * windowUs) / tookUs("compute", HASH, 1) });
       expect(outlook.busiest).toBeLessThan(0.2);
       expect(state.get("walk")).toMatchObject({ state: "storage", share: 1 });
     });

@@ -37,7 +37,7 @@ import type { Placement } from "./plan.ts";
 import { callsOf, poolUse, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
 import type { Situation } from "./situation.ts";
-import { inFlightIn, MEASURE_MS, STEADY_MS } from "./before-and-since.ts";
+import { inFlightLately, STEADY_MS } from "./before-and-since.ts";
 import { heldAlong, heldOn, isOtherShare, isProved, refutationOf } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialCostMs, trialsAfter, verdictOf, type Better, type Verdict } from "./trial-verdict.ts";
@@ -99,9 +99,7 @@ class Draft {
   /** A trial is not where it has gone to. */
   #mixed({ load: { costs } }: CalledFunction, from: FunctionState, { to, why }: Change): Change {
     if (to.trials.running !== null || from.trials.running !== null) return { to, why };
-    // Whatever was tried for a moment meanwhile.
-    const stayedMs = this.#nowMs - Math.max(from.moved?.atMs ?? -Infinity, from.sinceMs);
-    const move = { from: from.share, to: to.share, costs, stayedMs, nowMs: this.#nowMs };
+    const move = { from: from.share, to: to.share, costs, nowMs: this.#nowMs };
     return { to: { ...to, mixing: mixingAfter(to.mixing, move) }, why };
   }
 }
@@ -216,7 +214,7 @@ function withoutGone(
   if (stopped.length === 0) return all;
   const called = all.filter(({ isStopped }) => !isStopped);
   // Also by what they were seen to take: where more is called than can be done calls wait longer than is known of them.
-  const inFlight = Math.max(callersOf(called), inFlightIn(called, heardMs - MEASURE_MS, heardMs));
+  const inFlight = Math.max(callersOf(called), inFlightLately(called, heardMs));
   if (callers - inFlight > callersOf(stopped) / 2) return all;
   return all.map((one) => (one.isStopped ? gone(one) : one));
 }

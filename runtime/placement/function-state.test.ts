@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { FRESH, settled, type FunctionState } from "./function-state.ts";
+import { NO_MIXING } from "./mixing.ts";
 import { FREE_RULES, type Situation } from "./situation.ts";
 import { PlayedCalls } from "./played-calls.ts";
 import { NO_TRIALS } from "./trials.ts";
@@ -12,6 +13,7 @@ const TRIED: FunctionState = {
   state: "probing",
   share: 1,
   sinceMs: 0,
+  mixing: { ...NO_MIXING, seen: { excess: 1, atMs: 0 } },
   trials: {
     ...NO_TRIALS,
     running: { side: "storage", partner: null, startedMs: STARTED_MS, fromShare: 0.4, shown: null },
@@ -49,6 +51,7 @@ describe("a trial", () => {
   test("ends when the function's own calls change, which is profiled anew where it was", () => {
     const { to, why } = after(75, "a");
     expect(to).toMatchObject({ state: "profiling", share: 0.4, trials: { running: null, held: null } });
+    expect(to.mixing).toBe(NO_MIXING);
     expect(why).toEqual({ kind: "shifted", workTimes: 1 });
   });
 });

@@ -19,13 +19,33 @@ const costing = (times: number) => {
 const costs = costing(1);
 const usual = excessOf(NO_MIXING, costs, 0);
 
-const LEFT: Mixing = mixingAfter(NO_MIXING, { from: 1, to: SHARE, costs, stayedMs: 5_000, nowMs: 0 });
+/** What a step finds, under a share of its own, at a time. */
+const lookAt = (nowMs: number, share: number) => ({
+  share,
+  isTried: false,
+  costs,
+  capacity: ONE_CORE_EACH,
+  resumedMs: -Infinity,
+  nowMs,
+});
 
-/** What is remembered after so long in a split in which calls cost so many times as much; a look each 25 ms. */
-function after(ms: number, times: number, { before = LEFT, share = SHARE, fromMs = 0 } = {}): Mixing {
+/** What is remembered of one that has been all on one side for so long. */
+const aloneFor = (ms: number, side = 1): Mixing => mixingSeen(NO_MIXING, lookAt(-ms, side));
+const SPLIT = { from: 1, to: SHARE, costs, nowMs: 0 };
+const LEFT: Mixing = mixingAfter(aloneFor(2_000), SPLIT);
+
+/** What is remembered after so long in a split in which calls cost so many times as much; a look each 25 ms, but for where nothing is heard or what is tried. */
+function after(
+  ms: number,
+  times: number,
+  { before = LEFT, share = SHARE, fromMs = 0, quietUntilMs = -Infinity, triedUntilMs = -Infinity } = {},
+): Mixing {
   let mixing = before;
   for (let nowMs = fromMs; nowMs <= fromMs + ms; nowMs += 25) {
-    mixing = mixingSeen(mixing, { share, costs: costing(times), capacity: ONE_CORE_EACH, nowMs });
+    if (nowMs < quietUntilMs) continue;
+    const isTried = nowMs < triedUntilMs;
+    const look = { ...lookAt(nowMs, share), costs: costing(times), resumedMs: quietUntilMs, isTried };
+    mixing = mixingSeen(mixing, look);
   }
   return mixing;
 }
@@ -51,7 +71,24 @@ describe("what a split costs a function more", () => {
     expect(soon).toBeLessThan(0.7);
     expect(excessOf(after(4_000, times), costs, 4_000)).toBeCloseTo(0.8, 1);
     // Four seconds later the load may be another.
-    expect(after(5_000, 3, { before: after(4_000, times), fromMs: 4_025 })).toEqual(after(4_000, times));
+    const later = after(5_000, 3, { before: after(4_000, times), fromMs: 4_025 });
+    expect(later).toEqual(after(4_000, times));
+  });
+
+  test("is of what the machines do, and not of what calls wait for", () => {
+    const waiting = (times: number): Mixing => {
+      const { compute, storage } = costing(1.5);
+      const longer = (cost: typeof compute) => ({
+        ...cost,
+        aloneUs: times * cost.aloneUs,
+        latencyUs: times * cost.latencyUs,
+      });
+      return mixingSeen(LEFT, {
+        ...lookAt(1_000, SHARE),
+        costs: { compute: longer(compute), storage: longer(storage) },
+      });
+    };
+    expect(waiting(1_000)).toEqual(waiting(1));
   });
 
   test("is never less than usual, is bounded, and is half forgotten after two minutes", () => {
@@ -63,14 +100,26 @@ describe("what a split costs a function more", () => {
   });
 
   test("is not learnt where too little was known before, from one side, nor once it is over", () => {
-    expect(mixingAfter(NO_MIXING, { from: 1, to: SHARE, costs, stayedMs: 1_000, nowMs: 0 })).toEqual(NO_MIXING);
-    expect(after(4_000, 3, { share: 1 })).toBe(LEFT);
+    for (const short of [NO_MIXING, aloneFor(1_000), aloneFor(5_000, 0)]) {
+      expect(mixingAfter(short, SPLIT)).toMatchObject({ seen: null, left: null });
+    }
+    expect(after(4_000, 3, { share: 1 }).seen).toBeNull();
     // To another share of both sides it goes on; to one side it is over, and what was seen stays.
     const seen = after(1_000, 3);
-    const move = { from: SHARE, costs, stayedMs: 1_000, nowMs: 1_000 };
-    expect(mixingAfter(seen, { ...move, to: 0.4 })).toBe(seen);
+    const move = { from: SHARE, costs, nowMs: 1_000 };
+    expect(mixingAfter(seen, { ...move, to: 0.4 })).toMatchObject({ seen: seen.seen, left: seen.left });
     const over = mixingAfter(seen, { ...move, to: 0 });
-    expect(over).toEqual({ seen: seen.seen, left: null });
-    expect(after(4_000, 1, { before: over, fromMs: 1_000 })).toBe(over);
+    expect(over).toMatchObject({ seen: seen.seen, left: null });
+    expect(after(4_000, 1, { before: over, fromMs: 1_000 }).seen).toBe(seen.seen);
+  });
+
+  test.each([
+    ["a trial", { triedUntilMs: 1_500 }],
+    ["a pause", { quietUntilMs: 1_500 }],
+  ])("is not learnt from %s, and a look after it weighs no more than others", (_what, meanwhile) => {
+    const seen = after(1_000, 3);
+    const then = after(475, 1, { before: seen, fromMs: 1_025, ...meanwhile });
+    // By one look at what costs nothing more.
+    expect(excessOf(then, costs, 1_500)).toBeGreaterThan(0.96 * excessOf(seen, costs, 1_500));
   });
 });

@@ -32,14 +32,16 @@ type Costs = Load["costs"];
 export interface Mixing {
   /** As `excessOf`, and when it was seen last; null: it never was, or its calls are others. */
   readonly seen: { readonly excess: number; readonly atMs: number } | null;
-  /** What its calls cost when it left one side for both, and when that was; null: it has not, or was not there for long enough. */
-  readonly left: { readonly costs: Costs; readonly atMs: number } | null;
+  /** Its share, and since when it is known to be that, trials aside; null: it is not. */
+  readonly place: { readonly share: number; readonly sinceMs: number } | null;
+  /** What its calls cost when it left one side for both, when that was, and until when what it costs in both is counted; null: it has not, or was not there for long enough. */
+  readonly left: { readonly costs: Costs; readonly atMs: number; readonly countedMs: number } | null;
 }
 
-export const NO_MIXING: Mixing = { seen: null, left: null };
+export const NO_MIXING: Mixing = { seen: null, place: null, left: null };
 
 /** What is worked more where half of the calls are on either side, as a part of what the linear model has. */
-export function excessOf({ seen }: Mixing, costs: Costs, nowMs: number): number {
+export function excessOf({ seen }: Pick<Mixing, "seen">, costs: Costs, nowMs: number): number {
   const usual = usualExcess(costs);
   if (seen === null) return usual;
   return usual + Math.max(0, seen.excess - usual) * decayOf(nowMs - seen.atMs, HALF_LIFE_MS);
@@ -53,36 +55,46 @@ function usualExcess(costs: Costs): number {
 /** So many times as much is worked under a share. */
 export const mixedTimes = (excess: number, share: number): number => 1 + excess * 4 * share * (1 - share);
 
-/** After a move from one share to another. `stayedMs`: for so long it had been where it was, trials aside. */
+/** After a move from one share to another, no trial. */
 export function mixingAfter(
   before: Mixing,
-  {
-    from,
-    to,
-    costs,
-    stayedMs,
-    nowMs,
-  }: Readonly<{ from: number; to: number; costs: Costs; stayedMs: number; nowMs: number }>,
+  { from, to, costs, nowMs }: Readonly<{ from: number; to: number; costs: Costs; nowMs: number }>,
 ): Mixing {
-  if (isSplit(from)) return isSplit(to) || before.left === null ? before : { ...before, left: null };
+  const place = { share: to, sinceMs: nowMs };
+  if (isSplit(from)) return { ...before, place, left: isSplit(to) ? before.left : null };
+  const stayedMs = before.place?.share === from ? nowMs - before.place.sinceMs : 0;
   const isKnown = isSplit(to) && stayedMs >= KNOWN_AFTER_MS;
-  return { ...before, left: isKnown ? { costs, atMs: nowMs } : null };
+  return { ...before, place, left: isKnown ? { costs, atMs: nowMs, countedMs: nowMs } : null };
 }
 
-/** With what a step sees of a split. */
+/** What a step finds of a function. */
+interface Look {
+  /** Its own, whatever is tried for a moment. */
+  readonly share: number;
+  readonly isTried: boolean;
+  readonly costs: Costs;
+  readonly capacity: Capacity;
+  /** When its calls came back after the last pause. */
+  readonly resumedMs: number;
+  readonly nowMs: number;
+}
+
+/** With what a step sees of a split. What calls cost in a trial, or what was known of them in a pause, tells nothing of it. */
 export function mixingSeen(
-  before: Mixing,
-  { share, costs, capacity, nowMs }: Readonly<{ share: number; costs: Costs; capacity: Capacity; nowMs: number }>,
+  { seen, place: was, left }: Mixing,
+  { share, isTried, costs, capacity, resumedMs, nowMs }: Look,
 ): Mixing {
-  const { left, seen } = before;
-  if (left === null || !isSplit(share)) return before;
-  const fromMs = left.atMs + SEEN_FROM_MS;
-  if (nowMs < fromMs || nowMs > left.atMs + SEEN_UNTIL_MS) return before;
+  const place = was?.share === share ? was : { share, sinceMs: nowMs };
+  if (left === null) return { seen, place, left };
+  const fromMs = Math.max(left.countedMs, left.atMs + SEEN_FROM_MS, resumedMs);
+  const counted = { ...left, countedMs: nowMs };
+  if (isTried || !isSplit(share) || nowMs < fromMs) return { seen, place, left: counted };
+  if (nowMs > left.atMs + SEEN_UNTIL_MS) return { seen, place, left };
   const times = busiestOfCall(costs, share, capacity) / busiestOfCall(left.costs, share, capacity);
   const excess = clamp((times - 1) / (mixedTimes(1, share) - 1), 0, SEEN_MAX);
-  const known = excessOf(before, left.costs, nowMs);
-  const kept = Math.exp(-(nowMs - Math.max(fromMs, seen?.atMs ?? 0)) / SEEN_TAU_MS);
-  return { left, seen: { excess: kept * known + (1 - kept) * excess, atMs: nowMs } };
+  const known = excessOf({ seen }, left.costs, nowMs);
+  const kept = Math.exp(-(nowMs - fromMs) / SEEN_TAU_MS);
+  return { seen: { excess: kept * known + (1 - kept) * excess, atMs: nowMs }, place, left: counted };
 }
 
 const isSplit = (share: number): boolean => share >= SPLIT_MIN && share <= 1 - SPLIT_MIN;

@@ -191,14 +191,14 @@ function trafficAt(world: World, ms: number, functions: readonly TrueFunction[],
 const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[], shares: ArrayLike<number>): Load[] =>
   functions.map(({ demand: usual, callsPerSecond }, index) => {
     const constants = world.constantsAt(ms);
-    const demand = sized(usual, 1 + hubPart(world) * (HUB_FACTOR - 1));
+    const whole = sized(usual, 1 + hubPart(world) * (HUB_FACTOR - 1));
     const share = shares[index] ?? 0;
     const more = mixedTimes(world.mixing, share);
-    const moreComputing = mixedTimes(world.mixingOfComputing, share);
+    const demand = { ...whole, cpuUs: whole.cpuUs * mixedTimes(world.mixingOfComputing, share) };
     const mixed = (side: Side): Cost => {
       const cost = costOf(side, demand, constants);
       const { cpu } = cost.terms;
-      const besides = (us: number, cpuUs: number): number => cpuUs * moreComputing + (us - cpuUs) * more;
+      const besides = (us: number, cpuUs: number): number => cpuUs + (us - cpuUs) * more;
       return {
         ...cost,
         computeUs: besides(cost.computeUs, side === "compute" ? cpu : 0),

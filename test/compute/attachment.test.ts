@@ -44,13 +44,13 @@ const digging = bundleOf<{ readonly isPatient: boolean; readonly writesFirst: bo
 );
 
 /** Reads field after field, and then computes for long. */
-const devouring = bundleOf("devouring", async ({ redis }) => {
+const devouring = bundleOf("devouring", async ({ redis, keys: [key = ""] }) => {
   let length = 0;
-  for (let field = 0; field < 20; field++) length += (await redis.hget("much", String(field)))?.length ?? 0;
+  for (let field = 0; field < 20; field++) length += (await redis.hget(key, String(field)))?.length ?? 0;
   let mixed = 0;
   for (let index = 0; index < 2e8; index++) mixed ^= Math.imul(index, mixed + 31);
   if (mixed === 0.5) throw new Error(String(length));
-  return [length, (await redis.hget("much", "9"))?.slice(0, 2)];
+  return [length, (await redis.hget(key, "9"))?.slice(0, 2)];
 });
 
 /** More writes than a round may have: the first round leaves in the midst of the turn, and the turn goes on. */
@@ -238,19 +238,21 @@ describe("a call of LOCUS.CALL", () => {
 
   it.each([
     // 280 KiB, of which 256 are kept: the last two once more.
-    { what: "much", bytesOf: () => 14 * 1024, again: 2 },
+    { what: "much", key: "much", bytesOf: () => 14 * 1024, again: 2 },
     // More than is kept of one round: from there on all.
-    { what: "much at once", bytesOf: (field: number) => (field === 2 ? 30 * 1024 : 100), again: 18 },
+    { what: "much at once", key: "much", bytesOf: (field: number) => (field === 2 ? 30 * 1024 : 100), again: 18 },
+    // The same of what it sends.
+    { what: "by long names", key: "much".padEnd(20 * 1024, "x"), bytesOf: () => 100, again: 20 },
   ])("is pushed back whatever it has read, and reads again what was too much to be kept: $what", async (of) => {
     const fields = Array.from({ length: 20 }, (_, field) => field);
     const texts = fields.map((field) => [String(field), `${field}:`.padEnd(of.bytesOf(field), "x")] as const);
-    await client.hset("much", Object.fromEntries(texts));
-    const there = await call(client, "devouring");
+    await client.hset(of.key, Object.fromEntries(texts));
+    const there = await call(client, "devouring", "1", of.key);
     expect(there).toBe(`[${texts.reduce((sum, [, text]) => sum + text.length, 0)},"9:"]`);
     await place("storage", 20_000);
     const back = Number(await info("calls_pushed_back"));
     await client.config("RESETSTAT");
-    expect(await call(client, "devouring")).toBe(there);
+    expect(await call(client, "devouring", "1", of.key)).toBe(there);
     expect(await info("calls_pushed_back")).toBe(String(back + 1));
     // And the one after its computing.
     expect(await reads()).toBe(20 + of.again + 1);

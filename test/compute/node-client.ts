@@ -71,6 +71,7 @@ export const bundleOf = <Args = unknown>(
 
 interface Invocation<Args> {
   readonly redis: Redis;
+  readonly keys: readonly string[];
   readonly args: Args;
   readonly log: Log;
 }
