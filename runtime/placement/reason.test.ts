@@ -108,7 +108,7 @@ describe("the reason", () => {
     const crowded = sideOf(1_000);
     const cost = { ...crowded.cost, terms: { ...NO_TERMS, rounds: 200, crowd: 800 } };
     expect(reasonOf({ ...crowded, cost }, sideOf(700))).toBe(
-      "A call takes 1.00 ms at compute and 700 µs at storage: all at storage would save 300 µs a call (30 %), and a move must save more than 428 µs (43 %), since much of a call is waiting for others, which changes with every move.",
+      "A call takes 1.00 ms at compute and 700 µs at storage: all at storage would save 300 µs a call (30 %), and a move must save more than 428 µs (43 %), since much of a call is beyond the model, such as waiting for others, and changes with every move.",
     );
   });
 

@@ -174,7 +174,7 @@ function tooLittleText(gain: Gain, faster: Side, error: number): string {
   if (needed === neededPart({ ...gain, noise: 0 })) return `${saves}, and ${must}`;
   const why =
     noise > 2 * error
-      ? "since much of a call is waiting for others, which changes with every move"
+      ? "since much of a call is beyond the model, such as waiting for others, and changes with every move"
       : "twice what these figures may be wrong by";
   return `${saves}, and ${must}, ${why}`;
 }
@@ -195,7 +195,7 @@ const TERM_NAMES: Readonly<Record<keyof LatencyTerms, (demand: Demand) => string
   operations: ({ operations }) => `on handling its ${counted(amountText(operations), "operation")}`,
   rounds: ({ rounds }) => `on waiting for its ${counted(amountText(rounds), "round")}`,
   bytes: ({ bytes }) => `on moving its ${amountText(bytes / 1024)} KiB`,
-  crowd: () => "on waiting for others",
+  crowd: () => "on what the model does not know, such as waiting for others",
 };
 
 /** The term that makes most of it. */
