@@ -89,7 +89,7 @@ const RATIOS = {
 } as const;
 /** Pictures beside the JSON. */
 const PICTURES: Readonly<Record<string, readonly string[]>> = {
-  placement: ["functions", "mixes"],
+  placement: ["functions", "mixes", "prediction"],
   shift: ["bimodal", "crowd", "drift", "neighbour", "slowed"],
   autoloc: ["places"],
   controller: ["parts"],
