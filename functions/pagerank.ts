@@ -79,7 +79,7 @@ function nextRanks({ degrees, sources, targets }: Graph, ranks: Float64Array): F
   return next;
 }
 
-/** Only those that may be among them are put in order. */
+/** Ranks alone are put in order without a call for each two of them; nodes with theirs, which takes one, are only those that may be among the first. */
 function topOf({ nodes }: Graph, ranks: Float64Array): readonly { readonly node: number; readonly rank: number }[] {
   const least = ranks.toSorted().at(-TOP_LENGTH) ?? 0;
   return nodes
