@@ -12,6 +12,15 @@ export const wholeNumber =
     throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}`);
   };
 
+/** `said`: what it must be, by its range in words; bounds are included. */
+export const numberWithin =
+  ({ min, max }: Readonly<{ min: number; max: number }>, said = (range: string): string => `a number ${range}`) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== "" && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`must be ${said(`from ${min} to ${max}`)}`);
+  };
+
 /** With its range in the help, as the others here. Without `otherwise` it has no value where it is not given. */
 export const numberOption = (flags: string, meaning: string, max: number, otherwise?: number): Option =>
   rangeOption(flags, meaning, [1, max]).default(otherwise);

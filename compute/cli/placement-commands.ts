@@ -1,13 +1,14 @@
 // `locus placement | why | pin | weigh | free`: where functions run, why there, and saying where they shall.
 
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 
 import { percentText } from "#runtime/figures.ts";
 import { isSide } from "#runtime/placement/choose-side.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { PlacementRules } from "../gateway/placement-routes.ts";
-import { P99_MS_RANGE, type Range, WEIGHT_RANGE } from "../placement/said-rules.ts";
+import { P99_MS_RANGE, SHARE_RANGE, WEIGHT_RANGE } from "../placement/said-rules.ts";
 import { asksNode, FUNCTION, type Asking, type NodeFlags } from "./node-command.ts";
+import { numberWithin } from "./option.ts";
 import { overviewText, summaryText } from "./placement-text.ts";
 
 type WeighFlags = NodeFlags & { readonly weight?: number; readonly p99Under?: number | "none" };
@@ -78,22 +79,13 @@ const weigh = ({ node, flags: { weight, p99Under } }: Asking<WeighFlags>, name: 
     ...(p99Under === undefined ? {} : { p99UnderMs: p99Under === "none" ? null : p99Under }),
   });
 
-const whereOf = (text: string): Side | number => {
-  if (isSide(text)) return text;
-  const share = Number(text);
-  if (text.trim() !== "" && share >= 0 && share <= 1) return share;
-  throw new InvalidArgumentError("must be compute, storage, or a share from 0 to 1");
-};
+const shareOf = numberWithin(SHARE_RANGE, (range) => `compute, storage, or a share ${range}`);
+const weightOf = numberWithin(WEIGHT_RANGE);
+const p99MsOf = numberWithin(P99_MS_RANGE, (range) => `a number ${range}, or none`);
 
-const numberIn = (text: string, { min, max }: Range, besides = ""): number => {
-  const value = Number(text);
-  if (text.trim() !== "" && value >= min && value <= max) return value;
-  throw new InvalidArgumentError(`must be a number from ${min} to ${max}${besides}`);
-};
+const whereOf = (text: string): Side | number => (isSide(text) ? text : shareOf(text));
 
-const weightOf = (text: string): number => numberIn(text, WEIGHT_RANGE);
-
-const boundOf = (text: string): number | "none" => (text === "none" ? text : numberIn(text, P99_MS_RANGE, ", or none"));
+const boundOf = (text: string): number | "none" => (text === "none" ? text : p99MsOf(text));
 
 const rulesText = ({ function: name, pin, weight, p99UnderMs }: PlacementRules): string => {
   const where = pin === null ? "free" : `pinned, ${percentText(pin)} at storage`;

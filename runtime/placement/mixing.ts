@@ -41,7 +41,7 @@ export interface Mixing {
 export const NO_MIXING: Mixing = { seen: null, place: null, left: null };
 
 /** What is worked more where half of the calls are on either side, as a part of what the linear model has. */
-export function excessOf({ seen }: Pick<Mixing, "seen">, costs: Costs, nowMs: number): number {
+export function excessOf({ seen }: Mixing, costs: Costs, nowMs: number): number {
   const usual = usualExcess(costs);
   if (seen === null) return usual;
   return usual + Math.max(0, seen.excess - usual) * decayOf(nowMs - seen.atMs, HALF_LIFE_MS);
@@ -80,19 +80,18 @@ interface Look {
 }
 
 /** With what a step sees of a split. What calls cost in a trial, or what was known of them in a pause, tells nothing of it. */
-export function mixingSeen(
-  { seen, place: was, left }: Mixing,
-  { share, isTried, costs, capacity, resumedMs, nowMs }: Look,
-): Mixing {
-  const place = was?.share === share ? was : { share, sinceMs: nowMs };
-  if (left === null) return { seen, place, left };
+export function mixingSeen(before: Mixing, { share, isTried, costs, capacity, resumedMs, nowMs }: Look): Mixing {
+  const { seen, left } = before;
+  const place = before.place?.share === share ? before.place : { share, sinceMs: nowMs };
+  // As of most functions in most steps.
+  if (left === null) return place === before.place ? before : { seen, place, left };
   const fromMs = Math.max(left.countedMs, left.atMs + SEEN_FROM_MS, resumedMs);
   const counted = { ...left, countedMs: nowMs };
   if (isTried || !isSplit(share) || nowMs < fromMs) return { seen, place, left: counted };
   if (nowMs > left.atMs + SEEN_UNTIL_MS) return { seen, place, left };
   const times = busiestOfCall(costs, share, capacity) / busiestOfCall(left.costs, share, capacity);
   const excess = clamp((times - 1) / (mixedTimes(1, share) - 1), 0, SEEN_MAX);
-  const known = excessOf({ seen }, left.costs, nowMs);
+  const known = excessOf(before, left.costs, nowMs);
   const kept = Math.exp(-(nowMs - fromMs) / SEEN_TAU_MS);
   return { seen: { excess: kept * known + (1 - kept) * excess, atMs: nowMs }, place, left: counted };
 }
