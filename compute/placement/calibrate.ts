@@ -70,7 +70,7 @@ const OTHERS_MAX = 0.15;
 const NODE_MAX = 0.3;
 
 interface Machine {
-  readonly supervisor: Pick<Supervisor, "invoke" | "cpuUs">;
+  readonly supervisor: Pick<Supervisor, "invoke" | "cpuUs" | "state">;
   readonly address: RedisAddress;
   /** Whom functions run as. */
   readonly functionUser: RedisUser;
@@ -86,10 +86,14 @@ export interface Calibrated {
   readonly tookMs: number;
 }
 
-/** null: others are at work, and what would be measured is theirs as well. Rejects where a side cannot run anything. */
+/**
+ * null: others are at work, and what would be measured is theirs as well; or a sandbox host has ended meanwhile, and taken along the CPU time
+ * that it had used. Rejects where a side cannot run anything.
+ */
 export async function calibrate({ supervisor, address, functionUser, commands }: Machine): Promise<Calibrated | null> {
   const startMs = performance.now();
   const clocks = clocksOver(commands, supervisor);
+  const endedBefore = await hostsEnded(commands, supervisor);
   if (!(await isQuiet(clocks))) return null;
   const description: FunctionDescription = {
     name: NAME,
@@ -143,7 +147,7 @@ export async function calibrate({ supervisor, address, functionUser, commands }:
   });
   const [long, short] = [middleOf(await repeated(compute, time, LONG)), middleOf(await repeated(compute, time, SHORT))];
   pairs.push(...(await computingPairs({ compute, storage }, time)));
-  if (!(await isQuiet(clocks))) return null;
+  if (!(await isQuiet(clocks)) || (await hostsEnded(commands, supervisor)) > endedBefore) return null;
   const bytes = { moved: bytesOf(long) - bytesOf(short), us: serviceOf(long) - serviceOf(short) };
   // What is more than the least is disturbed.
   const leastOf = (side: Side): number => Math.min(...pairs.map((pair) => pair[side]));
@@ -270,6 +274,10 @@ const clocksOver =
       nodeUs: user + system,
     };
   };
+
+/** Sandbox hosts that have ended until now, on both sides. */
+const hostsEnded = async (redis: Redis, supervisor: Pick<Supervisor, "state">): Promise<number> =>
+  supervisor.state().deaths + numberIn(infoOf(String(await redis.call("LOCUS.INFO"))), "host_deaths");
 
 /** Commands that came over its connections since it started or its statistics were reset, whoever sent them; NaN: it does not say. */
 export const commandsOf = (stats: ReadonlyMap<string, string>, module: ReadonlyMap<string, string>): number =>

@@ -275,7 +275,10 @@ export class NodePlacement {
           this.#link.keepConstants(constants);
           return;
         }
-        log.debug({ pauseMs }, "not calibrated yet: others are at work, or storage is off");
+        log.debug(
+          { pauseMs },
+          "not calibrated yet: others are at work, a sandbox host has ended meanwhile, or storage is off",
+        );
       } catch (error) {
         const told = pauseMs === CALIBRATION_PAUSE_MIN_MS ? "warn" : "debug";
         log[told]({ reason: (error as Error).message, pauseMs }, "not calibrated: it is tried again");

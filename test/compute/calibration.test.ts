@@ -1,7 +1,10 @@
 // What moving and computing cost here is measured by whoever decides, over a real Redis, where that has nothing else to do. Until then what an
 // earlier one has measured holds, and before anybody has, what is usual; but for the network, which is measured all the same.
 
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, vi } from "vitest";
+import { childrenOf } from "#bench/harness/processes.ts";
 import type { PlacementOverview } from "#compute/placement/answers.ts";
 import { startDelayProxy } from "#bench/placement/delay-proxy.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
@@ -15,6 +18,8 @@ const CONSTANTS_KEY = "locus:placement:constants";
 const ROUND_TRIP_US = 1_000;
 /** Redis may only have it longer. */
 const MORE_US_MIN = ROUND_TRIP_US - DEFAULT_ROUND_TRIP_US;
+/** A calibration takes nine tenths of a second. */
+const DYING_EVERY_MS = 400;
 const BUSY = "local mixed = 0 for turn = 1, 300000 do mixed = (mixed * 31 + turn) % 1000003 end return mixed";
 
 /** Somebody else has Redis compute, for as long as this is used. */
@@ -23,6 +28,26 @@ function keptBusy(redis: RedisServer): AsyncDisposable {
   const over = new AbortController();
   const work = (async () => {
     while (!over.signal.aborted) await client.eval(BUSY, 0);
+  })();
+  return {
+    async [Symbol.asyncDispose]() {
+      over.abort();
+      await work;
+    },
+  };
+}
+
+/** One of that process' sandbox hosts ends, more often than a calibration takes, for as long as this is used. */
+function keptDying(ofPid: () => number): AsyncDisposable {
+  const over = new AbortController();
+  const work = (async () => {
+    while (!over.signal.aborted) {
+      const host = childrenOf(ofPid()).find((pid) =>
+        readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("/build/host.mjs"),
+      );
+      if (host !== undefined) process.kill(host, "SIGKILL");
+      await sleep(DYING_EVERY_MS);
+    }
   })();
   return {
     async [Symbol.asyncDispose]() {
@@ -56,7 +81,13 @@ async function startFar(resources: AsyncDisposableStack) {
 
 /** It has tried, and others were at work. */
 const isPutOff = (node: NodeProcess) =>
-  vi.waitFor(() => expect(said(node)).toContain("not calibrated yet: others are at work, or storage is off"), LONG);
+  vi.waitFor(
+    () =>
+      expect(said(node)).toContain(
+        "not calibrated yet: others are at work, a sandbox host has ended meanwhile, or storage is off",
+      ),
+    LONG,
+  );
 
 /** As that is known that goes by the network, and the rest as it was. */
 async function isOfNetwork(node: NodeProcess, { compute, storage }: CostConstants): Promise<void> {
@@ -114,3 +145,26 @@ it("is what was measured over another network but for what that decides", async 
   // Nobody else is over this one.
   expect(await redis.client().get(CONSTANTS_KEY)).toBe(JSON.stringify(kept));
 }, 180_000);
+
+it.each(["compute", "storage"] as const)(
+  "is not what was measured while hosts at %s ended: their CPU time is gone",
+  async (side) => {
+    await using resources = new AsyncDisposableStack();
+    const redis = await startRedisServer();
+    resources.defer(() => redis.close());
+    const node = await startNodeOver(redis, (started) => resources.defer(() => started.end("SIGTERM")), {
+      LOCUS_LOG_LEVEL: "debug",
+    });
+    {
+      await using _dying = keptDying(() => (side === "compute" ? node.pid : redis.pid()));
+      await vi.waitFor(() => {
+        // Put off, or failed where a call has lost two hosts.
+        const attempts = said(node).filter((text) => text.startsWith("not calibrated"));
+        expect(attempts.length).toBeGreaterThanOrEqual(3);
+      }, LONG);
+      expect((await knownTo(node)).constantsFrom).not.toBe("measured");
+    }
+    await measuredBy(node);
+  },
+  180_000,
+);
