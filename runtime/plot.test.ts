@@ -10,11 +10,12 @@ test("bars are as high as their values, in groups, with their figures", () => {
     groups: [
       { name: "one", bars: { x: 100, y: 50 } },
       { name: "two", bars: { x: 25, y: 0 } },
+      { name: "three", bars: { x: Number.NaN, y: 50 } },
     ],
   });
   expect(svg).toContain("a &lt; b");
   const heights = attributes(svg, /<rect x="[^"]+" y="[^"]+" width="[^"]+" height="([^"]+)"[^/]*><title>/g).map(Number);
-  expect(heights.map((height) => height / heights[0]!)).toEqual([1, 0.5, 0.25, 0]);
+  expect(heights.map((height) => height / heights[0]!)).toEqual([1, 0.5, 0.25, 0, 0.5]);
   expect(svg).toContain("<title>one, y: 50 calls/s</title>");
 });
 

@@ -5,7 +5,7 @@ export interface BarPlot {
   readonly title: string;
   /** Of the values. */
   readonly unit: string;
-  /** The same names in each group, in the same order. */
+  /** The same names in each group, in the same order. NaN: it is not known, and there is no bar. */
   readonly groups: readonly { readonly name: string; readonly bars: Readonly<Record<string, number>> }[];
 }
 
@@ -30,18 +30,22 @@ const TICKS = 5;
 
 export function barPlotSvg({ title, unit, groups }: BarPlot): string {
   const names = Object.keys(groups[0]?.bars ?? {});
-  const top = niceTop(Math.max(...groups.flatMap(({ bars }) => Object.values(bars))));
+  const measured = groups.flatMap(({ bars }) => Object.values(bars)).filter(Number.isFinite);
+  const top = niceTop(Math.max(0, ...measured));
   const groupWidth = (WIDTH - LEFT - RIGHT) / groups.length;
   const barWidth = (groupWidth * 0.8) / names.length;
   const y = (value: number): number => TOP + (1 - value / top) * (HEIGHT - TOP - BOTTOM);
   const parts = groups.flatMap(({ name, bars }, group) => {
     const left = LEFT + group * groupWidth;
     return [
-      ...names.map((bar, index) => {
-        const at = y(bars[bar] ?? 0);
+      ...names.flatMap((bar, index) => {
+        const value = bars[bar];
+        if (value === undefined || !Number.isFinite(value)) return [];
+        const at = y(value);
         const x = left + groupWidth * 0.1 + index * barWidth;
         const shape = `x="${round(x)}" y="${round(at)}" width="${round(barWidth)}" height="${round(y(0) - at)}"`;
-        return `<rect ${shape} fill="${colourOf(index)}"><title>${escaped(`${name}, ${bar}: ${figure(bars[bar] ?? 0)} ${unit}`)}</title></rect>`;
+        const words = escaped(`${name}, ${bar}: ${figure(value)} ${unit}`);
+        return [`<rect ${shape} fill="${colourOf(index)}"><title>${words}</title></rect>`];
       }),
       text(left + groupWidth / 2, HEIGHT - BOTTOM + 18, name, "middle"),
     ];

@@ -25,11 +25,10 @@ export const placementPlots = (
 });
 
 function plotOf(title: string, rows: readonly Row[], names: readonly string[], rules: readonly RuleTitle[]): string {
-  const medianOf = (of: string, rule: RuleTitle): number =>
-    rows.find((row) => row.name === rowName(of, rule))?.median ?? 0;
   const groups = names.map((name) => {
-    const best = Math.max(...rules.map((rule) => medianOf(name, rule)));
-    return { name, bars: Object.fromEntries(rules.map((rule) => [rule, medianOf(name, rule) / best])) };
+    const medians = rules.map((rule) => rows.find((row) => row.name === rowName(name, rule))?.median ?? Number.NaN);
+    const best = Math.max(...medians.filter(Number.isFinite));
+    return { name, bars: Object.fromEntries(rules.map((rule, index) => [rule, medians[index]! / best])) };
   });
   return barPlotSvg({ title, unit: "of best", groups });
 }
@@ -39,8 +38,8 @@ function predictionPlot(rows: readonly Row[], predictedUs: readonly number[]): s
     rows.find(({ name }) => name === predictionRow(networkOf(us).suffix))?.details ?? {};
   const groups = SUITE_NAMES.map((name) => {
     const bars = predictedUs.map((us): [string, number] => {
-      const errors = SIDES.map((side) => errorsOf(us)[predictedDetail(name, side)] ?? 0);
-      return [us === 0 ? "loopback" : `${us / 1e3} ms`, errors.reduce((sum, error) => sum + error, 0) / errors.length];
+      const sum = SIDES.reduce((before, side) => before + (errorsOf(us)[predictedDetail(name, side)] ?? Number.NaN), 0);
+      return [us === 0 ? "loopback" : `${us / 1e3} ms`, sum / SIDES.length];
     });
     return { name, bars: Object.fromEntries(bars) };
   });

@@ -11,12 +11,13 @@ import { seededRandom } from "#runtime/seeded-random.ts";
 import { readAnswer, type Answer, type PlacementOverview } from "./answers.ts";
 
 const WALK = { name: "walk", demand: { operations: 64, rounds: 64, bytes: 5_000, cpuUs: 100 }, callsPerSecond: 200 };
+const SUMS = { name: "sums", demand: { operations: 1, rounds: 1, bytes: 100, cpuUs: 5_000 }, callsPerSecond: 20 };
 const IDLE = { name: "idle", demand: { operations: 0, rounds: 0, bytes: 0, cpuUs: 10 }, callsPerSecond: 0 };
 const DURATION_MS = 2_000;
 
 const run = simulate(
   {
-    functionsAt: () => [WALK, IDLE],
+    functionsAt: () => [WALK, SUMS, IDLE],
     constantsAt: () => DEFAULT_CONSTANTS,
     capacityAt: () => ({
       computeCores: 2,
@@ -31,7 +32,7 @@ const run = simulate(
     mixing: 0,
     mixingOfComputing: 0,
   },
-  { rules: new Map([WALK, IDLE].map(({ name }) => [name, FREE_RULES])), constants: DEFAULT_CONSTANTS },
+  { rules: new Map([WALK, SUMS, IDLE].map(({ name }) => [name, FREE_RULES])), constants: DEFAULT_CONSTANTS },
   DURATION_MS,
   seededRandom(1),
 );
@@ -84,6 +85,12 @@ describe("an answer", () => {
     expect(explained("walk", HELD)).toMatchObject({ held: { untilMs, refutedShare, isFirm: true } });
     expect(explained("walk", { ...HELD, firmUntilMs: DURATION_MS }).held).toMatchObject({ isFirm: false });
     expect(explained("walk", { ...HELD, untilMs: DURATION_MS }).held).toBeNull();
+  });
+
+  test("says what a split would cost more, of what moves much, and of what computes", () => {
+    expect(explained("walk").splitExcess).toBeGreaterThan(0.1);
+    expect(explained("sums").splitExcess).toBeLessThan(0.01);
+    expect(explained("idle").splitExcess).toBeNull();
   });
 
   test("of a newer node is read with reasons that this one does not know, and their numbers", () => {

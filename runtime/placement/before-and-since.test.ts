@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { beforeMsOf, changed, compared, isMistake } from "./before-and-since.ts";
+import { beforeMsOf, changed, compared, inFlightLately, isMistake } from "./before-and-since.ts";
 import type { Calls } from "./played-calls.ts";
 import { Load, atCompute, atStorage, walks } from "./played-load.ts";
 
@@ -37,6 +37,39 @@ describe("calls that are walks, of one node or of a thousand", () => {
     const waiting = { ...walks("storage", 40, 0.5), elapsedUs: 4_000 };
     const { ratio, slowdown, isMistake: was } = then(Load.ofWalks(), waiting);
     expect([ratio, slowdown, was]).toEqual([expect.closeTo(2, 1), expect.closeTo(2, 1), false]);
+  });
+});
+
+describe("calls in flight", () => {
+  const long = { ...atCompute, count: 1, elapsedUs: 2_000_000 };
+  /** Windows of a slot each: in flight by what has ended in them. */
+  const after = (...windows: readonly (readonly ["a" | "b", Calls])[][]) => {
+    const load = Load.warm();
+    for (const calls of windows) load.run(25, Object.fromEntries(calls));
+    return inFlightLately([load.tried("a", 1), load.tried("b", 1)], load.nowMs);
+  };
+  /** So many that take as long as a window, or twice as many. */
+  const waiting = (count: number): Calls => ({ ...atCompute, count, elapsedUs: 25_000 });
+
+  test("are those of all functions together, whose calls may end in turn", () => {
+    const [a, b] = [["a", waiting(6)] as const, ["b", waiting(6)] as const];
+    expect(after([a], [b], [a], [b])).toBeCloseTo(6);
+    expect(after([a], [a], [a], [b])).toBeCloseTo(6);
+    expect(after([a, b], [a, b], [a, b], [a, b])).toBeCloseTo(12);
+  });
+
+  test("are as many on the mean where they end in waves, and in the middle of what was lately", () => {
+    const wave = [["a", waiting(12)] as const];
+    expect(after(wave, [], wave, [])).toBeCloseTo(6);
+    const of = (count: number) => [["a", waiting(count)] as const];
+    expect(after(of(1), of(1), of(2), of(4), of(9))).toBeCloseTo(3);
+    expect(after(of(9), of(9), of(9), of(9), [], [], [], [])).toBe(0);
+  });
+
+  test("are not as many as one call is long", () => {
+    const [few, withLong] = [["a", waiting(2)] as const, [["a", waiting(2)] as const, ["b", long] as const]];
+    expect(after([few], withLong, [few], [few])).toBeCloseTo(2);
+    expect(after([], [["b", long]], [], [])).toBe(0);
   });
 });
 

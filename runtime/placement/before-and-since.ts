@@ -158,15 +158,16 @@ export const inFlightIn = (all: readonly Tried[], fromMs: number, toMs: number):
   heardOf(all, fromMs, toMs).elapsedUs / (1e3 * (toMs - fromMs));
 
 /**
- * The same now: of each function the middle one of the last short stretches, the lower of two. Many that wait are in all of them; one call of two seconds is in that in which
- * it ends, and would be twenty in flight on average.
+ * The same now: the median of the last short stretches. Many that wait are in all of them; one call of two seconds is in that in which it ends, and
+ * would be twenty in flight on average.
  */
-export const inFlightLately = (all: readonly Tried[], nowMs: number): number =>
-  all.reduce((sum, one) => {
-    const stretches = Array.from({ length: MEASURE_MS / SLOT_MS }, (_, back) => nowMs - back * SLOT_MS);
-    const counts = stretches.map((toMs) => inFlightIn([one], toMs - SLOT_MS, toMs)).toSorted((a, b) => a - b);
-    return sum + counts[Math.floor((counts.length - 1) / 2)]!;
-  }, 0);
+export function inFlightLately(all: readonly Tried[], nowMs: number): number {
+  const counts: number[] = [];
+  for (let toMs = nowMs; toMs > nowMs - MEASURE_MS; toMs -= SLOT_MS) counts.push(inFlightIn(all, toMs - SLOT_MS, toMs));
+  counts.sort((one, other) => one - other);
+  const half = counts.length / 2;
+  return (counts[Math.ceil(half) - 1]! + counts[Math.floor(half)]!) / 2;
+}
 
 /** Of all of them. */
 export function heardOf(all: readonly Tried[], fromMs: number, toMs: number): Pick<Heard, "calls" | "elapsedUs"> {

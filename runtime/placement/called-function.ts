@@ -145,7 +145,7 @@ export function calledFunction(
   const { overflowMin, overflowTimes } = overflow;
   const mixing = mixingSeen(before.mixing, {
     share: before.trials.running?.fromShare ?? share,
-    isTried: before.trials.running !== null,
+    isTold: before.trials.running === null && !isStopped,
     costs: load.costs,
     capacity,
     resumedMs: before.resumedMs,

@@ -177,7 +177,7 @@ describe("the controller, under a steady load", () => {
       const side = (of: Side) => costOf(of, demand, DEFAULT_CONSTANTS);
       const usual = excessOf(NO_MIXING, { compute: side("compute"), storage: side("storage") }, 0);
       expect(seenWith(0)).toBeLessThan(1.1 * usual);
-      expect(seenWith(0.5)).toBeGreaterThan(1.3 * usual);
+      for (const dearer of [0.3, 0.5]) expect(seenWith(dearer)).toBeGreaterThan(1.3 * usual);
     });
 
     const slight = (ms: number) => called("slight", { ...CHAIN, cpuUs: ms % 800 < 400 ? 5 : 300 }, 40);
@@ -737,6 +737,36 @@ describe("what has proved better", () => {
       }),
     );
 
+  describe("what a split costs", () => {
+    /** A second ago walks, which cost half as much then, came to both sides; what is seen of it now. */
+    const seenOf = (change: Partial<FunctionState> = {}, quietMs = 0) => {
+      const walks = { walk: [calls("storage", 4, WALK, 1), calls("compute", 4, WALK, 1)] };
+      const load = visited({ walk: WALK, hash: HASH })
+        .run(1_000, { ...walks, hash: calls("compute", 1, HASH, 1) })
+        .run(quietMs, { hash: calls("compute", 1, HASH, 1) });
+      const half = { ...WALK, operations: 200, rounds: 10, bytes: 25_000, cpuUs: 350 };
+      const costs = {
+        compute: costOf("compute", half, DEFAULT_CONSTANTS),
+        storage: costOf("storage", half, DEFAULT_CONSTANTS),
+      };
+      const atMs = load.nowMs - 1_000;
+      const mixing = { ...NO_MIXING, left: { costs, atMs, countedMs: load.nowMs - 200 } };
+      const before = resting(0.5, { state: "split", mixing, resumedMs: 0, ...change });
+      return next(load, { walk: before, hash: resting(0) }).state.get("walk")!.mixing.seen?.excess ?? 0;
+    };
+
+    test("is learnt while its calls come, since they came back, and not from a trial nor in a pause of them", () => {
+      const learnt = seenOf();
+      expect(learnt).toBeGreaterThan(0.2);
+      const since = seenOf({ resumedMs: 1_100 - WINDOW_MS });
+      expect(since).toBeGreaterThan(0);
+      expect(since).toBeLessThan(learnt - 0.1);
+      const running = { side: "storage", partner: null, startedMs: 1_000, fromShare: 0.5, shown: null } as const;
+      expect(seenOf({ state: "probing", share: 1, trials: { ...NO_TRIALS, running } })).toBe(0);
+      expect(seenOf({}, 200)).toBe(0);
+    });
+  });
+
   describe("whose callers have gone to another function", () => {
     interface Others {
       readonly capacity?: Partial<Capacity>;
@@ -744,18 +774,28 @@ describe("what has proved better", () => {
       readonly queued?: number;
       /** One more hash, which has taken so long. */
       readonly longUs?: number;
+      /** Hashes and sums by turns, all of a window in every other one. */
+      readonly byTurns?: boolean;
     }
     /** All of the walks were moved to compute as their callers went: there are only hashes now. */
-    const after = (quietMs: number, callers: number, { capacity = {}, queued = 1, longUs = 0 }: Others = {}) => {
+    const after = (
+      quietMs: number,
+      callers: number,
+      { capacity = {}, queued = 1, longUs = 0, byTurns = false }: Others = {},
+    ) => {
       const hash = calls("compute", 1, HASH, queued);
-      const load = visited({ walk: WALK, hash: HASH })
-        .run(1_000, { walk: calls("storage", 40, WALK, 1), hash: calls("compute", 1, HASH, 1) })
-        .run(quietMs - WINDOW_MS, { hash })
-        .run(WINDOW_MS, { hash: longUs === 0 ? hash : [hash, { ...hash, elapsedUs: longUs }] });
+      const load = visited({ walk: WALK, hash: HASH, sum: HASH }).run(1_000, {
+        walk: calls("storage", 40, WALK, 1),
+        hash: calls("compute", 1, HASH, 1),
+      });
+      for (let ms = WINDOW_MS; ms < quietMs; ms += WINDOW_MS) {
+        load.run(WINDOW_MS, byTurns && (ms / WINDOW_MS) % 2 === 0 ? { sum: hash } : { hash });
+      }
+      load.run(WINDOW_MS, { hash: longUs === 0 ? hash : [hash, { ...hash, elapsedUs: longUs }] });
       const undo = { retryAtMs: 0, backTo: null, held: null };
       const atMs = load.nowMs - quietMs + 20;
       const moved = { atMs, by: "model", fromShare: 1, promisedUs: 0, isJudged: false, undo } as const;
-      return next(load, { walk: resting(0, { moved }), hash: resting(0) }, { callers, ...capacity });
+      return next(load, { walk: resting(0, { moved }), hash: resting(0), sum: resting(0) }, { callers, ...capacity });
     };
 
     test("fills nothing, and is where it was while they were there", () => {
@@ -775,9 +815,12 @@ describe("what has proved better", () => {
 
     test("is so too where as many calls are in flight as ever, and they are the other's, which wait", () => {
       const [callers, windowUs] = [16, 1e3 * WINDOW_MS];
-      const { state, outlook } = after(150, callers, { queued: (callers * windowUs) / tookUs("compute", HASH, 1) });
-      expect(outlook.busiest).toBeLessThan(0.2);
-      expect(state.get("walk")).toMatchObject({ state: "storage", share: 1 });
+      for (const byTurns of [false, true]) {
+        const queued = (callers * windowUs) / tookUs("compute", HASH, 1);
+        const { state, outlook } = after(150, callers, { queued, byTurns });
+        expect(outlook.busiest).toBeLessThan(0.2);
+        expect(state.get("walk")).toMatchObject({ state: "storage", share: 1 });
+      }
     });
   });
 

@@ -213,9 +213,9 @@ function withoutGone(
   const stopped = all.filter(({ isStopped }) => isStopped);
   if (stopped.length === 0) return all;
   const called = all.filter(({ isStopped }) => !isStopped);
+  const fewest = callers - callersOf(stopped) / 2;
   // Also by what they were seen to take: where more is called than can be done calls wait longer than is known of them.
-  const inFlight = Math.max(callersOf(called), inFlightLately(called, heardMs));
-  if (callers - inFlight > callersOf(stopped) / 2) return all;
+  if (callersOf(called) < fewest && inFlightLately(called, heardMs) < fewest) return all;
   return all.map((one) => (one.isStopped ? gone(one) : one));
 }
 

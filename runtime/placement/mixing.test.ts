@@ -22,7 +22,7 @@ const usual = excessOf(NO_MIXING, costs, 0);
 /** What a step finds, under a share of its own, at a time. */
 const lookAt = (nowMs: number, share: number) => ({
   share,
-  isTried: false,
+  isTold: true,
   costs,
   capacity: ONE_CORE_EACH,
   resumedMs: -Infinity,
@@ -34,17 +34,17 @@ const aloneFor = (ms: number, side = 1): Mixing => mixingSeen(NO_MIXING, lookAt(
 const SPLIT = { from: 1, to: SHARE, costs, nowMs: 0 };
 const LEFT: Mixing = mixingAfter(aloneFor(2_000), SPLIT);
 
-/** What is remembered after so long in a split in which calls cost so many times as much; a look each 25 ms, but for where nothing is heard or what is tried. */
+/** What is remembered after so long in a split in which calls cost so many times as much; a look each 25 ms, but for where nobody looks, or nothing is told. */
 function after(
   ms: number,
   times: number,
-  { before = LEFT, share = SHARE, fromMs = 0, quietUntilMs = -Infinity, triedUntilMs = -Infinity } = {},
+  { before = LEFT, share = SHARE, fromMs = 0, quietUntilMs = -Infinity, untoldUntilMs = -Infinity } = {},
 ): Mixing {
   let mixing = before;
   for (let nowMs = fromMs; nowMs <= fromMs + ms; nowMs += 25) {
     if (nowMs < quietUntilMs) continue;
-    const isTried = nowMs < triedUntilMs;
-    const look = { ...lookAt(nowMs, share), costs: costing(times), resumedMs: quietUntilMs, isTried };
+    const isTold = nowMs >= untoldUntilMs;
+    const look = { ...lookAt(nowMs, share), costs: costing(times), resumedMs: quietUntilMs, isTold };
     mixing = mixingSeen(mixing, look);
   }
   return mixing;
@@ -72,7 +72,10 @@ describe("what a split costs a function more", () => {
     expect(excessOf(after(4_000, times), costs, 4_000)).toBeCloseTo(0.8, 1);
     // Four seconds later the load may be another.
     const later = after(5_000, 3, { before: after(4_000, times), fromMs: 4_025 });
-    expect(later).toEqual(after(4_000, times));
+    expect(later.seen).toEqual(after(4_000, times).seen);
+    // From then on there is nothing to be remembered, nor anew in each look.
+    expect(later.left).toBeNull();
+    expect(mixingSeen(later, lookAt(60_000, SHARE))).toBe(later);
   });
 
   test("is of what the machines do, and not of what calls wait for", () => {
@@ -101,21 +104,24 @@ describe("what a split costs a function more", () => {
 
   test("is not learnt where too little was known before, from one side, nor once it is over", () => {
     for (const short of [NO_MIXING, aloneFor(1_000), aloneFor(5_000, 0)]) {
-      expect(mixingAfter(short, SPLIT)).toMatchObject({ seen: null, left: null });
+      expect(mixingSeen(mixingAfter(short, SPLIT), lookAt(25, SHARE))).toMatchObject({ seen: null, left: null });
     }
     expect(after(4_000, 3, { share: 1 }).seen).toBeNull();
     // To another share of both sides it goes on; to one side it is over, and what was seen stays.
     const seen = after(1_000, 3);
     const move = { from: SHARE, costs, nowMs: 1_000 };
     expect(mixingAfter(seen, { ...move, to: 0.4 })).toMatchObject({ seen: seen.seen, left: seen.left });
-    const over = mixingAfter(seen, { ...move, to: 0 });
+    const over = mixingSeen(mixingAfter(seen, { ...move, to: 0 }), lookAt(1_025, 0));
     expect(over).toMatchObject({ seen: seen.seen, left: null });
-    expect(after(4_000, 1, { before: over, fromMs: 1_000 }).seen).toBe(seen.seen);
+    expect(after(4_000, 1, { before: over, fromMs: 1_050 }).seen).toBe(seen.seen);
+    // Whoever has put it there, and back into a split.
+    const put = mixingSeen(seen, lookAt(1_500, 1));
+    expect(after(900, 3, { before: put, share: 0.4, fromMs: 3_000 }).seen).toBe(seen.seen);
   });
 
   test.each([
-    ["a trial", { triedUntilMs: 1_500 }],
-    ["a pause", { quietUntilMs: 1_500 }],
+    ["a trial, or a pause of its calls alone", { untoldUntilMs: 1_500 }],
+    ["a pause of all calls", { quietUntilMs: 1_500 }],
   ])("is not learnt from %s, and a look after it weighs no more than others", (_what, meanwhile) => {
     const seen = after(1_000, 3);
     const then = after(475, 1, { before: seen, fromMs: 1_025, ...meanwhile });

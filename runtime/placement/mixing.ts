@@ -60,35 +60,35 @@ export function mixingAfter(
   before: Mixing,
   { from, to, costs, nowMs }: Readonly<{ from: number; to: number; costs: Costs; nowMs: number }>,
 ): Mixing {
-  const place = { share: to, sinceMs: nowMs };
-  if (isSplit(from)) return { ...before, place, left: isSplit(to) ? before.left : null };
+  if (isSplit(from)) return before;
   const stayedMs = before.place?.share === from ? nowMs - before.place.sinceMs : 0;
   const isKnown = isSplit(to) && stayedMs >= KNOWN_AFTER_MS;
-  return { ...before, place, left: isKnown ? { costs, atMs: nowMs, countedMs: nowMs } : null };
+  return { ...before, left: isKnown ? { costs, atMs: nowMs, countedMs: nowMs } : null };
 }
 
 /** What a step finds of a function. */
 interface Look {
   /** Its own, whatever is tried for a moment. */
   readonly share: number;
-  readonly isTried: boolean;
+  /** What its calls cost now is told: some come, and nothing is tried with them. */
+  readonly isTold: boolean;
   readonly costs: Costs;
   readonly capacity: Capacity;
-  /** When its calls came back after the last pause. */
+  /** When its calls came back after the last pause: in some of these nobody looks. */
   readonly resumedMs: number;
   readonly nowMs: number;
 }
 
 /** With what a step sees of a split. What calls cost in a trial, or what was known of them in a pause, tells nothing of it. */
-export function mixingSeen(before: Mixing, { share, isTried, costs, capacity, resumedMs, nowMs }: Look): Mixing {
+export function mixingSeen(before: Mixing, { share, isTold, costs, capacity, resumedMs, nowMs }: Look): Mixing {
   const { seen, left } = before;
   const place = before.place?.share === share ? before.place : { share, sinceMs: nowMs };
+  const isOver = left === null || !isSplit(share) || nowMs > left.atMs + SEEN_UNTIL_MS;
   // As of most functions in most steps.
-  if (left === null) return place === before.place ? before : { seen, place, left };
+  if (isOver) return place === before.place && left === null ? before : { seen, place, left: null };
   const fromMs = Math.max(left.countedMs, left.atMs + SEEN_FROM_MS, resumedMs);
   const counted = { ...left, countedMs: nowMs };
-  if (isTried || !isSplit(share) || nowMs < fromMs) return { seen, place, left: counted };
-  if (nowMs > left.atMs + SEEN_UNTIL_MS) return { seen, place, left };
+  if (!isTold || nowMs < fromMs) return { seen, place, left: counted };
   const times = busiestOfCall(costs, share, capacity) / busiestOfCall(left.costs, share, capacity);
   const excess = clamp((times - 1) / (mixedTimes(1, share) - 1), 0, SEEN_MAX);
   const known = excessOf(before, left.costs, nowMs);

@@ -190,6 +190,9 @@ describe("the reason", () => {
     expect(reasonOf(sideOf(900), sideOf(500), { state, share: 1 })).toMatch(
       /^A call takes 500 µs at storage and 900 µs at compute, and it runs at storage: at compute 400 µs more go on /,
     );
+    expect(reasonOf(sideOf(900), sideOf(500), { state, share: 0.6, hasStorage: false })).toBe(
+      "A call takes 500 µs at storage and 900 µs at compute, and 60 % of it runs at storage: storage runs nothing.",
+    );
   });
 
   test.each<[string, Placed["transitions"][number]["why"], string]>([

@@ -4,7 +4,7 @@ import { counted } from "#runtime/counted.ts";
 import { amountText, durationText, percentText } from "#runtime/figures.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { ACTIVE_MS } from "./pauses.ts";
-import { PROFILED_CALLS_MIN, type Transition } from "./function-state.ts";
+import { PROFILED_CALLS_MIN, restingState, type Transition } from "./function-state.ts";
 import { isMove } from "./kept-transitions.ts";
 import type { Breaches } from "./p99-bound.ts";
 import { VISITS_MIN } from "./probes.ts";
@@ -72,7 +72,7 @@ export function reasonText(placed: Placed): string {
   // A state that names a side has said it.
   const where = state === "compute" || state === "storage" ? "" : `, and ${whereOf(share)}`;
   const why =
-    isFaster && state !== "split"
+    isFaster && restingState(share) !== "split"
       ? differenceOf(sides, here, demand)
       : stayText(placed, sides, isFaster ? here : there);
   return `${latency}${where}: ${why}.`;
