@@ -2,9 +2,9 @@
 // and nothing is left of what was started, neither process nor folder. So it is when what they started ends by itself.
 
 import { once } from "node:events";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
-import { childrenOf, membersOf } from "#bench/harness/processes.ts";
+import { childrenRunning, membersOf } from "#bench/harness/processes.ts";
 import { CLEAN, Foreground, GONE_TIMEOUT_MS, interrupted, type Phase } from "./foreground.ts";
 
 const PHASES: Readonly<Record<string, Phase>> = {
@@ -63,8 +63,7 @@ describe("`up`", () => {
     try {
       const ended = once(up.child, "close") as Promise<[number | null]>;
       await up.reaches(up.hasSaid("Ctrl-C stops everything."));
-      const commandLine = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, "utf8");
-      const pid = childrenOf(up.group).find((child) => commandLine(child).includes(program)) ?? 0;
+      const [pid = 0] = childrenRunning(up.group, program);
       process.kill(pid, "SIGKILL");
       expect(await ended).toEqual([1, null]);
       const [, said = ""] = up.output.split("Ctrl-C stops everything.\n");

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { checkAgreement } from "#bench/agreement.ts";
-import { childrenOf } from "#bench/harness/processes.ts";
+import { childrenRunning } from "#bench/harness/processes.ts";
 import { type Stack, startStack } from "#bench/stack.ts";
 import { startRedisServer } from "./redis-server.ts";
 import type { Summary } from "#compute/cli/summary.ts";
@@ -79,7 +79,7 @@ describe("an embedded stack", () => {
       const server = of(pidOf(), "maps");
       expect(server).toContain(ours);
       expect(server).not.toContain("isolated-vm");
-      const hosts = childrenOf(pidOf()).filter((child) => of(child, "cmdline").includes("/build/host.mjs"));
+      const hosts = childrenRunning(pidOf(), "/build/host.mjs");
       expect(hosts).not.toHaveLength(0);
       for (const host of hosts) expect(of(host, "maps")).toMatch(/\/isolated-vm\/.*\.node$/m);
     },

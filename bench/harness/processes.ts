@@ -11,6 +11,10 @@ export function childrenOf(pid: number): readonly number[] {
   });
 }
 
+/** Of these, those whose command line has that text. */
+export const childrenRunning = (pid: number, program: string): readonly number[] =>
+  childrenOf(pid).filter((child) => readIfThere(`/proc/${child}/cmdline`).includes(program));
+
 /** With their children, and so on; without `pid` itself. */
 export const descendantsOf = (pid: number): readonly number[] =>
   childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);

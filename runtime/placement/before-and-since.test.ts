@@ -48,7 +48,7 @@ describe("calls in flight", () => {
     for (const calls of windows) load.run(25, Object.fromEntries(calls));
     return inFlightLately([load.tried("a", 1), load.tried("b", 1)], load.nowMs);
   };
-  /** So many that take as long as a window, or twice as many. */
+  /** So many, each of which takes as long as a window. */
   const waiting = (count: number): Calls => ({ ...atCompute, count, elapsedUs: 25_000 });
 
   test("are those of all functions together, whose calls may end in turn", () => {

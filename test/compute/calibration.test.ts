@@ -1,10 +1,9 @@
 // What moving and computing cost here is measured by whoever decides, over a real Redis, where that has nothing else to do. Until then what an
 // earlier one has measured holds, and before anybody has, what is usual; but for the network, which is measured all the same.
 
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, vi } from "vitest";
-import { childrenOf } from "#bench/harness/processes.ts";
+import { childrenRunning } from "#bench/harness/processes.ts";
 import type { PlacementOverview } from "#compute/placement/answers.ts";
 import { startDelayProxy } from "#bench/placement/delay-proxy.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
@@ -22,12 +21,11 @@ const MORE_US_MIN = ROUND_TRIP_US - DEFAULT_ROUND_TRIP_US;
 const DYING_EVERY_MS = 400;
 const BUSY = "local mixed = 0 for turn = 1, 300000 do mixed = (mixed * 31 + turn) % 1000003 end return mixed";
 
-/** Somebody else has Redis compute, for as long as this is used. */
-function keptBusy(redis: RedisServer): AsyncDisposable {
-  const client = redis.client();
+/** Does so over and over, for as long as this is used. */
+function kept(turn: () => Promise<unknown>): AsyncDisposable {
   const over = new AbortController();
   const work = (async () => {
-    while (!over.signal.aborted) await client.eval(BUSY, 0);
+    while (!over.signal.aborted) await turn();
   })();
   return {
     async [Symbol.asyncDispose]() {
@@ -37,25 +35,19 @@ function keptBusy(redis: RedisServer): AsyncDisposable {
   };
 }
 
-/** One of that process' sandbox hosts ends, more often than a calibration takes, for as long as this is used. */
-function keptDying(ofPid: () => number): AsyncDisposable {
-  const over = new AbortController();
-  const work = (async () => {
-    while (!over.signal.aborted) {
-      const host = childrenOf(ofPid()).find((pid) =>
-        readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("/build/host.mjs"),
-      );
-      if (host !== undefined) process.kill(host, "SIGKILL");
-      await sleep(DYING_EVERY_MS);
-    }
-  })();
-  return {
-    async [Symbol.asyncDispose]() {
-      over.abort();
-      await work;
-    },
-  };
+/** Somebody else has Redis compute. */
+function keptBusy(redis: RedisServer): AsyncDisposable {
+  const client = redis.client();
+  return kept(() => client.eval(BUSY, 0));
 }
+
+/** One of that process' sandbox hosts ends, more often than a calibration takes. */
+const keptDying = (ofPid: () => number): AsyncDisposable =>
+  kept(async () => {
+    const [host] = childrenRunning(ofPid(), "/build/host.mjs");
+    if (host !== undefined) process.kill(host, "SIGKILL");
+    await sleep(DYING_EVERY_MS);
+  });
 
 const knownTo = async (node: NodeProcess): Promise<Pick<PlacementOverview, "constants" | "constantsFrom">> => {
   const { constants, constantsFrom } = (await (await fetch(`${node.url}/v1/placement`)).json()) as PlacementOverview;

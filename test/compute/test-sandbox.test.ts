@@ -1,10 +1,11 @@
 // What authors test their functions with, over values in memory and over a Redis without the module.
 
-import { readFileSync, rmSync, mkdtempSync, writeFileSync } from "node:fs";
+import { rmSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { childrenRunning } from "#bench/harness/processes.ts";
 import {
   openTestSandbox,
   type TestCallOptions,
@@ -42,10 +43,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Sandbox hosts that this process has started and that run. */
-const hosts = (): readonly string[] =>
-  readFileSync(`/proc/self/task/${process.pid}/children`, "utf8")
-    .split(" ")
-    .filter((pid) => pid !== "" && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("host.mjs"));
+const hosts = (): readonly number[] => childrenRunning(process.pid, "host.mjs");
 
 describe.each(["memory", "Redis"])("a test sandbox over %s", (data) => {
   const resources = new AsyncDisposableStack();
