@@ -63,8 +63,9 @@ describe("`up`", () => {
     try {
       const ended = once(up.child, "close") as Promise<[number | null]>;
       await up.reaches(up.hasSaid("Ctrl-C stops everything."));
-      const [pid = 0] = childrenRunning(up.group, program);
-      process.kill(pid, "SIGKILL");
+      const [pid] = childrenRunning(up.group, program);
+      expect(pid).toBeDefined();
+      process.kill(pid!, "SIGKILL");
       expect(await ended).toEqual([1, null]);
       const [, said = ""] = up.output.split("Ctrl-C stops everything.\n");
       const [empty, first, ...log] = said.trimEnd().split("\n");

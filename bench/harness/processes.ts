@@ -99,3 +99,12 @@ function readIfThere(path: string): string {
     return "";
   }
 }
+
+/** To a process that may have gone meanwhile. */
+export function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -226,9 +227,11 @@ bool HostProcess::ReadOutput(size_t bytes_max, const std::function<void(std::str
 
 std::string HostProcess::Reap() {
   if (pid_ <= 0) return "not running";
+  cpu_us();
   int status = 0;
   const pid_t reaped = waitpid(pid_, &status, WNOHANG);
   if (reaped == 0) return "";
+  reaped_ = true;
   if (reaped == pid_ && WIFSIGNALED(status)) return "ended by signal " + std::to_string(WTERMSIG(status));
   if (reaped == pid_) return "ended with exit code " + std::to_string(WEXITSTATUS(status));
   return "ended";
@@ -251,11 +254,13 @@ bool HostProcess::SendDescriptor(std::string_view text, int fd) {
          static_cast<ssize_t>(text.size());
 }
 
-uint64_t HostProcess::cpu_us() const {
+uint64_t HostProcess::cpu_us() {
   clockid_t clock = 0;
   timespec time = {};
-  if (!alive() || clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
-  return static_cast<uint64_t>(time.tv_sec) * 1000000 + static_cast<uint64_t>(time.tv_nsec) / 1000;
+  if (alive() && !reaped_ && clock_getcpuclockid(pid_, &clock) == 0 && clock_gettime(clock, &time) == 0)
+    cpu_us_ = std::max(cpu_us_, static_cast<uint64_t>(time.tv_sec) * 1000000 +
+                                    static_cast<uint64_t>(time.tv_nsec) / 1000);
+  return cpu_us_;
 }
 
 }  // namespace locus

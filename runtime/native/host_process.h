@@ -56,8 +56,9 @@ class HostProcess {
 
   bool alive() const { return pid_ > 0; }
   int pid() const { return pid_; }
-  /// CPU time of all its threads; 0: it has ended, or the machine does not tell.
-  uint64_t cpu_us() const;
+  /// CPU time of all its threads; of one that has ended what it had then, as far as it was still to be read. 0:
+  /// never started, or the machine does not tell. Never falls.
+  uint64_t cpu_us();
   uint32_t lane_count() const { return static_cast<uint32_t>(lanes_.size()); }
   HostLane& lane(uint32_t index) { return lanes_[index]; }
   /// Empties the rings of a lane that nobody uses: the next isolate and we begin anew, whatever the last one
@@ -87,6 +88,8 @@ class HostProcess {
   static void ReapLater(int pid);
 
   int pid_ = 0;
+  bool reaped_ = false;  ///< its number may be another process'
+  uint64_t cpu_us_ = 0;  ///< as last read
   Descriptor memory_, bell_, pidfd_, output_, control_socket_;
   Mapping memory_map_;
   std::vector<HostLane> lanes_;

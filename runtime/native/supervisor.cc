@@ -413,7 +413,7 @@ std::vector<Supervisor::FunctionState> Supervisor::function_states() {
 
 uint64_t Supervisor::cpu_us() {
   const std::lock_guard lock(mutex_);
-  uint64_t us = 0;
+  uint64_t us = let_go_cpu_us_;
   for (const auto& host : hosts_) us += host->process->cpu_us();
   return us;
 }

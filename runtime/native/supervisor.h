@@ -226,7 +226,7 @@ class Supervisor {
     std::string about;     ///< what it said of itself when it came up (JSON)
   };
   std::vector<HostState> host_states();
-  /// CPU time of the hosts that there are, µs.
+  /// CPU time of all hosts that there are and were, µs. Never falls.
   uint64_t cpu_us();
   struct FunctionState {
     std::string name;
@@ -254,7 +254,7 @@ class Supervisor {
   /// By name, of functions that have isolates, calls or a limit; none of what is tried.
   Loads loads();
   struct Counters {
-    uint64_t deaths = 0;  ///< hosts that ended, whatever the reason
+    uint64_t deaths = 0;  ///< hosts that ended, but for those that nobody needed any more
     uint64_t killed_for_memory = 0;
     uint64_t killed_for_time = 0;
     uint64_t reruns = 0;       ///< invocations run again, unseen by their callers
@@ -555,6 +555,7 @@ class Supervisor {
   int64_t limits_until_ns_ = INT64_MAX;
   std::unordered_map<std::string, Quarantine> quarantined_;
   uint64_t quarantines_ = 0;
+  uint64_t let_go_cpu_us_ = 0;
   Counters counters_;
   /// Last: its thread uses what is above.
   MemoryWatch memory_watch_;

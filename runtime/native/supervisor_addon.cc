@@ -276,7 +276,7 @@ napi_value FunctionState(napi_env env, napi_callback_info info) {
   return state ? StateValue(env, self, *state) : none;
 }
 
-/// cpuUs(): of the hosts that there are.
+/// cpuUs(): of all hosts that there are and were.
 napi_value CpuUs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   SupervisorBinding* self = arguments.self;

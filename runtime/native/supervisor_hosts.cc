@@ -99,6 +99,7 @@ void Supervisor::LetGo(uint32_t index) {
   Host& host = *hosts_[index];
   memory_watch_.Unwatch(index);
   host.process->Stop();
+  let_go_cpu_us_ += host.process->cpu_us();
   if (host.process->alive()) {
     const HostHeader& header = *host.process->header();
     host.cached_operations += header.cached_operations.load(std::memory_order_relaxed);

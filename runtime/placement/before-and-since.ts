@@ -158,8 +158,8 @@ export const inFlightIn = (all: readonly Tried[], fromMs: number, toMs: number):
   heardOf(all, fromMs, toMs).elapsedUs / (1e3 * (toMs - fromMs));
 
 /**
- * The same now: the median of the last short stretches. Many that wait are in all of them; one call of two seconds is in that in which it ends, and
- * would be twenty in flight on average.
+ * The same now: the median of the last short stretches. Many that wait are in all of them; one call of two seconds is in that in which it ends (in two,
+ * where its window is longer than a stretch), and would be twenty in flight on average.
  */
 export function inFlightLately(all: readonly Tried[], nowMs: number): number {
   const counts: number[] = [];

@@ -140,7 +140,7 @@ export interface SupervisorState {
   }[];
   /** In no order: those that have isolates, bounds, or calls that wait. */
   readonly functions: readonly FunctionState[];
-  /** Hosts that ended, for whatever reason. */
+  /** Hosts that ended, but for those that nobody needed any more. */
   readonly deaths: number;
   readonly killedForMemory: number;
   readonly killedForTime: number;
@@ -174,7 +174,7 @@ export interface Supervisor {
    */
   keep(image: FunctionImage, bounds: IsolateBounds): Promise<void>;
   state(): SupervisorState;
-  /** CPU time of the hosts that there are now, µs. Cheap, unlike `state`. */
+  /** CPU time of all hosts that there are and were, µs; never falls. Cheap, unlike `state`. */
   cpuUs(): number;
   /** Of one version, without the cost of all; null where it has no isolates, bounds or calls that wait. */
   functionState(image: FunctionImage): FunctionState | null;

@@ -68,11 +68,9 @@ void ForEachField(Field&& field) {
   const Failure disabled = CheckEnabled();
   field("hosts_obstacle", OneLine(disabled.message));
   number("hosts", state.hosts.size());
-  uint64_t hosts_cpu_us = 0;
   for (size_t i = 0; i < state.hosts.size(); i++) {
     const Supervisor::HostState& host = state.hosts[i];
     const std::string name = "host" + std::to_string(i);
-    hosts_cpu_us += host.cpu_us;
     field(name.c_str(),
           "pid=" + std::to_string(host.pid) + ",state=" + host.state +
               ",isolates=" + std::to_string(host.isolates) + ",passing=" + std::to_string(host.passing) +
@@ -82,7 +80,7 @@ void ForEachField(Field&& field) {
     field((name + "_last_end").c_str(), OneLine(host.last_end));
     field((name + "_about").c_str(), OneLine(host.about));
   }
-  number("hosts_cpu_us", hosts_cpu_us);
+  number("hosts_cpu_us", state.hosts_cpu_us);
   number("host_deaths", state.supervisor.deaths);
   number("hosts_killed_for_memory", state.supervisor.killed_for_memory);
   number("hosts_killed_for_time", state.supervisor.killed_for_time);

@@ -93,6 +93,7 @@ ServiceThread::State ServiceThread::state() {
   State state;
   if (hosts_) {
     state.hosts = hosts_->supervisor.host_states();
+    state.hosts_cpu_us = hosts_->supervisor.cpu_us();
     state.supervisor = hosts_->supervisor.counters();
     state.quarantined = hosts_->supervisor.quarantined();
     state.in_flight = hosts_->supervisor.in_flight();

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
-import { childrenOf } from "#bench/harness/processes.ts";
+import { childrenOf, send } from "#bench/harness/processes.ts";
 import { NodeProcess } from "#test/node-process.ts";
 import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import type { Link, Member } from "./fault-schedule.ts";
@@ -155,12 +155,3 @@ export class Cluster {
 }
 
 const following = ({ link }: Server): readonly string[] => ["replicaof", HOST, `${link.port}`];
-
-/** To a process that may have gone meanwhile. */
-export function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
-}

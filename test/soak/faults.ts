@@ -2,7 +2,8 @@
 // has resolved, everything runs that was started, and the network is whole.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Cluster, send } from "./cluster.ts";
+import { send } from "#bench/harness/processes.ts";
+import type { Cluster } from "./cluster.ts";
 import { type Fault, LINKS, type Link, type Member, MEMBERS, type Subject, subjectsOf } from "./fault-schedule.ts";
 import type { Ledger } from "./ledger.ts";
 import { failOver, promoteAfterKill } from "./promotion.ts";

@@ -109,9 +109,14 @@ void KeptIsolatesAreThereBeforeCallsAndAfterDeaths(const char* host) {
     EXPECT(owned.Run(ImageOf(other)) == Code::kOk);
     EXPECT(owned.IsolatesOf(kept) == 2);
   }
+  const uint64_t used_us = owned.supervisor.cpu_us();
+  EXPECT(used_us > 0);
   kill(owned.supervisor.host_states().at(0).pid, SIGKILL);
   EXPECT(owned.Until([&] { return owned.supervisor.counters().deaths == 1; }));
   EXPECT(owned.Until([&] { return owned.IsolatesOf(kept) == 2; }));
+  // What the host that is gone has used still counts.
+  const uint64_t used_since_us = owned.supervisor.host_states().at(0).cpu_us;
+  EXPECT(owned.supervisor.cpu_us() - used_since_us >= used_us);
   EXPECT(owned.Keep(kept, {.min = 1}) == Code::kOk);
   EXPECT(owned.Until([&] { return owned.IsolatesOf(kept) == 1; }));
   EXPECT(owned.Keep(kept, {}) == Code::kOk);
