@@ -178,7 +178,8 @@ std::shared_ptr<ServiceThread::Hosts> ServiceThread::Next() {
 
 void ServiceThread::RunHosts(Hosts& hosts) {
   int64_t worked_ns = NowNs();
-  while (!changed_.load(std::memory_order_relaxed)) {
+  // Acquired: what the main thread has done with these hosts it has done before it handed over others.
+  while (!changed_.load(std::memory_order_acquire)) {
     const int64_t now = NowNs();
     PublishCore(hosts, sched_getcpu());
     if (Step(hosts, now)) {
