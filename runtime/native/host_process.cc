@@ -227,7 +227,7 @@ bool HostProcess::ReadOutput(size_t bytes_max, const std::function<void(std::str
 
 std::string HostProcess::Reap() {
   if (pid_ <= 0) return "not running";
-  cpu_us();
+  cpu_us();  // while it is still to be read
   int status = 0;
   const pid_t reaped = waitpid(pid_, &status, WNOHANG);
   if (reaped == 0) return "";

@@ -31,7 +31,7 @@ class ServiceThread {
   /// What LOCUS.INFO shows of it.
   struct State {
     std::vector<Supervisor::HostState> hosts;
-    uint64_t hosts_cpu_us = 0;  ///< also of those that were
+    uint64_t hosts_cpu_us = 0;  ///< also of those that were since they were switched on
     Supervisor::Counters supervisor;
     std::vector<std::string> quarantined;  ///< functions, as name@version
     uint32_t in_flight = 0;
