@@ -3,13 +3,13 @@
 //
 // Method. Samples of a thousand functions are drawn once, seeded, from one read and 10 µs of computing to hundreds of reads and
 // milliseconds, on cores that are too few for all to be where they are best. They are recorded as a node does it (SampleTally), in
-// windows as long as a node's (`windowMsOf`: 0.25 s here), and by the module's own tally in a program of its own; the windows are then read as text, as those of other nodes come, checked, folded and decided
-// upon by the controller's loop, and what changes in the plan is made into the text that goes to Redis. CPU time of this process, that of the
+// windows as long as a node's (`windowMsOf`: 0.35 s here), and by the module's own tally in a program of its own; the windows are then read as text, as those of other nodes come, checked, folded and decided
+// upon by the controller's loop, which knows of none of them when a repetition begins, and what changes in the plan is made into the text that goes to Redis. CPU time of this process, that of the
 // garbage collector's threads included, over what the load would have lasted. No Redis, no sockets. A controller's own calls reach it as
 // they are: of one node alone, nothing is read.
 //
-// Expectation. A window is 300 KB of text, a ms or two to read: 0.6 % of a core. It has 1,400 tallies to fold, of a µs or two each: 0.8 %. A step, every
-// 0.75 s with so many functions, has a thousand costs to reckon and a programme of a thousand shares and six rows to solve, some 10 µs for
+// Expectation. A window is 340 KB of text, two or three ms to read: 0.8 % of a core. It has 1,550 tallies to fold, of two or three µs each: 1.2 %. A step, every
+// 1.5 s with so many functions, has a thousand costs to reckon and a programme of a thousand shares and six rows to solve, some 20 µs for
 // each function, and leaves garbage that takes half as long to collect: 2 %. A plan is written after most steps, 100 KB with what the module is told: nothing beside these.
 
 import { execFile } from "node:child_process";
@@ -43,8 +43,8 @@ await runBenchmark<Effort>({
   question: "What does deciding for a thousand functions and 100,000 calls a second cost?",
   efforts: {
     smoke: { warmUps: 1, repetitions: 2, seconds: 1 },
-    standard: { warmUps: 2, repetitions: 7, seconds: 10 },
-    full: { warmUps: 2, repetitions: 15, seconds: 30 },
+    standard: { warmUps: 2, repetitions: 7, seconds: 30 },
+    full: { warmUps: 2, repetitions: 15, seconds: 60 },
   },
   ratios: {
     controllerCpuShare: {

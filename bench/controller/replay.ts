@@ -61,6 +61,8 @@ interface Window {
 
 export class Replay {
   readonly #windows: readonly Window[];
+  /** A node has one for as long as it runs. */
+  readonly #tally = new SampleTally();
   readonly #rules: ReadonlyMap<string, Rules>;
   readonly #machine: Machine;
   readonly #surroundings: Surroundings;
@@ -110,7 +112,7 @@ export class Replay {
 
   /** All calls, as a node records them; what a window came to is taken at its end. */
   record(): readonly (readonly Tally[])[] {
-    const tally = new SampleTally();
+    const tally = this.#tally;
     return this.#windows.map(({ recorded }) => {
       for (const { sample, elapsedUs } of recorded) tally.record(sample, elapsedUs);
       return tally.take().tallies;

@@ -241,7 +241,7 @@ test("what is left of a version that was replaced ends among the calls of the ne
 });
 
 test("a step follows every window while few functions are called", () => {
-  const { steps, runFor } = loopOf(33);
+  const { steps, runFor } = loopOf(16);
   runFor(500, () => 100);
   expect(steps).toHaveLength(500 / WINDOW_MS);
 });
@@ -250,16 +250,16 @@ test("a step follows every window while few functions are called", () => {
 const gapsOf = (steps: readonly number[]): number[] => steps.slice(1).map((ms, at) => ms - steps[at]!);
 
 test.each([
-  [200, 150],
-  [600, 450],
-  [1_000, 750],
-  [2_000, 750],
+  [200, 300],
+  [600, 900],
+  [1_000, 1_500],
+  [2_000, 1_500],
 ])("with %i functions steps are %i ms apart", (functions, apartMs) => {
   const { steps, runFor } = loopOf(functions);
   // Where callers have just come there are more than usual.
   runFor(3_000, () => 100);
   const known = steps.length;
-  runFor(3_000, () => 100);
+  runFor(6_000, () => 100);
   expect(new Set(gapsOf(steps.slice(known - 1)))).toEqual(new Set([apartMs]));
 });
 
@@ -542,7 +542,7 @@ test("a function that is not what it was does not wait for the others", () => {
   const shifted = loop.transitionsOf("f7").find(({ why }) => why.kind === "shifted");
   expect(steps.slice(before)).toContain(shifted?.atMs);
   const at = steps.indexOf(shifted!.atMs);
-  expect(steps[at]! - steps[at - 1]!).toBeLessThan(725);
+  expect(steps[at]! - steps[at - 1]!).toBeLessThan(1_475);
 });
 
 test("nor do more callers than usual, and what comes next does for half a second at most", () => {
@@ -554,9 +554,9 @@ test("nor do more callers than usual, and what comes next does for half a second
     return gapsOf(steps.slice(known - 1));
   };
   runWith(100, 4_000);
-  expect(new Set(gapsWith(100, 3_000))).toEqual(new Set([750]));
-  const [first, next] = gapsWith(1_000, 1_500);
-  expect(first).toBeLessThan(750);
+  expect(new Set(gapsWith(100, 6_000))).toEqual(new Set([1_500]));
+  const [first, next] = gapsWith(1_000, 2_000);
+  expect(first).toBeLessThan(1_500);
   expect(next).toBe(500);
 });
 
@@ -570,7 +570,7 @@ test("where one after the other is not what it was, the first comes at once and 
   const isShifted = (name: string): boolean => loop.transitionsOf(name).some(({ why }) => why.kind === "shifted");
   expect([...loop.state.keys()].filter(isShifted).length).toBeGreaterThan(40);
   const [first, ...others] = gapsOf(steps.slice(before - 1));
-  expect(first).toBeLessThan(750);
+  expect(first).toBeLessThan(1_500);
   expect(others.length).toBeGreaterThan(2);
   expect(others).toEqual(others.map(() => 500));
 });
@@ -597,16 +597,16 @@ describe("where many functions are called", () => {
     ["one that leaves all pools with room", 320, 16],
     ["one of little work", 35, 2],
   ])("%s waits for it", (_, calls, cores) => {
-    expect(new Set(afterSurge(calls, cores))).toEqual(new Set([150]));
+    expect(new Set(afterSurge(calls, cores))).toEqual(new Set([300]));
   });
 
   test("a surge one after the other hurries few steps, and the others come when it is time for them", () => {
     const { steps, callFor } = loopOf(200);
     callFor(3_000);
     const known = steps.length;
-    for (let at = 0; at < 60; at++) callFor(150, { [`f${at}`]: 320 });
+    for (let at = 0; at < 30; at++) callFor(300, { [`f${at}`]: 320 });
     const gaps = gapsOf(steps.slice(known - 1));
-    const hurried = gaps.filter((ms) => ms < 150).length;
+    const hurried = gaps.filter((ms) => ms < 300).length;
     expect(hurried).toBeGreaterThanOrEqual(3);
     expect(hurried).toBeLessThanOrEqual(3 + 9_000 / 3_000);
   });
@@ -626,7 +626,7 @@ describe("where many functions are called", () => {
       }
       expect(byItself).toBe(0);
       const { step } = loop;
-      vi.advanceTimersByTime(300);
+      vi.advanceTimersByTime(400);
       expect(loop.step).not.toBe(step);
     });
   });
@@ -636,13 +636,13 @@ test("while it is to be seen what has come of a move or a trial a step comes wit
   const { loop, runFor, crowdFor } = loopOf(1_000);
   runFor(1_000, () => 100);
   const gaps = { awaited: new Set<number>(), other: new Set<number>() };
-  for (let [ms, last] = [0, loop.step]; ms < 9_000; ms += WINDOW_MS) {
+  for (let [ms, last] = [0, loop.step]; ms < 12_000; ms += WINDOW_MS) {
     let sinceMs = 0;
-    for (; loop.step === last && sinceMs < 1_000; sinceMs += WINDOW_MS) crowdFor(WINDOW_MS);
+    for (; loop.step === last && sinceMs < 2_000; sinceMs += WINDOW_MS) crowdFor(WINDOW_MS);
     gaps[last?.isAwaited === true ? "awaited" : "other"].add(sinceMs);
     [ms, last] = [ms + sinceMs, loop.step];
   }
   expect(gaps.awaited.size).toBeGreaterThan(0);
   expect(Math.max(...gaps.awaited)).toBeLessThanOrEqual(500);
-  expect(gaps.other).toContain(750);
+  expect(gaps.other).toContain(1_500);
 });

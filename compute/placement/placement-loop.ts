@@ -43,10 +43,10 @@ import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
 /** A node that was silent for so long takes no part; one that has calls is heard at least four times a second, but for what it stands still. Chosen. */
 const SILENT_MS = 5_000;
-/** Between two steps, for each function that is called: a step takes some 10 µs of each, and what it leaves to the collector of garbage half as much, so steps take 2 % of a core … */
-const STEP_MS_PER_FUNCTION = 0.75;
+/** Between two steps, for each function that is called: a step takes some 20 µs of each, and what it leaves to the collector of garbage half as much, so steps take 2 % of a core … */
+const STEP_MS_PER_FUNCTION = 1.5;
 /** … but all are looked at within this, whatever their number: of 4,096 functions steps take 8 % of a core. */
-const STEP_MS_MAX = 750;
+const STEP_MS_MAX = 1_500;
 /**
  * What is urgent is followed at once, and what is so at the next step as well within this; and so is what has come of a move or a trial: at the second step after it, what it is held against
  * has to be among the 1.6 s that a profile knows (calls-by-time.ts).

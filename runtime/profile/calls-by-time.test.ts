@@ -27,10 +27,22 @@ test("adds up what was heard of between two times, to 25 ms", () => {
 test("what a longer window brings is laid evenly on its time", () => {
   const byTime = newCallsByTime();
   byTime.fold(heard("storage", 8, 800, 4), 190, 100);
-  byTime.fold(heard("compute", 4, 400, 0), 190);
+  byTime.fold(heard("compute", 4, 400, 0), 190, 100);
+  byTime.fold(heard("compute", 4, 400, 0), 215);
   expect(byTime.between(0, 100)).toEqual({ calls: 0, elapsedUs: 0, atStorage: 0, untold: 0, bytes: 0 });
-  expect(byTime.between(100, 175)).toEqual({ calls: 6, elapsedUs: 900, atStorage: 6, untold: 3, bytes: 600 });
-  expect(byTime.between(175, 200)).toEqual({ calls: 6, elapsedUs: 700, atStorage: 2, untold: 1, bytes: 600 });
+  expect(byTime.between(100, 175)).toEqual({ calls: 9, elapsedUs: 1_200, atStorage: 6, untold: 3, bytes: 900 });
+  expect(byTime.between(175, 200)).toEqual({ calls: 3, elapsedUs: 400, atStorage: 2, untold: 1, bytes: 300 });
+  expect(byTime.between(200, 225)).toEqual({ calls: 4, elapsedUs: 400, atStorage: 0, untold: 0, bytes: 400 });
+});
+
+test("windows of several lengths that end together lie on the mean of them, by their calls", () => {
+  const byTime = newCallsByTime();
+  byTime.fold(heard("storage", 6, 600, 0), 190, 100);
+  byTime.fold(heard("compute", 6, 300, 0), 190, 50);
+  byTime.fold(heard("compute", 0, 0, 0), 190, 25);
+  expect(byTime.between(0, 125)).toEqual({ calls: 0, elapsedUs: 0, atStorage: 0, untold: 0, bytes: 0 });
+  expect(byTime.between(125, 175)).toEqual({ calls: 8, elapsedUs: 600, atStorage: 4, untold: 0, bytes: 800 });
+  expect(byTime.between(175, 200)).toEqual({ calls: 4, elapsedUs: 300, atStorage: 2, untold: 0, bytes: 400 });
 });
 
 test("of a window that is longer than the time since the beginning nothing is lost", () => {

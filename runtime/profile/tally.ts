@@ -133,12 +133,14 @@ const TELLING: ReadonlySet<string> = new Set([
 /** Mistakes of callers: never a call of the function. */
 const REFUSED: ReadonlySet<string> = new Set(["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED"]);
 
+const ELAPSED_AT = TALLY_TERMS.length;
+
 /** Mutable: of one function and side. Made once and used for one window after another, since making one takes longer than a sum. */
 class Sums {
   version = "";
-  readonly #values = new Float64Array(TALLY_TERMS.length);
-  readonly #elapsed = new Uint32Array(BUCKETS);
-  /** Those of `#elapsed` that are not 0. */
+  /** In the order of TALLY_TERMS, and behind them how many took how long, by bucket: one array, since each of its own is in no cache. */
+  readonly #values = new Float64Array(ELAPSED_AT + BUCKETS);
+  /** Those that are not 0. */
   readonly #buckets: number[] = [];
 
   add(sample: Sample, elapsedUs: number): void {
@@ -178,23 +180,24 @@ class Sums {
     values[20]! += foundOperations;
     values[21]! += foundRounds;
     const bucket = bucketOf(elapsedUs);
-    if (this.#elapsed[bucket] === 0) this.#buckets.push(bucket);
-    this.#elapsed[bucket]! += 1;
+    if (values[ELAPSED_AT + bucket] === 0) this.#buckets.push(bucket);
+    values[ELAPSED_AT + bucket]! += 1;
   }
 
   /** And begins anew. */
   take(): Pick<Tally, "version" | "sums" | "elapsed"> {
+    const values = this.#values;
     const sums: number[] = [];
-    for (let term = 0; term < this.#values.length; term++) {
+    for (let term = 0; term < ELAPSED_AT; term++) {
       const parts = PARTS_TOLD[term]!;
-      sums.push(Math.round(this.#values[term]! * parts) / parts);
+      sums.push(Math.round(values[term]! * parts) / parts);
+      values[term] = 0;
     }
     const elapsed: number[] = [];
     for (const bucket of this.#buckets.toSorted((one, other) => one - other)) {
-      elapsed.push(bucket, this.#elapsed[bucket]!);
-      this.#elapsed[bucket] = 0;
+      elapsed.push(bucket, values[ELAPSED_AT + bucket]!);
+      values[ELAPSED_AT + bucket] = 0;
     }
-    this.#values.fill(0);
     this.#buckets.length = 0;
     return { version: this.version, sums, elapsed };
   }
@@ -205,7 +208,7 @@ const PARTS_TOLD: readonly number[] = TALLY_TERMS.map((term) =>
   term === "serviceUsSquared" ? 1 : term.startsWith("log") ? 1e6 : 1e3,
 );
 
-/** Kept for the next windows, of 1 KiB each. */
+/** Kept for the next windows, of 2 KiB each. */
 const SPARE_SUMS_MAX = 1_024;
 
 export class SampleTally {
@@ -220,7 +223,7 @@ export class SampleTally {
 
   /** Under a µs. */
   record(sample: Sample, elapsedUs: number): void {
-    if (REFUSED.has(sample.outcome)) return;
+    if (sample.outcome !== "ok" && REFUSED.has(sample.outcome)) return;
     const functions = this.#sides[sample.side];
     let sums = functions.get(sample.function);
     if (sums === undefined || sums.version !== sample.version) {

@@ -22,7 +22,7 @@ constexpr size_t kTalliedFunctionsMax = 4'096;
 /// How long a window lasts, from its first call, if it has come to so many tallies: `windowMsOf` in
 /// runtime/profile/window-length.ts.
 constexpr int64_t SampleWindowNs(size_t tallies) {
-  return std::clamp<int64_t>(static_cast<int64_t>(tallies) * 200'000, 25'000'000, 250'000'000);
+  return std::clamp<int64_t>(static_cast<int64_t>(tallies) * 250'000, 25'000'000, 350'000'000);
 }
 
 /// As `bucketOf` in runtime/profile/histogram.ts.
