@@ -59,6 +59,7 @@ export class ActingUsers {
   readonly #leaving = new Set<Promise<void>>();
   /** Of those that have been closed. */
   #counts = NO_SANDBOX;
+  #leftCpuUs = 0;
   #isClosed = false;
 
   constructor(options: ActingUsersOptions) {
@@ -97,9 +98,9 @@ export class ActingUsers {
     return sandboxTotal([...running, this.#counts]);
   }
 
-  /** Of all their sandbox hosts, µs. */
+  /** Of all their sandbox hosts, those that were left included, µs: it never falls. */
   cpuUs(): number {
-    let us = 0;
+    let us = this.#leftCpuUs;
     for (const { supervisor } of this.#hosts.values()) us += supervisor?.cpuUs() ?? 0;
     return us;
   }
@@ -187,6 +188,7 @@ export class ActingUsers {
     if (speaker !== null) this.#options.log.info(caller, "acts no more for a user of Redis");
     if (supervisor === null) return;
     this.#counts = sandboxTotal([this.#counts, countsOf(supervisor.state())]);
+    this.#leftCpuUs += supervisor.cpuUs();
     const left = supervisor.close(graceMs).then(() => void this.#leaving.delete(left));
     this.#leaving.add(left);
   }

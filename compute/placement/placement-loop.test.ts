@@ -545,6 +545,23 @@ test("a function that is not what it was does not wait for the others", () => {
   expect(steps[at]! - steps[at - 1]!).toBeLessThan(1_475);
 });
 
+test("what its calls are now is looked at within half a second, and may be known by then", () => {
+  const { loop, steps, runFor } = loopOf(1_000);
+  const run = (ms: number, cpuUs: number): void => runFor(ms, (name) => (name === "f7" ? cpuUs : 100));
+  run(6_000, 100);
+  run(3_000, 5_000);
+  const before = steps.length;
+  run(3_000, 100);
+  const [{ atMs } = { atMs: Number.NaN }] = loop
+    .transitionsOf("f7")
+    .filter(({ why }) => why.kind === "shifted")
+    .slice(-1);
+  const at = steps.indexOf(atMs);
+  expect(at).toBeGreaterThanOrEqual(before);
+  expect(steps[at + 1]! - atMs).toBeLessThanOrEqual(500);
+  expect(loop.state.get("f7")!.regimes.recalled).toHaveLength(1);
+});
+
 test("nor do more callers than usual, and what comes next does for half a second at most", () => {
   const { steps, runFor } = loopOf(2_000);
   const runWith = (inFlight: number, ms: number): void => runFor(ms, () => 100, 0.5, null, inFlight);

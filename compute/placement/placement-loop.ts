@@ -41,15 +41,15 @@ import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-l
 import { Hurries } from "./hurries.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 
-/** A node that was silent for so long takes no part; one that has calls is heard at least four times a second, but for what it stands still. Chosen. */
+/** A node that was silent for so long takes no part; one that has calls is heard three times a second, but for what it stands still. Chosen. */
 const SILENT_MS = 5_000;
 /** Between two steps, for each function that is called: a step takes some 20 µs of each, and what it leaves to the collector of garbage half as much, so steps take 2 % of a core … */
 const STEP_MS_PER_FUNCTION = 1.5;
 /** … but all are looked at within this, whatever their number: of 4,096 functions steps take 8 % of a core. */
 const STEP_MS_MAX = 1_500;
 /**
- * What is urgent is followed at once, and what is so at the next step as well within this; and so is what has come of a move or a trial: at the second step after it, what it is held against
- * has to be among the 1.6 s that a profile knows (calls-by-time.ts).
+ * What is urgent is followed at once, and what is so at the next step as well within this; and so is what has come of a shift, a move or a trial: at the third step after it, what it is held
+ * against has to be among the two seconds that a profile knows (calls-by-time.ts).
  */
 const SOON_MS = 500;
 /** Since the window before a window has lasted, where calls come one after another, so many times its usual length at most: what ends it is late where others keep the core busy. Chosen. */

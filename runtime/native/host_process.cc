@@ -257,7 +257,10 @@ bool HostProcess::SendDescriptor(std::string_view text, int fd) {
 uint64_t HostProcess::cpu_us() {
   clockid_t clock = 0;
   timespec time = {};
-  if (alive() && !reaped_ && clock_getcpuclockid(pid_, &clock) == 0 && clock_gettime(clock, &time) == 0)
+  // The number is another process's by now where somebody else has reaped it (Redis reaps any child of its own).
+  const bool is_its_own = pidfd_.valid() && syscall(SYS_pidfd_send_signal, pidfd_.get(), 0, nullptr, 0) == 0;
+  if (alive() && !reaped_ && is_its_own && clock_getcpuclockid(pid_, &clock) == 0 &&
+      clock_gettime(clock, &time) == 0)
     cpu_us_ = std::max(cpu_us_, static_cast<uint64_t>(time.tv_sec) * 1000000 +
                                     static_cast<uint64_t>(time.tv_nsec) / 1000);
   return cpu_us_;

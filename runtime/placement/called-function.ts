@@ -156,7 +156,9 @@ export function calledFunction(
   const wasSplit = before.moved !== null && restingState(before.moved.fromShare) === "split";
   const isFree = isSettled && !rests && !isStopped && (!isTakenBack || wasSplit);
   const bounds = before.state === "pinned" ? ([share, share] as const) : sides;
-  const like = isSettled ? regimeComeBack(regimes, regime.demand, regime.forMs) : null;
+  // However late the first step is that knows them.
+  const forMs = before.regimes.now === null ? 0 : regime.forMs;
+  const like = isSettled ? regimeComeBack(regimes, regime.demand, forMs) : null;
   const recalled = like !== null && sides[0] <= like.share && like.share <= sides[1] ? like : null;
   const { sinceMs } = before;
   const surging = surge === null ? null : { ...load, ...offeredBy(surge), isNew: surge.isNew };

@@ -36,6 +36,7 @@ import { afterPause } from "./pauses.ts";
 import type { Placement } from "./plan.ts";
 import { callsOf, poolUse, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import { gainingSide, probed, visiting } from "./probes.ts";
+import { LASTED_MS } from "./regimes.ts";
 import type { Situation } from "./situation.ts";
 import { inFlightLately, STEADY_MS } from "./before-and-since.ts";
 import { heldAlong, heldOn, isOtherShare, isProved, refutationOf } from "./held-function.ts";
@@ -54,7 +55,7 @@ export interface Step {
   readonly outlook: Outlook;
   /** How many functions are called. */
   readonly called: number;
-  /** Whether it is still to be seen what comes of a move, or of a trial. */
+  /** Whether it is still to be seen what comes of a move, or of a trial, or what calls are that were not what they had been. */
   readonly isAwaited: boolean;
   /** Of these: what they use wherever they may be at all, and where they are after this step. As numbers in arrays: what of each function is kept from step to step the collector of garbage copies. */
   readonly unheld: { readonly use: PoolUse; readonly shares: Float64Array };
@@ -154,7 +155,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   // What a surge brings is none of what there is.
   const { pools, waiting } = isSurge ? poolUse(all.map(loadOf), capacity) : use;
   const unheld = { use: { pools, waiting, ...boundsUnheld(all) }, shares };
-  const isAwaited = all.some(({ name }) => isOpen(state.get(name)!));
+  const isAwaited = all.some(({ name }) => isOpen(state.get(name)!, nowMs));
   return { state, transitions, called: all.length, isAwaited, unheld, outlook: outlookOf(use, shares) };
 }
 
@@ -181,8 +182,9 @@ export function regretAfter({ unheld: { use, shares } }: Step): number {
 
 const loadOf = ({ load }: CalledFunction): Load => load;
 
-/** What is held against what there was before, which a profile does not know for long. */
-const isOpen = ({ moved: move, trials }: FunctionState): boolean => trials.running !== null || move?.isJudged === false;
+/** What is held against what there was before, which a profile does not know for long; and calls that have just become others, which may be known. */
+const isOpen = ({ state, sinceMs, moved: move, trials }: FunctionState, nowMs: number): boolean =>
+  trials.running !== null || move?.isJudged === false || (state === "profiling" && nowMs - sinceMs < LASTED_MS);
 
 /** Where each may be at all. Of what is still being profiled nobody knows where it should. */
 function boundsUnheld(all: readonly CalledFunction[]): Pick<PoolUse, "lowest" | "highest"> {

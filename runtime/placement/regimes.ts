@@ -46,7 +46,7 @@ const RECALLS_MAX = 3;
  * One that was over sooner has found nothing, unless a trial has shown it; and until then what its calls need is not known well: calls that were under way when others came
  * end among them.
  */
-const LASTED_MS = 500;
+export const LASTED_MS = 500;
 /**
  * A move so shortly before its end may be one for what came after it, unless a trial has shown it. What was before that has found nothing either where it was
  * over as soon: where calls begin, while they are compiled, nobody has decided it.

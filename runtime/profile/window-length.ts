@@ -10,7 +10,7 @@ export const STRETCH_MS_MAX = 450;
 /** Reading and folding a tally takes some 5 µs, whatever its calls: with so much time for each, a node's take 2 % of a core … */
 const WINDOW_MS_PER_TALLY = 0.25;
 /** … but nobody's calls are kept back for longer: a quarter of what is between two steps where so many functions are called. */
-const WINDOW_MS_MAX = 350;
+export const WINDOW_MS_MAX = 350;
 
 /** From its first call to its end, if it has come to so many tallies. */
 export const windowMsOf = (tallies: number): number => clamp(WINDOW_MS_PER_TALLY * tallies, WINDOW_MS, WINDOW_MS_MAX);
