@@ -45,11 +45,12 @@ help_text() {
     Fuzzes what takes bytes from elsewhere (test/fuzz/targets), one target or all in turn, for N minutes in all (10; any number above 0). What breaks
     one is kept in build/fuzz/found. Needs clang with libFuzzer, and installs it as build does.
 
-./build.sh bench [NAME] [--smoke] [--full] [--extra MIN] [--json FILE] [--data DIR]
+./build.sh bench [NAME] [--smoke] [--full] [--extra MIN] [--only NAMES] [--json FILE] [--data DIR]
     Runs bench/NAME.bench.ts, or all of them one after another. Each file says at its top what it asks and how.
     --smoke      seconds instead of minutes; the figures mean nothing
     --full       longer runs, for figures to publish
     --extra MIN  so many minutes on top for those of which it is undecided whether a ratio reaches its bound
+    --only NAMES these parts of NAME alone; its --help names them
     --json FILE  also writes the result as JSON (with NAME only)
     --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one with data sets of the
                  2023 contest's format, a folder each
@@ -310,6 +311,8 @@ run_benchmarks() {
     shift
   elif [[ " $* " == *' --json '* ]]; then
     misuse "--json FILE holds one benchmark's result: name the benchmark."
+  elif [[ " $* " == *' --only '* ]]; then
+    misuse "--only NAMES are parts of one benchmark: name the benchmark."
   fi
   build
   for file in "${files[@]}"; do "$NODE" "$file" "$@"; done

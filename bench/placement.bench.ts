@@ -46,8 +46,9 @@ import {
   type Bench,
   type Times,
 } from "./placement/contestants.ts";
+import { MIXES } from "./placement/mixes.ts";
 import { placementPlots } from "./placement/plots.ts";
-import { networkOf, placementRatios } from "./placement/ratios.ts";
+import { networkOf, PLACEMENT_PARTS, placementRatios, PREDICTION_PART } from "./placement/ratios.ts";
 import { startSplitStack } from "./placement/split-stack.ts";
 import { CALLERS, suiteOver } from "./placement/suite.ts";
 
@@ -106,12 +107,14 @@ await runBenchmark<Effort>({
       isOpenToo: true,
     },
   },
-  ratios: ({ gridUs, predictedUs }) => placementRatios(gridUs, predictedUs),
+  parts: PLACEMENT_PARTS,
+  ratios: ({ gridUs, predictedUs }, isWanted) => placementRatios(gridUs, predictedUs, isWanted),
   layout: splitLayout,
-  async prepare({ effort, layout, dataDirectory, resources, say }) {
+  async prepare({ effort, isWanted, layout, dataDirectory, resources, say }) {
     const peers: Peer[] = [];
     const config: Record<string, unknown> = { callers: CALLERS };
-    for (const us of effort.predictedUs) {
+    const measuredUs = isWanted(PREDICTION_PART) ? effort.predictedUs : effort.gridUs;
+    for (const us of measuredUs) {
       const { suffix } = networkOf(us);
       say(`starting Redis and a node${suffix}`);
       const { stack, graph } = await startSplitStack({ layout, roundTripUs: us, dataDirectory, say, resources });
@@ -120,12 +123,14 @@ await runBenchmark<Effort>({
       await stack.deploy(deployed);
       const suite = isMeasured ? await withWorks(stack, deployed) : deployed;
       const bench: Bench = { stack, suite, times: effort, storageCores: layout.cores.host.length, suffix };
-      peers.push(predictionPeer(bench));
+      if (isWanted(PREDICTION_PART)) peers.push(predictionPeer(bench));
       config["graph"] = graph.source;
       if (!isMeasured) continue;
-      const alone = await weighAlone(bench, suite.slice(0, effort.ruledAlone), say);
-      const mixes = await weighMixes(bench, say);
-      peers.push(...ruledPeers(bench, alone), ...alonePeers(bench, suite.slice(effort.ruledAlone)));
+      const functions = suite.filter(({ name }) => isWanted(name));
+      const wantedMixes = MIXES.filter(({ name }) => isWanted(name));
+      const alone = await weighAlone(bench, functions.slice(0, effort.ruledAlone), say);
+      const mixes = await weighMixes(bench, wantedMixes, say);
+      peers.push(...ruledPeers(bench, alone), ...alonePeers(bench, functions.slice(effort.ruledAlone)));
       peers.push(...ruledPeers(bench, mixes));
       if (effort.isOpenToo) peers.push(...(await openPeers(bench, [...alone, ...mixes])));
       config[`alone${suffix}`] = alone.map(({ name, oracle }) => ({ name, oracle }));
@@ -135,6 +140,6 @@ await runBenchmark<Effort>({
         oracle,
       }));
     }
-    return { config, peers, plots: (rows) => placementPlots(rows, effort.predictedUs) };
+    return { config, peers, plots: (rows) => placementPlots(rows, effort.predictedUs, isWanted) };
   },
 });

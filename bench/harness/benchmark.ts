@@ -24,16 +24,22 @@ export interface Benchmark<Effort extends Repeats> {
   readonly question: string;
   /** How much each mode runs: REPETITIONS_MIN at least, or REPETITIONS_BEFORE_MORE_MIN, but for `smoke`. */
   readonly efforts: Readonly<Record<Mode, Effort>>;
-  /** Those of a mode that measures more than others are more. */
-  readonly ratios: Ratios | ((effort: Effort) => Ratios);
+  /** What can be measured without the rest. None unless said. */
+  readonly parts?: readonly string[];
+  /** Those of a mode that measures more than others are more, and of some parts fewer. */
+  readonly ratios: Ratios | ((effort: Effort, isWanted: IsWanted) => Ratios);
   readonly layout: (cores: readonly number[]) => Layout;
   /** Starts what is measured, checks that all peers give the same results, and hands them over. */
   readonly prepare: (setting: Setting<Effort>) => Promise<Contest>;
 }
 
+/** Whether a part is to be measured. */
+export type IsWanted = (part: string) => boolean;
+
 /** What a benchmark finds when it prepares. */
 interface Setting<Effort> {
   readonly effort: Effort;
+  readonly isWanted: IsWanted;
   readonly layout: Layout;
   readonly dataDirectory: string | null;
   /** Ended in the end, whatever happens, the last one first. */
@@ -61,7 +67,7 @@ export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<
   if (options === null) return;
   const { ratios: ratiosOrMore } = benchmark;
   const effort = withExtra(benchmark.efforts[options.mode], options.extraMs);
-  const ratios = typeof ratiosOrMore === "function" ? ratiosOrMore(effort) : ratiosOrMore;
+  const ratios = typeof ratiosOrMore === "function" ? ratiosOrMore(effort, isWantedBy(options)) : ratiosOrMore;
   await inForeground(async (resources) => {
     const { result, plots } = await measure(benchmark, effort, ratios, options, resources);
     console.log(resultText(result, ratios));
@@ -71,6 +77,11 @@ export async function runBenchmark<Effort extends Repeats>(benchmark: Benchmark<
     for (const [name, svg] of Object.entries(plots)) writeFileSync(plotFile(jsonFile, name), svg);
   });
 }
+
+const isWantedBy =
+  ({ only }: BenchmarkOptions): IsWanted =>
+  (part) =>
+    only === null || only.includes(part);
 
 /** `out.json` and `mixes` are `out.mixes.svg`. */
 const plotFile = (jsonFile: string, name: string): string => `${jsonFile.replace(/\.json$/, "")}.${name}.svg`;
@@ -86,15 +97,23 @@ async function measure<Effort extends Repeats>(
   { name, layout: layoutOf, prepare }: Benchmark<Effort>,
   effort: Effort,
   ratios: Ratios,
-  { mode, dataDirectory }: BenchmarkOptions,
+  options: BenchmarkOptions,
   resources: AsyncDisposableStack,
 ): Promise<{ readonly result: Result; readonly plots: Readonly<Record<string, string>> }> {
+  const { mode, dataDirectory, only } = options;
   const [commit, machine] = [commitOf(), machineOf()];
   const layout = layoutOf(usableCores());
   const progress = new Progress();
   const say = (text: string): void => progress.step(() => `${name}: ${text}`);
   try {
-    const { peers, config, plots } = await prepare({ effort, layout, dataDirectory, resources, say });
+    const { peers, config, plots } = await prepare({
+      effort,
+      isWanted: isWantedBy(options),
+      layout,
+      dataDirectory,
+      resources,
+      say,
+    });
     const measures = await interleave(peers, effort, say, (those) => undecidedPeers(ratios, those));
     const rows = rowsOf(peers, ratios, measures);
     const { pinned, cores } = layout;
@@ -102,7 +121,15 @@ async function measure<Effort extends Repeats>(
       bench: name,
       commit,
       machine,
-      config: { mode, effort, ...config, pinned, cores, sharing: sharingOf(layout) },
+      config: {
+        mode,
+        ...(only === null ? {} : { only }),
+        effort,
+        ...config,
+        pinned,
+        cores,
+        sharing: sharingOf(layout),
+      },
       rows,
       ratios: ratiosOf(ratios, rows),
     };
@@ -112,16 +139,31 @@ async function measure<Effort extends Repeats>(
   }
 }
 
-function optionsOf({ name, question }: { readonly name: string; readonly question: string }): BenchmarkOptions | null {
-  const help = `usage: ./build.sh bench ${name} [--smoke | --full] [--extra MIN] [--json FILE] [--data DIR]\n${question}\n${OPTIONS_HELP}`;
+type BenchmarkNamed = Pick<Benchmark<Repeats>, "name" | "question" | "parts">;
+
+function optionsOf({ name, question, parts = [] }: BenchmarkNamed): BenchmarkOptions | null {
+  const usage = `usage: ./build.sh bench ${name} [--smoke | --full] [--extra MIN] [--only NAMES] [--json FILE] [--data DIR]`;
+  const help = [usage, question, OPTIONS_HELP, ...(parts.length === 0 ? [] : [`Its parts: ${parts.join(", ")}`])].join(
+    "\n",
+  );
   try {
     const options = parseOptions(process.argv.slice(2));
     if (options === null) console.log(help);
-    else if (options.jsonFile !== null) checkResultFile(options.jsonFile);
+    else checkOptions(options, parts);
     return options;
   } catch (error) {
     console.error(`${help}\n${(error as Error).message}`);
     process.exitCode = 2;
     return null;
   }
+}
+
+/** Throws TypeError. */
+function checkOptions({ only, jsonFile }: BenchmarkOptions, parts: readonly string[]): void {
+  const unknown = only?.find((part) => !parts.includes(part));
+  if (unknown !== undefined) {
+    const are = parts.length === 0 ? "this benchmark has none" : "its parts are named above";
+    throw new TypeError(`--only names "${unknown}", must be a part: ${are}`);
+  }
+  if (jsonFile !== null) checkResultFile(jsonFile);
 }

@@ -15,6 +15,8 @@ export interface BenchmarkOptions {
   readonly extraMs: number;
   /** A folder that may hold others' data. */
   readonly dataDirectory: string | null;
+  /** Of its parts those that are to be measured; null: all of them. */
+  readonly only: readonly string[] | null;
 }
 
 export const OPTIONS_HELP = `  --smoke      seconds instead of minutes; the figures mean nothing
@@ -22,6 +24,8 @@ export const OPTIONS_HELP = `  --smoke      seconds instead of minutes; the figu
   --extra MIN  so many minutes for those of which it is undecided whether a ratio reaches its bound, on top of what the
                benchmark has for them (placement and overload: 4, 40 with --full; the others: 0). By default placement
                ends within 20 minutes, and has only as many of its 4 as that leaves; with this so many minutes later
+  --only NAMES these of its parts, with commas between them (placement: functions, mixes, prediction): ratios are of
+               what was measured
   --json FILE  also writes the result as JSON, and pictures of it beside it
   --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one that
                holds data sets of the 2023 contest's format, a folder each
@@ -37,6 +41,7 @@ export function parseOptions(argv: readonly string[]): BenchmarkOptions | null {
       smoke: { type: "boolean", default: false },
       full: { type: "boolean", default: false },
       extra: { type: "string", default: "0" },
+      only: { type: "string" },
       json: { type: "string" },
       data: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
@@ -50,5 +55,6 @@ export function parseOptions(argv: readonly string[]): BenchmarkOptions | null {
     throw new TypeError(`--data is "${dataDirectory}", must be a folder that is there`);
   }
   const extraMs = 60_000 * numberOf("extra", values.extra, { min: 0, max: EXTRA_MINUTES_MAX });
-  return { mode, extraMs, jsonFile, dataDirectory };
+  const only = values.only?.split(",").map((name) => name.trim()) ?? null;
+  return { mode, extraMs, jsonFile, dataDirectory, only };
 }

@@ -7,7 +7,7 @@ import { watchCpu } from "../harness/processes.ts";
 import type { Shares } from "./best-shares.ts";
 import type { Phase } from "./load.ts";
 import { findBestShares, fixed, measure, partOf, tryShares, weighedParts } from "./measure.ts";
-import { MIXES } from "./mixes.ts";
+import type { Mix } from "./mixes.ts";
 import { partsUnder, ruleUnder, type NewNames } from "./new-names.ts";
 import { errorOf, type Prediction } from "./prediction.ts";
 import type { RuleName } from "./rule-names.ts";
@@ -99,10 +99,11 @@ export interface Weighed {
 /** Weighs the functions of each mix and looks for the shares that suit it best. */
 export async function weighMixes(
   { stack, suite, times: { tryMs, mixed } }: Bench,
+  mixes: readonly Mix[],
   say: (text: string) => void,
 ): Promise<readonly Weighed[]> {
   const weighed: Weighed[] = [];
-  for (const { name, functions } of MIXES) {
+  for (const { name, functions } of mixes) {
     say(`${name}: weighing it, looking for its best fixed shares`);
     const workloads = functions.map((one) => suite.find((workload) => workload.name === one)!);
     const parts = await weighedParts(stack, workloads, tryMs);

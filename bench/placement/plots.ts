@@ -1,28 +1,31 @@
 // Pictures of `placement`: what each function and each mix comes to under each rule, as a share of the best row, and how well what a function takes on
 // the side where it is not is known.
 
+import type { IsWanted } from "../harness/benchmark.ts";
 import type { Row } from "../harness/contest.ts";
 import { barPlotSvg } from "#runtime/plot.ts";
 import { predictedDetail, predictionRow, rowName, RULES, RULES_ALONE, type RuleTitle } from "./contestants.ts";
 import { MIXES } from "./mixes.ts";
 import { SIDES } from "./prediction.ts";
-import { networkOf } from "./ratios.ts";
+import { networkOf, PREDICTION_PART } from "./ratios.ts";
 import { SUITE_NAMES } from "./suite.ts";
 
-/** At loopback, but for what is predicted: at these round trip times, µs. */
-export const placementPlots = (
+/** At loopback, but for what is predicted: at these round trip times, µs. Of what was measured. */
+export function placementPlots(
   rows: readonly Row[],
   predictedUs: readonly number[],
-): Readonly<Record<string, string>> => ({
-  functions: plotOf("Functions alone, as a share of the best of the three", rows, SUITE_NAMES, RULES_ALONE),
-  mixes: plotOf(
-    "Mixes, as a share of the best rule",
-    rows,
-    MIXES.map(({ name }) => name),
-    RULES,
-  ),
-  prediction: predictionPlot(rows, predictedUs),
-});
+  isWanted: IsWanted,
+): Readonly<Record<string, string>> {
+  const functions = SUITE_NAMES.filter(isWanted);
+  const mixes = MIXES.map(({ name }) => name).filter(isWanted);
+  return {
+    ...(functions.length > 0 && {
+      functions: plotOf("Functions alone, as a share of the best of the three", rows, functions, RULES_ALONE),
+    }),
+    ...(mixes.length > 0 && { mixes: plotOf("Mixes, as a share of the best rule", rows, mixes, RULES) }),
+    ...(isWanted(PREDICTION_PART) && { prediction: predictionPlot(rows, predictedUs) }),
+  };
+}
 
 function plotOf(title: string, rows: readonly Row[], names: readonly string[], rules: readonly RuleTitle[]): string {
   const groups = names.map((name) => {

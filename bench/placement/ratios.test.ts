@@ -105,6 +105,28 @@ test("what is promised is of the worst function, the worst mix and the mix in th
   });
 });
 
+test("of some parts there are their ratios, and the worst is of these", () => {
+  const [, other] = MIXES;
+  const isWanted = (part: string): boolean => [ALONE[0], other!.name].includes(part);
+  const ratios = placementRatios([0], [0], isWanted);
+  expect(Object.keys(ratios).toSorted()).toEqual(
+    [
+      "autoVsBestPeerRule",
+      "autoVsBestPeerRuleMedian",
+      "autoVsBestStatic",
+      "autoVsOracle",
+      "khopAutoVsBestStatic",
+      `${other!.name}AutoVsBestPeerRule`,
+      `${other!.name}AutoVsOracle`,
+    ].toSorted(),
+  );
+  expect(ratios["autoVsOracle"]).toMatchObject({ worstOf: [`${other!.name}AutoVsOracle`] });
+  expect(Object.keys(placementRatios([0], [0, 1_000], (part) => part === "prediction"))).toEqual([
+    "predictionErrorMedian",
+    "predictionErrorMedianAt1ms",
+  ]);
+});
+
 test("of loopback it says nothing, and of a millisecond that it is one", () => {
   expect(Object.keys(placementRatios([0], [0, 1_000]))).toEqual(
     expect.arrayContaining([...NETWORK_RATIOS, "predictionErrorMedianAt1ms"]),

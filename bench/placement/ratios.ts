@@ -1,5 +1,6 @@
 // What `placement` promises, from its rows.
 
+import type { IsWanted } from "../harness/benchmark.ts";
 import type { Comparison, Worst } from "../harness/contest.ts";
 import type { Ratios } from "../harness/result.ts";
 import { PEER_RULES, predictionRow, rowName, type RuleTitle } from "./contestants.ts";
@@ -24,11 +25,19 @@ export const networkOf = (us: number): Network => {
   return { suffix: `, at ${text} ${unit === "us" ? "µs" : unit}`, key: `At${text}${unit}` };
 };
 
-/** `gridUs`: round trip times at which everything is measured; `predictedUs`: the prediction. */
-export const placementRatios = (gridUs: readonly number[], predictedUs: readonly number[]): Ratios => {
+/** What can be measured without the rest. */
+export const PREDICTION_PART = "prediction";
+export const PLACEMENT_PARTS: readonly string[] = [...SUITE_NAMES, ...MIXES.map(({ name }) => name), PREDICTION_PART];
+
+/** `gridUs`: round trip times at which everything is measured; `predictedUs`: the prediction. Of some parts the worst is the worst of these. */
+export const placementRatios = (
+  gridUs: readonly number[],
+  predictedUs: readonly number[],
+  isWanted: IsWanted = () => true,
+): Ratios => {
   const all = [
-    ...gridUs.map((us) => closedRatios(networkOf(us))),
-    ...predictedUs.map((us) => predictionRatio(networkOf(us))),
+    ...gridUs.map((us) => closedRatios(networkOf(us), isWanted)),
+    ...(isWanted(PREDICTION_PART) ? predictedUs : []).map((us) => predictionRatio(networkOf(us))),
   ];
   return Object.fromEntries(all.flatMap((ratios) => Object.entries(ratios)));
 };
@@ -36,7 +45,7 @@ export const placementRatios = (gridUs: readonly number[], predictedUs: readonly
 /** `chain-16x50` is `chain16x50`. */
 const camelCase = (name: string): string => name.replaceAll(/-(.)/g, (_, next: string) => next.toUpperCase());
 
-function closedRatios({ suffix, key }: Network): Ratios {
+function closedRatios({ suffix, key }: Network, isWanted: IsWanted): Ratios {
   const row = (of: string, rule: RuleTitle): string => rowName(of, rule, suffix);
   const auto = (of: string): string => row(of, "auto");
   const rowsOf = (of: string, rules: readonly RuleTitle[]): readonly string[] => rules.map((rule) => row(of, rule));
@@ -63,22 +72,26 @@ function closedRatios({ suffix, key }: Network): Ratios {
     worstOf: Object.keys(of),
   });
 
-  const mixes = MIXES.map(({ name }) => name);
-  const reference = mixes[0]!;
-  const alone = each(SUITE_NAMES, "AutoVsBestStatic", (name) => more(againstBest(name, STATICS)));
+  const mixes = MIXES.map(({ name }) => name).filter(isWanted);
+  const reference = MIXES[0]!.name;
+  const alone = each(SUITE_NAMES.filter(isWanted), "AutoVsBestStatic", (name) => more(againstBest(name, STATICS)));
   const oracles = each(mixes, "AutoVsOracle", (name) => more(againstBest(name, FIXED)));
   const peers = each(mixes, "AutoVsBestPeerRule", (name) => more(againstBest(name, PEER_RULES)));
   return {
     ...alone,
     ...oracles,
     ...peers,
-    [`autoVsBestStatic${key}`]: worst(alone, 0.93, 0.99),
-    [`mixAutoVsBestStatic${key}`]: more(againstBest(reference, STATICS), 1.4, 1.63),
-    [`mixAutoVsComputeOnly${key}`]: more(against(reference, "compute"), 2, 4.49),
-    [`mixAutoVsStorageOnly${key}`]: more(against(reference, "storage"), 1.4, 1.63),
-    [`autoVsOracle${key}`]: worst(oracles, 0.93, 0.98),
-    [`autoVsBestPeerRule${key}`]: worst(peers, 0.97, 1),
-    [`autoVsBestPeerRuleMedian${key}`]: { better: "more", must: 1.1, aim: 1.3, medianOf: Object.keys(peers) },
+    ...(Object.keys(alone).length > 0 && { [`autoVsBestStatic${key}`]: worst(alone, 0.93, 0.99) }),
+    ...(isWanted(reference) && {
+      [`mixAutoVsBestStatic${key}`]: more(againstBest(reference, STATICS), 1.4, 1.63),
+      [`mixAutoVsComputeOnly${key}`]: more(against(reference, "compute"), 2, 4.49),
+      [`mixAutoVsStorageOnly${key}`]: more(against(reference, "storage"), 1.4, 1.63),
+    }),
+    ...(mixes.length > 0 && {
+      [`autoVsOracle${key}`]: worst(oracles, 0.93, 0.98),
+      [`autoVsBestPeerRule${key}`]: worst(peers, 0.97, 1),
+      [`autoVsBestPeerRuleMedian${key}`]: { better: "more", must: 1.1, aim: 1.3, medianOf: Object.keys(peers) },
+    }),
   };
 }
 
