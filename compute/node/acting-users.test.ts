@@ -47,3 +47,26 @@ it("does not ask again for a user whom it was refused, and tells each reason onc
   expect(acting.acting()).toEqual([]);
   expect(() => acting.supervisorFor({ user: "ada", database: 0 })).toThrow(/does not act for the user "ada"/);
 });
+
+it("never says that its hosts have used less than it has said, those that were left included", async () => {
+  redis = await startScriptedRedis(() => "OK");
+  acting = new ActingUsers({
+    address: redis.address,
+    nodeUser: redis.user,
+    connections: 1,
+    sandbox: { isolatesMax: 1, queueLengthMax: 1, onLog: () => {} },
+    usersMax: 1,
+    idleMs: 60_000,
+    log: { info: () => {}, warn: () => {} },
+  });
+  expect(acting.cpuUs()).toBe(0);
+  acting.want([{ user: "ada", database: 0 }], { id: "a", secret: "b" });
+  await vi.waitFor(() => expect(acting.acting()).toHaveLength(1));
+  const usedUs = acting.cpuUs();
+  expect(usedUs).toBeGreaterThan(0);
+  acting.leaveAll();
+  const leftUs = acting.cpuUs();
+  expect(leftUs).toBeGreaterThanOrEqual(usedUs);
+  await acting.close();
+  expect(acting.cpuUs()).toBeGreaterThanOrEqual(leftUs);
+});

@@ -59,7 +59,9 @@ export class ActingUsers {
   readonly #leaving = new Set<Promise<void>>();
   /** Of those that have been closed. */
   #counts = NO_SANDBOX;
-  #leftCpuUs = 0;
+  /** Hosts that have been left and end, with the most that each has said that it used: one that has ended says nothing. */
+  readonly #leftCpuUs = new Map<Supervisor, number>();
+  #endedCpuUs = 0;
   #isClosed = false;
 
   constructor(options: ActingUsersOptions) {
@@ -100,7 +102,12 @@ export class ActingUsers {
 
   /** Of all their sandbox hosts, those that were left included, µs: it never falls. */
   cpuUs(): number {
-    let us = this.#leftCpuUs;
+    let us = this.#endedCpuUs;
+    for (const [supervisor, knownUs] of this.#leftCpuUs) {
+      const leftUs = Math.max(knownUs, supervisor.cpuUs());
+      this.#leftCpuUs.set(supervisor, leftUs);
+      us += leftUs;
+    }
     for (const { supervisor } of this.#hosts.values()) us += supervisor?.cpuUs() ?? 0;
     return us;
   }
@@ -188,8 +195,12 @@ export class ActingUsers {
     if (speaker !== null) this.#options.log.info(caller, "acts no more for a user of Redis");
     if (supervisor === null) return;
     this.#counts = sandboxTotal([this.#counts, countsOf(supervisor.state())]);
-    this.#leftCpuUs += supervisor.cpuUs();
-    const left = supervisor.close(graceMs).then(() => void this.#leaving.delete(left));
+    this.#leftCpuUs.set(supervisor, supervisor.cpuUs());
+    const left = supervisor.close(graceMs).then(() => {
+      this.#endedCpuUs += this.#leftCpuUs.get(supervisor)!;
+      this.#leftCpuUs.delete(supervisor);
+      this.#leaving.delete(left);
+    });
     this.#leaving.add(left);
   }
 

@@ -105,20 +105,32 @@ const loopOf = (functions: number) => {
       }
     }
   };
-  /** More calls of the first function than both sides can bear, of 10 ms each, where the plan has them; one in eight visits. */
-  const crowdFor = (ms: number): void => {
+  /**
+   * More calls of the first function than both sides can bear, of 10 ms each, where the plan has them; one in eight visits. `windowMs`: in windows of this length, with a call of each other
+   * function; `differing`: by how much of itself one takes less or more; `triedTimes`: so many times as long while it is tried.
+   */
+  const crowdFor = (
+    ms: number,
+    { windowMs = WINDOW_MS, others = [] as readonly string[], differing = 0.1, triedTimes = 1 } = {},
+  ): void => {
     storage = { ...STORAGE, machine: { id: "storage", cpus: [0], cores: 1 } };
     let owed = 0;
     for (const endMs = nowMs + ms; nowMs < endMs;) {
-      nowMs += WINDOW_MS;
-      const { share = 0, probeEvery = 0 } = loop.state.get("f0") ?? {};
+      nowMs += windowMs;
+      const { share = 0, probeEvery = 0, trials } = loop.state.get("f0") ?? {};
+      const times = trials?.running?.shown === null ? triedTimes : 1;
       const tally = new SampleTally();
-      for (let call = 0; call < WALKS; call++) {
+      for (const name of others) {
+        const sample = { ...NO_USAGE, function: name, version: "1", side: "compute", outcome: "ok" } as const;
+        tally.record({ ...sample, cpuUs: 10, wallUs: 20 }, 30);
+      }
+      const calls = (WALKS * windowMs) / WINDOW_MS;
+      for (let call = 0; call < calls; call++) {
         owed += share;
         const isDue = owed >= 1;
         if (isDue) owed -= 1;
-        const side = isDue === (probeEvery > 0 && call === 0) ? "compute" : "storage";
-        const cpuUs = 10_000 * (0.9 + (0.2 * call) / WALKS);
+        const side = isDue === (probeEvery > 0 && call % WALKS === 0) ? "compute" : "storage";
+        const cpuUs = 10_000 * times * (1 - differing + (2 * differing * (call % WALKS)) / WALKS);
         const sample = { ...NO_USAGE, function: "f0", version: "1", side, outcome: "ok" } as const;
         tally.record({ ...sample, cpuUs, wallUs: cpuUs + 10 }, cpuUs + 20);
       }
@@ -127,7 +139,7 @@ const loopOf = (functions: number) => {
       loop.take({
         node: "n",
         machine,
-        stretchMs: WINDOW_MS,
+        stretchMs: windowMs,
         inFlight: 8,
         nodeCores: null,
         hostCores: null,
@@ -663,3 +675,16 @@ test("while it is to be seen what has come of a move or a trial a step comes wit
   expect(Math.max(...gaps.awaited)).toBeLessThanOrEqual(500);
   expect(gaps.other).toContain(1_500);
 });
+
+test.each([250, 275, 300, 325, 350])(
+  "a trial that is not clear at the first look comes to a verdict all the same in windows of %i ms",
+  (windowMs) => {
+    const { loop, crowdFor } = loopOf(windowMs / 0.25);
+    const others = Array.from({ length: windowMs / 0.25 - 1 }, (_, at) => `f${at + 1}`);
+    for (let ms = 0; ms < 40_000; ms += windowMs)
+      crowdFor(windowMs, { windowMs, others, differing: 0.8, triedTimes: 0.9 });
+    const ends = loop.transitionsOf("f0").flatMap(({ why }) => (why.kind === "tried" ? [why.brokenOff] : []));
+    expect(ends.length).toBeGreaterThan(0);
+    expect(new Set(ends)).toEqual(new Set([null]));
+  },
+);

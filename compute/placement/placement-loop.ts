@@ -45,18 +45,18 @@ import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 const SILENT_MS = 5_000;
 /** Between two steps, for each function that is called: a step takes some 20 µs of each, and what it leaves to the collector of garbage half as much, so steps take 2 % of a core … */
 const STEP_MS_PER_FUNCTION = 1.5;
-/** … but all are looked at within this, whatever their number: of 4,096 functions steps take 8 % of a core. */
+/** … but all are looked at within this, whatever their number: of 4,096 functions steps take 8 % of a core, and 25 % while they come within SOON_MS. */
 const STEP_MS_MAX = 1_500;
 /**
  * What is urgent is followed at once, and what is so at the next step as well within this; and so is what has come of a shift, a move or a trial: at the third step after it, what it is held
- * against has to be among the two seconds that a profile knows (calls-by-time.ts).
+ * against has to be among what a profile knows (calls-by-time.ts). With the window that is nearest to it, where they are long.
  */
 const SOON_MS = 500;
 /** Since the window before a window has lasted, where calls come one after another, so many times its usual length at most: what ends it is late where others keep the core busy. Chosen. */
 const WINDOW_LATE_MAX = 2;
 /** For surges so many steps come as soon as with few functions, … */
 const HURRIES = 3;
-/** … and then one more in this time, whatever surges: half a percent of a core with a thousand functions. Chosen: who has to leave may have to be visited for before. */
+/** … and then one more in this time, whatever surges: one percent of a core with a thousand functions. Chosen: who has to leave may have to be visited for before. */
 const HURRIES_EVERY_MS = 3_000;
 /** Surges are weighed in every window while no more functions surge than this, and as much more seldom where more do: that takes half a percent of a core at most. Chosen: each takes some 10 µs. */
 const WEIGHED_PER_WINDOW = 12;

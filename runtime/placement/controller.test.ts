@@ -15,6 +15,7 @@ import { modelledCalls, PlayedCalls, type Calls } from "./played-calls.ts";
 import type { Placement } from "./plan.ts";
 import type { Capacity } from "./pool-use.ts";
 import { VISITS_MIN, WARM_MS } from "./probes.ts";
+import { NO_REGIMES } from "./regimes.ts";
 import { simulate, type Decider, type Run, type TrueFunction, type World } from "./simulated-load.ts";
 import { NO_TRIALS, type Refutation, type Shown, type Trials } from "./trials.ts";
 
@@ -822,6 +823,21 @@ describe("what has proved better", () => {
         expect(state.get("walk")).toMatchObject({ state: "storage", share: 1 });
       }
     });
+  });
+
+  test("such calls go back to where they did best while another function is tried, which goes on", () => {
+    const load = visited({ walk: WALK, hash: HASH }).run(1_000, {
+      walk: calls("compute", 1, WALK, 1),
+      hash: calls("compute", 2, HASH, 1),
+    });
+    const regime = { demand: WALK, share: 1, proof: null, refuted: { backOffs: new Map(), fruitless: 0 } };
+    const walk = resting(0, { regimes: { ...NO_REGIMES, known: [regime] } });
+    const running = { side: "storage", partner: null, startedMs: load.nowMs - 25, fromShare: 0, shown: null } as const;
+    const hash = resting(1, { state: "probing", trials: { ...NO_TRIALS, running } });
+    const { state, transitions } = next(load, { walk, hash });
+    expect(state.get("walk")).toMatchObject({ share: 1, moved: { by: "recall" } });
+    expect(state.get("hash")!.trials).toMatchObject({ running });
+    expect(transitions).toMatchObject([{ function: "walk", why: { kind: "recalled" } }]);
   });
 
   test("a side that has become slow is left though no call is ever in flight when somebody looks", () => {

@@ -38,7 +38,7 @@ import { callsOf, poolUse, type Capacity, type Load, type PoolUse } from "./pool
 import { gainingSide, probed, visiting } from "./probes.ts";
 import { LASTED_MS } from "./regimes.ts";
 import type { Situation } from "./situation.ts";
-import { inFlightLately, STEADY_MS } from "./before-and-since.ts";
+import { inFlightLately, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
 import { heldAlong, heldOn, isOtherShare, isProved, refutationOf } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialCostMs, trialsAfter, verdictOf, type Better, type Verdict } from "./trial-verdict.ts";
@@ -129,7 +129,9 @@ export function advance(before: ControllerState, situation: Situation): Step {
       : chosen(isSurge ? surged : withWaiting(surged, capacity, nowMs), capacity, { nowMs, isSurge });
   if (tried.length > 0) {
     for (const called of all) {
-      if (called.trials.running === null) draft.apply(called, unmoved(called, nowMs) ?? visited(draft, called, nowMs));
+      if (called.trials.running !== null) continue;
+      // Whoever has become others since it began is slight, or it is void.
+      draft.apply(called, unmoved(called, nowMs) ?? recalled(called, nowMs) ?? visited(draft, called, nowMs));
     }
     // What is full is left at once, and what may not be stayed at.
     if (!all.every(mayStay)) breakTrial(draft, all, tried, { endedMs: nowMs, brokenOff: "bounds" }, nowMs);
@@ -453,7 +455,9 @@ const trialBegun = (now: FunctionState, { side, partner, busierTimes }: TrialSte
 });
 
 /** All goes on as before it for a moment, and then it is known whether that is worse again. */
-function trialShown({ before }: CalledFunction, { ratio, fromMs, isTie }: Better, nowMs: number): Change {
+function trialShown({ before }: CalledFunction, { ratio, fromMs: sinceMs, isTie }: Better, nowMs: number): Change {
+  // Where steps are rare it has lasted for longer than its second half can look back.
+  const fromMs = Math.max(sinceMs, nowMs - TRIAL_MS_MAX);
   const shown = { fromMs, toMs: nowMs, ratio, ...(isTie && { isTie }) };
   const running = { ...before.trials.running!, shown };
   const { side, partner, fromShare: share } = running;

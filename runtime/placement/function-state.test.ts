@@ -35,9 +35,9 @@ const after = (passedMs: number, ...shifted: readonly string[]) =>
 describe("a trial", () => {
   test("goes on as long as nothing happens, and is given up where nobody judges it", () => {
     expect(after(100)).toEqual({ to: TRIED, why: null });
-    expect(after(1_000)).toEqual({ to: TRIED, why: null });
-    const { to, why } = after(1_001);
-    expect(to).toMatchObject({ state: "split", share: 0.4, trials: { running: null, endedMs: STARTED_MS + 1_001 } });
+    expect(after(1_650)).toEqual({ to: TRIED, why: null });
+    const { to, why } = after(1_651);
+    expect(to).toMatchObject({ state: "split", share: 0.4, trials: { running: null, endedMs: STARTED_MS + 1_651 } });
     expect(why).toEqual({
       kind: "tried",
       side: "storage",

@@ -18,8 +18,11 @@ export const PROFILED_CALLS_MIN = 8;
 /** Fewer do where they are alike: a function that computes for long would take long to be known. Standard errors of their means. */
 const ALIKE_CALLS_MIN = 3;
 const ALIKE_ERROR_MAX = 0.1;
-/** Of either half of one whose function is not called any more. */
-const TRIAL_GIVEN_UP_MS = 1_000;
+/**
+ * Of either half of one that nobody has judged: its function is not called any more, or steps come too late, and what it is held against is known no longer (calls-by-time.ts). The longest
+ * windows and the steps that go with them (window-length.ts) take 1.36 s to see TRIAL_MS_MAX of it.
+ */
+const TRIAL_GIVEN_UP_MS = 1_650;
 
 /** Why a placement changed, in the numbers that changed it. */
 export type Why =

@@ -95,7 +95,8 @@ export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs:
   if (!areSlight(others, all)) return VOID;
   const verdict = shown === null ? whileTried(tried, all, startedMs, nowMs) : afterwards(tried, all, shown, nowMs);
   if (verdict === null) return null;
-  return hasPaused(all, startedMs, nowMs, inFlightIn(all, startedMs - BEFORE_MS, startedMs)) ? VOID : verdict;
+  const { fromMs, toMs } = shown ?? { fromMs: startedMs - BEFORE_MS, toMs: startedMs };
+  return hasPaused(all, shown === null ? startedMs : fromMs, nowMs, inFlightIn(all, fromMs, toMs)) ? VOID : verdict;
 }
 
 const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
