@@ -309,9 +309,9 @@ run_benchmarks() {
     [[ -f bench/$1.bench.ts ]] || misuse "There is no benchmark $1; there are: $(basename -a -s .bench.ts "${files[@]}" | xargs)"
     files=("bench/$1.bench.ts")
     shift
-  elif [[ " $* " == *' --json '* ]]; then
+  elif [[ " $* " == *' --json'[\ =]* ]]; then
     misuse "--json FILE holds one benchmark's result: name the benchmark."
-  elif [[ " $* " == *' --only '* ]]; then
+  elif [[ " $* " == *' --only'[\ =]* ]]; then
     misuse "--only NAMES are parts of one benchmark: name the benchmark."
   fi
   build

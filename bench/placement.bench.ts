@@ -128,7 +128,9 @@ await runBenchmark<Effort>({
       if (!isMeasured) continue;
       const functions = suite.filter(({ name }) => isWanted(name));
       const wantedMixes = MIXES.filter(({ name }) => isWanted(name));
-      const alone = await weighAlone(bench, functions.slice(0, effort.ruledAlone), say);
+      // What no sweep of a mix warms up a sweep of its own does.
+      const swept = wantedMixes.length > 0 ? functions.slice(0, effort.ruledAlone) : functions;
+      const alone = (await weighAlone(bench, swept, say)).slice(0, effort.ruledAlone);
       const mixes = await weighMixes(bench, wantedMixes, say);
       peers.push(...ruledPeers(bench, alone), ...alonePeers(bench, functions.slice(effort.ruledAlone)));
       peers.push(...ruledPeers(bench, mixes));

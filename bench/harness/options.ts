@@ -24,8 +24,8 @@ export const OPTIONS_HELP = `  --smoke      seconds instead of minutes; the figu
   --extra MIN  so many minutes for those of which it is undecided whether a ratio reaches its bound, on top of what the
                benchmark has for them (placement and overload: 4, 40 with --full; the others: 0). By default placement
                ends within 20 minutes, and has only as many of its 4 as that leaves; with this so many minutes later
-  --only NAMES these of its parts, with commas between them (placement: functions, mixes, prediction): ratios are of
-               what was measured
+  --only NAMES these of its parts, with commas between them (placement: names of functions and mixes, and prediction):
+               ratios are of what was measured
   --json FILE  also writes the result as JSON, and pictures of it beside it
   --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one that
                holds data sets of the 2023 contest's format, a folder each

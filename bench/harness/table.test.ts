@@ -52,6 +52,11 @@ test("ratios stand beside what they must reach and aim at, and say whether they 
   ]);
 });
 
+test("of some parts of a benchmark it says so", () => {
+  const some = { ...result, config: { ...result.config, only: ["walks", "reads"] } };
+  expect(resultText(some, ratios)).toContain("(standard, only walks, reads), commit");
+});
+
 test("a smoke run is held against nothing", () => {
   const smoke = { ...result, config: { ...result.config, mode: "smoke" } };
   expect(resultText(smoke, ratios).split("\n").slice(-6)).toEqual([

@@ -10,9 +10,10 @@ export function resultText({ bench, commit, machine, config, rows }: Result, rat
   const { cpu, cores, versions, loadAverage } = machine;
   const peers = rows.filter(({ name }) => ratios[name] === undefined);
   const isSmoke = config["mode"] === "smoke";
+  const only = config["only"] === undefined ? "" : `, only ${(config["only"] as readonly string[]).join(", ")}`;
   const heads = ["", "ratio", "min – max", ...(isSmoke ? [] : ["must", "", "aim", ""])];
   return [
-    `${bench} (${String(config["mode"])}), commit ${commit.slice(0, 12)}${commit.endsWith("-dirty") ? " and changes" : ""}`,
+    `${bench} (${String(config["mode"])}${only}), commit ${commit.slice(0, 12)}${commit.endsWith("-dirty") ? " and changes" : ""}`,
     `${cores} cores of ${cpu}, load ${groupedText(loadAverage)}; Redis ${versions["redis"]}, Node ${versions["node"]}`,
     String(config["sharing"]),
     "",

@@ -233,7 +233,7 @@ const brokenOffText = (why: Extract<Transition["why"], { kind: "tried" }>["broke
     case "surge":
       return "broken off: more callers came all at once";
     case "quiet":
-      return "broken off: it was not called any more";
+      return "broken off: it was not called any more, or not looked at in time";
     case null:
       return "nothing tells what came of it";
     default:

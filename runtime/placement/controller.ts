@@ -130,8 +130,8 @@ export function advance(before: ControllerState, situation: Situation): Step {
   if (tried.length > 0) {
     for (const called of all) {
       if (called.trials.running !== null) continue;
-      // Whoever has become others since it began is slight, or it is void.
-      draft.apply(called, unmoved(called, nowMs) ?? recalled(called, nowMs) ?? visited(draft, called, nowMs));
+      const known = unmoved(called, nowMs) ?? (mayRecall(called, all, tried) ? recalled(called, nowMs) : null);
+      draft.apply(called, known ?? visited(draft, called, nowMs));
     }
     // What is full is left at once, and what may not be stayed at.
     if (!all.every(mayStay)) breakTrial(draft, all, tried, { endedMs: nowMs, brokenOff: "bounds" }, nowMs);
@@ -159,6 +159,15 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const unheld = { use: { pools, waiting, ...boundsUnheld(all) }, shares };
   const isAwaited = all.some(({ name }) => isOpen(state.get(name)!, nowMs));
   return { state, transitions, called: all.length, isAwaited, unheld, outlook: outlookOf(use, shares) };
+}
+
+/** While others are tried: nothing weighty moves but what makes that void, since its calls have become others meanwhile. */
+function mayRecall(
+  called: CalledFunction,
+  all: readonly CalledFunction[],
+  [{ trials: { running } } = called]: readonly CalledFunction[],
+): boolean {
+  return called.sinceMs >= (running?.startedMs ?? 0) || areSlight([called], all);
 }
 
 function lastTrialOf(before: ControllerState): LastTrial {

@@ -19,8 +19,8 @@ export const PROFILED_CALLS_MIN = 8;
 const ALIKE_CALLS_MIN = 3;
 const ALIKE_ERROR_MAX = 0.1;
 /**
- * Of either half of one that nobody has judged: its function is not called any more, or steps come too late, and what it is held against is known no longer (calls-by-time.ts). The longest
- * windows and the steps that go with them (window-length.ts) take 1.36 s to see TRIAL_MS_MAX of it.
+ * Of either half of one that nobody has judged: its function is not called any more, or steps come too late, and what it is held against is known no longer (calls-by-time.ts). Long
+ * windows and the steps that go with them (window-length.ts) take up to 1.33 s to see TRIAL_MS_MAX of it.
  */
 const TRIAL_GIVEN_UP_MS = 1_650;
 
@@ -76,7 +76,7 @@ export type Why =
       readonly brokenOff: BrokenOff | null;
     };
 
-/** Why a trial has no verdict: a function may not stay where it is, more callers came all at once, or nobody called it any more. */
+/** Why a trial has no verdict: a function may not stay where it is, more callers came all at once, or nobody called it any more, or looked at it in time. */
 export type BrokenOff = "bounds" | "surge" | "quiet";
 
 export interface Transition {
