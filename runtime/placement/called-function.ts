@@ -20,7 +20,7 @@ import { STEADY_MS } from "./before-and-since.ts";
 import { isFirmAt, isHeld, isPromiseBroken } from "./held-function.ts";
 import { isCrowded, areCallersMany } from "./next-trial.ts";
 import type { Tried } from "./tried-function.ts";
-import type { Candidate } from "./worthwhile-shares.ts";
+import { type Candidate, errorOf } from "./worthwhile-shares.ts";
 
 /** Of its calls, at least, are reckoned as free to be on either side. */
 const FREE_MIN = 0.01;
@@ -183,6 +183,7 @@ export function calledFunction(
     share,
     costs,
     load,
+    error: errorOf(costs.sides),
     surging,
     ebbing,
     isNewSurge: false,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Cost } from "./cost-model.ts";
 import { nextTrial } from "./next-trial.ts";
 import { ONE_CORE_EACH, type Calls } from "./played-calls.ts";
 import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
@@ -25,6 +26,26 @@ describe("what is tried next", () => {
   test("nothing, where there is room and nobody waits", () => {
     const load = both();
     expect(next([load.tried("a", 0, { load: loadOf(400, 100) })], load.nowMs)).toEqual([]);
+  });
+
+  test.each<[string, string, Partial<Cost>, number, number, readonly unknown[]]>([
+    ["what promises much", "is not known well", { latencyUs: 70 }, 0.4, 40, [["a", "storage", null]]],
+    ["what promises it alone", "is not known well", { latencyUs: 900, aloneUs: 70 }, 0.4, 40, [["a", "storage", null]]],
+    ["nothing", "is known well", { latencyUs: 900, aloneUs: 70 }, 0.1, 40, []],
+    ["nothing", "promises little", { latencyUs: 95, aloneUs: 95 }, 0.4, 40, []],
+    ["nothing", "would be full", { latencyUs: 70, storageUs: 2_000 }, 0.4, 40, []],
+    ["nothing", "promises much to calls that are too few to tell", { latencyUs: 70 }, 0.4, 1, []],
+  ])("%s, where there is room and the other side %s", (_tried, _other, there, error, count, expected) => {
+    const load = Load.warm().run(500, { a: { ...atCompute, count } });
+    const one = load.tried("a", 0, { load: loadOf(400, 100, 0, there), error });
+    expect(next([one], load.nowMs)).toEqual(expected);
+  });
+
+  test("two do not change places where there is room", () => {
+    const load = both();
+    const a = load.tried("a", 0, { load: loadOf(400, 100, 0, { latencyUs: 70 }), error: 0.4 });
+    const b = load.tried("b", 1, { load: loadOf(400, 100), error: 0.4 });
+    expect(next([a, b], load.nowMs)).toEqual([["a", "storage", null]]);
   });
 
   test("nothing of a load that has begun or gone on only just now", () => {

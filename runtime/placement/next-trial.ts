@@ -1,7 +1,7 @@
 // What the model cannot know is tried. It is linear: a call costs what it costs, whatever share of its kind is beside it. But rounds that come
 // together are served together, so that a core which splits its time between rounds of the one side and requests of the other may do less
 // than with either alone, and the best shares lie at a corner that no slope leads to. So where a pool is crowded, and nothing has moved for a while,
-// all calls of one function run on one side for a tenth of a second, or two functions change places.
+// all calls of one function run on one side for a tenth of a second, or two functions change places. And where none is, what the model has do much better on a side that is hardly known.
 
 import type { Side } from "#runtime/profile/sample.ts";
 import {
@@ -23,7 +23,8 @@ import { callsOf, type Capacity, type PoolUse } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
 import { STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
 import { keyOf, patienceOf } from "./trials.ts";
-import { shareAt, type Tried, workOf } from "./tried-function.ts";
+import { GAIN_MIN, shareAt, type Tried, workOf } from "./tried-function.ts";
+import { neededPart } from "./worthwhile-shares.ts";
 
 /**
  * By the model the busiest pool may be so many times as busy then: what is clearly worse is not tried. Chosen: of 86 trials in the mixes of bench `placement` 42 were beyond
@@ -46,6 +47,12 @@ const WORK_MIN = 0.1;
 const QUEUED_MS_MAX = TRIAL_MS_MAX / 2;
 /** Between two trials there is more time with each that comes to nothing: most that can be tried has been then. */
 const TRIAL_REST_GROWS = 1.5;
+
+/**
+ * Where nothing is crowded a side is tried on which calls would take so much less alone by the model, of which that is not known well enough to move them there: a few visits, with everything
+ * cold, say little more. Chosen: twice as much as a trial has to show.
+ */
+const PROMISING_MIN = 2 * GAIN_MIN;
 
 /** A function's part in a trial that might be begun, by its place among all that are called. */
 interface Step {
@@ -77,8 +84,9 @@ export function nextTrial(
   if (nowMs - endedMs < restMs(all) || all.some(({ trials }) => nowMs < trials.paidMs)) return [];
   const begunMs = heardMs - WARMING_MS - patienceOf(all, nowMs) * BEFORE_MS;
   const weighty = weightyOf(all, nowMs).filter((index) => isCalledSince(all[index]!, begunMs, heardMs));
-  if (weighty.length === 0 || !isCrowded(all, use, capacity)) return [];
+  if (weighty.length === 0) return [];
   const { busiest } = outlookOf(use, shares);
+  const isFull = isCrowded(all, use, capacity);
   const callsIn = (fromMs: number, toMs: number): number => heardOf(all, fromMs, toMs).calls;
   const isKnown = callsIn(begunMs, begunMs + PIECE_MS) > 0 && callsIn(heardMs - PIECE_MS, heardMs) > 0;
   // As many as could come in the longest trial.
@@ -87,17 +95,29 @@ export function nextTrial(
   const unqueued = weighty.filter((index) => queuedMs([all[index]!], heardMs) <= QUEUED_MS_MAX);
   let [least, chosen]: [Rank, readonly TrialStep[]] = [{ tiedMs: Infinity, busier: Infinity }, []];
   for (const steps of trialsOf(all, unqueued, nowMs)) {
+    if (!isFull && !(steps.length === 1 && isPromising(all[steps[0]!.index]!, steps[0]!.side))) continue;
     const then = [...shares];
     for (const { index, side } of steps) then[index] = shareAt(side);
     if (!then.some((share, index) => Math.abs(share - shares[index]!) >= CHANGE_MIN)) continue;
-    const busier = outlookOf(use, then).busiest / busiest;
+    const outlook = outlookOf(use, then);
+    const busier = outlook.busiest / busiest;
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
-    if (busier >= (didSoOnce ? BUSIER_ONCE_MAX : BUSIER_MAX)) continue;
+    if (isFull ? busier >= (didSoOnce ? BUSIER_ONCE_MAX : BUSIER_MAX) : outlook.crowded) continue;
     const rank = { tiedMs: tiedMs(steps, all), busier: didSoOnce ? -steps.length : busier };
     if (comesBefore(rank, least)) [least, chosen] = [rank, steps.map((step) => ({ ...step, busierTimes: busier }))];
   }
   const isVain = chosen.length > 0 && hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs));
   return isVain ? [] : chosen;
+}
+
+/** By the model its calls would take less there, as things are or if nobody else were about, and it may be wrong by as much. */
+function isPromising({ share, load: { costs }, error }: Tried, side: Side): boolean {
+  const savedOf = (takes: "latencyUs" | "aloneUs"): number => {
+    const takesUs = (at: number): number => at * costs.storage[takes] + (1 - at) * costs.compute[takes];
+    return 1 - takesUs(shareAt(side)) / takesUs(share);
+  };
+  const saved = Math.max(savedOf("latencyUs"), savedOf("aloneUs"));
+  return saved >= PROMISING_MIN && saved <= neededPart({ noise: error });
 }
 
 /** Where a trial stands among those that may be begun. */

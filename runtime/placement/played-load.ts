@@ -26,6 +26,7 @@ export class Load extends PlayedCalls {
       profile: this.profiles.get(name)!,
       share,
       load: loadOf(400),
+      error: 0.05,
       trials: NO_TRIALS,
       sinceMs: 0,
       isFree: true,
@@ -45,11 +46,14 @@ const costAt = (side: Side, busyUs: number, crowd = 0): Cost => ({
   redisUs: 0,
 });
 
-/** The same on either side: the model sees no difference. */
-export const loadOf = (callsPerSecond: number, busyUs = 2_000, crowd = 0) => ({
+/** The same on either side, so that the model sees no difference, but for what is said of storage. */
+export const loadOf = (callsPerSecond: number, busyUs = 2_000, crowd = 0, atStorage: Partial<Cost> = {}) => ({
   callsPerSecond,
   fixedPerSecond: NONE_FIXED,
-  costs: { compute: costAt("compute", busyUs, crowd), storage: costAt("storage", busyUs, crowd) },
+  costs: {
+    compute: costAt("compute", busyUs, crowd),
+    storage: { ...costAt("storage", busyUs, crowd), ...atStorage },
+  },
   lowest: 0,
   highest: 1,
   weight: 1,

@@ -48,8 +48,9 @@ describe("what came of a trial", () => {
     expect(cameAfter(425, 0)).toBeNull();
     expect(cameAfter(500, 0)).toEqual({ came: "worse", ratio: 1.5 });
     // No compiler makes that good.
-    expect(cameAfter(100, 0, 12_000)).toBeNull();
-    expect(cameAfter(150, 0, 12_000)).toEqual({ came: "worse", ratio: 3 });
+    expect(cameAfter(100, 0, 24_000)).toBeNull();
+    expect(cameAfter(150, 0, 16_000)).toBeNull();
+    expect(cameAfter(150, 0, 24_000)).toEqual({ came: "worse", ratio: 6 });
   });
 
   test("counts for all that are called", () => {

@@ -38,8 +38,8 @@ import { areSlight, GAIN_MIN, shareAt, type Tried } from "./tried-function.ts";
 
 /** A gain is so many standard errors when a trial may not go on, and GAIN_NOISES before: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
 const GAIN_NOISES_AT_LAST = 1;
-/** So much worse is clearly so though it is still being compiled: that may take twice as long. */
-const LOSS_COLD = 0.6;
+/** So much worse is clearly so though it is still being compiled: that may take five times as long. Chosen: walks whose first trial was ended at 2.2 or 3.4 at storage came to 0.5 there in the next. */
+const LOSS_COLD = 4;
 /** Callers may ask for a side. Of a function with more of its calls than this elsewhere than the plan has them nothing is tried … */
 export const STRAYED_MAX = 0.15;
 /** … and what comes of it tells nothing at all. */

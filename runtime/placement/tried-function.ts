@@ -12,6 +12,8 @@ export interface Tried {
   readonly profile: FunctionProfile;
   readonly share: number;
   readonly load: Load;
+  /** Standard error of the difference between the sides, as a share of what a call costs. */
+  readonly error: number;
   readonly trials: Trials;
   /** When its calls began to be what they are. */
   readonly sinceMs: number;

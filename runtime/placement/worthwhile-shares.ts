@@ -187,7 +187,7 @@ const isWorthIt = (gain: Gain): boolean => savedPart(gain) > neededPart(gain);
 export const savedPart = ({ from, to }: Gain): number => 1 - to / from;
 
 /** What it has to save more than. */
-export const neededPart = ({ noise }: Gain): number => Math.max(GAIN_MIN, GAIN_NOISES * noise);
+export const neededPart = ({ noise }: Pick<Gain, "noise">): number => Math.max(GAIN_MIN, GAIN_NOISES * noise);
 
 const busiestOf = ({ overload }: Outlook): number => COMFORTABLE_UTILISATION + overload;
 
