@@ -367,7 +367,8 @@ function judgeTrial(
     for (const called of tried) draft.apply(called, trialShown(called, verdict, nowMs));
     return;
   }
-  const modelError = modelErrorOf(all, use, verdict);
+  // Where nothing is crowded calls take no longer for how busy pools are.
+  const modelError = tried[0]!.trials.running!.isCalm ? 1 : modelErrorOf(all, use, verdict);
   for (const called of tried) draft.apply(called, trialEnded(called, verdict, modelError, nowMs));
   holdOn(draft, all, nowMs);
   const { shown } = tried[0]!.trials.running!;
@@ -451,14 +452,17 @@ const isSteady = ({ before }: CalledFunction, now: FunctionState, steadyMs: numb
   (now.moved === null || now.moved.isJudged) &&
   nowMs - Math.max(lastMovedMs(now), now.sinceMs) >= steadyMs;
 
-const trialBegun = (now: FunctionState, { side, partner, busierTimes }: TrialStep, nowMs: number): Change => ({
+const trialBegun = (now: FunctionState, { side, partner, busierTimes, isCalm }: TrialStep, nowMs: number): Change => ({
   to: {
     ...now,
     state: "probing",
     share: shareAt(side),
     probeEvery: 0,
     trialsBegun: now.trialsBegun + 1,
-    trials: { ...now.trials, running: { side, partner, startedMs: nowMs, fromShare: now.share, shown: null } },
+    trials: {
+      ...now.trials,
+      running: { side, partner, startedMs: nowMs, fromShare: now.share, ...(isCalm && { isCalm }), shown: null },
+    },
   },
   why: { kind: "trying", side, partner, busierTimes },
 });

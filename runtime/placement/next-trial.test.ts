@@ -32,9 +32,17 @@ describe("what is tried next", () => {
     ["what promises much", "is not known well", { latencyUs: 70 }, 0.4, 40, [["a", "storage", null]]],
     ["what promises it alone", "is not known well", { latencyUs: 900, aloneUs: 70 }, 0.4, 40, [["a", "storage", null]]],
     ["nothing", "is known well", { latencyUs: 900, aloneUs: 70 }, 0.1, 40, []],
+    [
+      "what promises much",
+      "would alone do more than may be",
+      { latencyUs: 80, aloneUs: 10 },
+      0.2,
+      40,
+      [["a", "storage", null]],
+    ],
     ["nothing", "promises little", { latencyUs: 95, aloneUs: 95 }, 0.4, 40, []],
     ["nothing", "would be full", { latencyUs: 70, storageUs: 2_000 }, 0.4, 40, []],
-    ["nothing", "promises much to calls that are too few to tell", { latencyUs: 70 }, 0.4, 1, []],
+    ["nothing", "promises much to calls that are too few to tell", { latencyUs: 70 }, 0.4, 3, []],
   ])("%s, where there is room and the other side %s", (_tried, _other, there, error, count, expected) => {
     const load = Load.warm().run(500, { a: { ...atCompute, count } });
     const one = load.tried("a", 0, { load: loadOf(400, 100, 0, there), error });

@@ -24,7 +24,7 @@ import type { Situation } from "./situation.ts";
 import { STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
 import { keyOf, patienceOf } from "./trials.ts";
 import { GAIN_MIN, shareAt, type Tried, workOf } from "./tried-function.ts";
-import { neededPart } from "./worthwhile-shares.ts";
+import { neededPart, noiseOfWaiting } from "./worthwhile-shares.ts";
 
 /**
  * By the model the busiest pool may be so many times as busy then: what is clearly worse is not tried. Chosen: of 86 trials in the mixes of bench `placement` 42 were beyond
@@ -64,6 +64,7 @@ interface Step {
 /** … in one that is. By the model, the busiest pool is so many times as busy then. */
 export interface TrialStep extends Step {
   readonly busierTimes: number;
+  readonly isCalm?: true;
 }
 
 /**
@@ -89,10 +90,12 @@ export function nextTrial(
   const isFull = isCrowded(all, use, capacity);
   const callsIn = (fromMs: number, toMs: number): number => heardOf(all, fromMs, toMs).calls;
   const isKnown = callsIn(begunMs, begunMs + PIECE_MS) > 0 && callsIn(heardMs - PIECE_MS, heardMs) > 0;
-  // As many as could come in the longest trial.
-  if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < CALLS_MIN) return [];
+  // As many as could come in the longest trial; and where nothing is crowded, if they took twice as long.
+  const callsMin = isFull ? CALLS_MIN : 2 * CALLS_MIN;
+  if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < callsMin) return [];
   if (queuedMs(all, heardMs) > QUEUED_MS_MAX) return [];
   const unqueued = weighty.filter((index) => queuedMs([all[index]!], heardMs) <= QUEUED_MS_MAX);
+  const calm = isFull ? {} : ({ isCalm: true } as const);
   let [least, chosen]: [Rank, readonly TrialStep[]] = [{ tiedMs: Infinity, busier: Infinity }, []];
   for (const steps of trialsOf(all, unqueued, nowMs)) {
     if (!isFull && !(steps.length === 1 && isPromising(all[steps[0]!.index]!, steps[0]!.side))) continue;
@@ -104,20 +107,21 @@ export function nextTrial(
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
     if (isFull ? busier >= (didSoOnce ? BUSIER_ONCE_MAX : BUSIER_MAX) : outlook.crowded) continue;
     const rank = { tiedMs: tiedMs(steps, all), busier: didSoOnce ? -steps.length : busier };
-    if (comesBefore(rank, least)) [least, chosen] = [rank, steps.map((step) => ({ ...step, busierTimes: busier }))];
+    if (comesBefore(rank, least))
+      [least, chosen] = [rank, steps.map((step) => ({ ...step, busierTimes: busier, ...calm }))];
   }
   const isVain = chosen.length > 0 && hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs));
   return isVain ? [] : chosen;
 }
 
-/** By the model its calls would take less there, as things are or if nobody else were about, and it may be wrong by as much. */
+/** By the model its calls would take less there, as things are or if nobody else were about, and it may be wrong by as much: else they had moved, or what is known of the others is in the way. */
 function isPromising({ share, load: { costs }, error }: Tried, side: Side): boolean {
-  const savedOf = (takes: "latencyUs" | "aloneUs"): number => {
+  const promises = (takes: "latencyUs" | "aloneUs", noise: number): boolean => {
     const takesUs = (at: number): number => at * costs.storage[takes] + (1 - at) * costs.compute[takes];
-    return 1 - takesUs(shareAt(side)) / takesUs(share);
+    const saved = 1 - takesUs(shareAt(side)) / takesUs(share);
+    return saved >= PROMISING_MIN && saved <= neededPart({ noise });
   };
-  const saved = Math.max(savedOf("latencyUs"), savedOf("aloneUs"));
-  return saved >= PROMISING_MIN && saved <= neededPart({ noise: error });
+  return promises("latencyUs", noiseOfWaiting(costs, error, share)) || promises("aloneUs", error);
 }
 
 /** Where a trial stands among those that may be begun. */

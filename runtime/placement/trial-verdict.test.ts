@@ -4,7 +4,7 @@ import { isHeld, isProved } from "./held-function.ts";
 import type { Calls } from "./played-calls.ts";
 import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
 import { trialCostMs, trialsAfter, verdictOf } from "./trial-verdict.ts";
-import { NO_TRIALS, patienceOf, type Shown, trialsAfterShift, type Trials } from "./trials.ts";
+import { NO_TRIALS, patienceOf, type Running, type Shown, trialsAfterShift, type Trials } from "./trials.ts";
 import type { Tried } from "./tried-function.ts";
 
 const GONE = { came: "gone", ratio: null } as const;
@@ -33,12 +33,13 @@ describe("what came of a trial", () => {
   });
 
   test("on a side that is cold is told by the calls since its code is compiled, or by the last of them", () => {
-    const cameAfter = (coldMs: number, ms: number, elapsedUs = 6_000) => {
+    const cameAfter = (coldMs: number, ms: number, elapsedUs = 6_000, calm: Pick<Running, "isCalm"> = {}) => {
       const load = new Load().warm({ a: [atCompute] }).run(500, { a: atCompute });
       // Eight calls a window: 128 are not reached; then forty, and in four windows they are.
       const few = { ...atStorage, count: 8, elapsedUs };
       load.run(coldMs, { a: few }).run(ms, { a: { ...atStorage, elapsedUs: 2_000 } });
-      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      const trials = running("storage", 500);
+      const tried = load.tried("a", 1, { trials: { ...trials, running: { ...trials.running!, ...calm } } });
       return verdictOf([tried], [tried], load.nowMs);
     };
     expect(cameAfter(150, 0)).toBeNull();
@@ -48,9 +49,45 @@ describe("what came of a trial", () => {
     expect(cameAfter(425, 0)).toBeNull();
     expect(cameAfter(500, 0)).toEqual({ came: "worse", ratio: 1.5 });
     // No compiler makes that good.
-    expect(cameAfter(100, 0, 24_000)).toBeNull();
-    expect(cameAfter(150, 0, 16_000)).toBeNull();
-    expect(cameAfter(150, 0, 24_000)).toEqual({ came: "worse", ratio: 6 });
+    expect(cameAfter(100, 0, 12_000)).toBeNull();
+    expect(cameAfter(150, 0, 12_000)).toEqual({ came: "worse", ratio: 3 });
+    // It may be good for more of what a single caller waits for.
+    expect(cameAfter(150, 0, 12_000, { isCalm: true })).toBeNull();
+    expect(cameAfter(150, 0, 24_000, { isCalm: true })).toEqual({ came: "worse", ratio: 6 });
+  });
+
+  test("that was begun where nothing is crowded holds nothing and refutes nothing in a crowd, and is made again later and later", () => {
+    const load = Load.warm().run(500, { a: atCompute }).run(150, { a: atStorage });
+    const begun = running("storage", 500);
+    const calm = { ...begun, running: { ...begun.running!, isCalm: true } } as const;
+    const after = (verdict: Parameters<typeof trialsAfter>[1], before: Trials = NO_TRIALS) =>
+      trialsAfter(load.tried("a", 1, { trials: { ...before, running: calm.running } }), verdict, load.nowMs);
+    expect(after({ came: "kept", ratio: 0.5 })).toMatchObject({ held: null, keptSide: "storage", running: null });
+    expect(after({ came: "worse", ratio: 2 }).backOffs.get("storage")).not.toHaveProperty("refutation");
+    for (const verdict of [
+      { came: "dropped", ratio: 1.02 },
+      { came: "gone", ratio: null },
+    ] as const) {
+      let trials: Trials = NO_TRIALS;
+      const waits: number[] = [];
+      for (let time = 0; time < 8; time++) {
+        trials = after(verdict, trials);
+        waits.push(trials.backOffs.get("storage")!.ms);
+      }
+      expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+      expect(trials.fruitless).toBe(8);
+    }
+  });
+
+  test("in which few calls end where many were to be expected has cost as much", () => {
+    const verdictAfter = (before: number) => {
+      const load = Load.warm().run(500, { a: { ...atCompute, count: before } });
+      load.run(500, { a: { ...atStorage, count: 1 } });
+      const tried = load.tried("a", 1, { trials: running("storage", 500) });
+      return verdictOf([tried], [tried], load.nowMs);
+    };
+    expect(verdictAfter(4)).toEqual({ came: "dropped", ratio: 4 });
+    expect(verdictAfter(1)).toEqual({ came: "dropped", ratio: null });
   });
 
   test("counts for all that are called", () => {

@@ -38,8 +38,10 @@ import { areSlight, GAIN_MIN, shareAt, type Tried } from "./tried-function.ts";
 
 /** A gain is so many standard errors when a trial may not go on, and GAIN_NOISES before: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
 const GAIN_NOISES_AT_LAST = 1;
-/** So much worse is clearly so though it is still being compiled: that may take five times as long. Chosen: walks whose first trial was ended at 2.2 or 3.4 at storage came to 0.5 there in the next. */
-const LOSS_COLD = 4;
+/** So much worse is clearly so though it is still being compiled: that may take twice as long. */
+const LOSS_COLD = 0.6;
+/** … and five times as long for one caller, where nothing is crowded. Chosen: walks whose first trial was ended at 2.2 or 3.4 at storage came to 0.5 there in the next. */
+const LOSS_COLD_CALM = 4;
 /** Callers may ask for a side. Of a function with more of its calls than this elsewhere than the plan has them nothing is tried … */
 export const STRAYED_MAX = 0.15;
 /** … and what comes of it tells nothing at all. */
@@ -101,6 +103,8 @@ export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs:
 
 const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
 
+const isCalm = ({ trials: { running } }: Tried): boolean => running?.isCalm === true;
+
 /** Not while its calls are on their way again where each takes as long as before: how long there is between two is told by those of the trial. */
 function mayHaveStopped({ profile, trials: { running } }: Tried, nowMs: number): boolean {
   if (running === null || running.shown === null) return true;
@@ -127,22 +131,26 @@ function whileTried(
   const compare = (from: Changed) => compared(all, from, nowMs) ?? NOTHING;
   const strayed = Math.max(...tried.map((one) => strayedPart(heardIn(one, nowMs), one.share)));
   const isClearly = ({ calls, ratio, noise }: Comparison, loss: number): boolean =>
-    calls >= CALLS_MIN && ratio > 1 + Math.max(patience * loss, GAIN_NOISES * noise) && strayed < STRAYED_MOSTLY;
+    calls >= CALLS_MIN && ratio > 1 + Math.max(loss, GAIN_NOISES * noise) && strayed < STRAYED_MOSTLY;
   const measuredMs = nowMs - change.settledMs;
   const isOver = passedMs >= TRIAL_MS_MAX;
   if (measuredMs < measureMs / 2) {
     const soFar = compare(cold);
-    return isClearly(soFar, LOSS_COLD) ? { came: "worse", ratio: soFar.ratio } : null;
+    const loss = tried.some(isCalm) ? LOSS_COLD_CALM : patience * LOSS_COLD;
+    return isClearly(soFar, loss) ? { came: "worse", ratio: soFar.ratio } : null;
   }
   const comparison = compare(change);
   if (comparison.calls < CALLS_MIN) {
     if (!isOver) return null;
-    const { calls, ratio } = compare(cold);
-    return { came: "dropped", ratio: calls < CALLS_MIN ? null : ratio };
+    const { calls, callsBefore, ratio, slowdown } = compare(cold);
+    if (calls >= CALLS_MIN) return { came: "dropped", ratio };
+    // Where many ended before, that so few do is what it did.
+    const isTold = callsBefore * (nowMs - cold.settledMs) >= CALLS_MIN * cold.beforeMs;
+    return { came: "dropped", ratio: isTold ? slowdown : null };
   }
   const { ratio, slowdown, noise } = comparison;
   // Those that began before are not over yet; or their callers ask for a side, and nothing is tried.
-  if (isClearly(comparison, LOSS_CLEAR)) return { came: "worse", ratio };
+  if (isClearly(comparison, patience * LOSS_CLEAR)) return { came: "worse", ratio };
   if (strayed > STRAYED_MAX) return isOver ? VOID : null;
   if (measuredMs < measureMs) return null;
   const gainMin = patience * GAIN_MIN;
@@ -257,12 +265,13 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
     const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
     const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : 0;
-    return { ...over, held, holdMs, fruitless, keptSide: side, keptMs: nowMs, contradicted };
+    const kept = { ...over, fruitless, keptSide: side, keptMs: nowMs, contradicted };
+    return running.isCalm ? { ...kept, held: null } : { ...kept, held, holdMs };
   }
   // Nothing was tried.
   if (came === "void") return over;
   const key = keyOf(side, partner);
-  if (came === "gone") {
+  if (came === "gone" && !running.isCalm) {
     const { ms = BACK_OFF_MS_MIN } = backOffs.get(key) ?? {};
     return { ...over, backOffs: new Map([...backOffs, [key, { ms, untilMs: nowMs + BACK_OFF_MS_MIN }]]) };
   }
@@ -270,14 +279,16 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   const wasWarm = (tried.profile.warmMs(side) ?? Infinity) <= startedMs;
   const timesWorse = wasWarm ? Math.max(1, ((ratio ?? 1) - 1) / LOSS_CLEAR) : 1;
   const leastMs = came === "worse" ? Math.min(BACK_OFF_MS_MAX, timesWorse * BACK_OFF_MS_WORSE) : BACK_OFF_MS_MIN;
-  const isTie = came === "dropped" && ratio !== null && ratio < 1 + TIE;
+  // Where nothing is crowded it is not how quick cores are that decides.
+  const isTie = came === "dropped" && ratio !== null && ratio < 1 + TIE && !running.isCalm;
   const ms = clamp(2 * lastMs, leastMs, isTie ? BACK_OFF_MS_TIE : BACK_OFF_MS_MAX);
   // What was no good long ago may be by now.
   const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
   const counts = isCounted(running) && !(isTie && trials.fruitless >= TIES_COUNTED);
   const fruitless = trials.fruitless + (counts ? 1 : 0);
   // Of code that was still to be compiled there it says nothing.
-  const refutation = came === "worse" && wasWarm && partner === null ? shownWorse(tried, nowMs, modelError) : null;
+  const isRefuted = came === "worse" && wasWarm && partner === null && !running.isCalm;
+  const refutation = isRefuted ? shownWorse(tried, nowMs, modelError) : null;
   const backOff = { ms, untilMs: nowMs + ms, ...(isTie && { isTie }), ...(refutation && { refutation }) };
   return {
     ...over,

@@ -51,6 +51,8 @@ export interface Running {
   readonly partner: string | null;
   readonly startedMs: number;
   readonly fromShare: number;
+  /** Nothing was crowded when it began: what comes of it says nothing of a crowd. */
+  readonly isCalm?: true;
   /** In this time it looked better, by so much; since then all is as before, to see whether that does worse again. null: it is still tried. */
   readonly shown: Shown | null;
 }

@@ -178,8 +178,12 @@ export const latencyGain = ({ sides }: Pick<FunctionCosts, "sides">, from: numbe
   kind: "latency",
   from: latencyAt(sides, from),
   to: latencyAt(sides, to),
-  noise: errorOf(sides) + CROWD_DOUBT * crowdedPart(sides, from),
+  noise: noiseOfWaiting({ compute: sides.compute.cost, storage: sides.storage.cost }, errorOf(sides), from),
 });
+
+/** Of what callers would wait less than under a share. `error`: of the difference between the sides. */
+export const noiseOfWaiting = (costs: Load["costs"], error: number, share: number): number =>
+  error + CROWD_DOUBT * crowdedPart(costs, share);
 
 const isWorthIt = (gain: Gain): boolean => savedPart(gain) > neededPart(gain);
 
@@ -312,9 +316,9 @@ type Sides = FunctionCosts["sides"];
 export const errorOf = ({ compute, storage }: Sides): number => Math.sqrt(compute.error ** 2 + storage.error ** 2);
 
 /** Of what a call takes under a share, the part that it waits for others. */
-const crowdedPart = (sides: Sides, share: number): number => {
-  const crowd = share * sides.storage.cost.terms.crowd + (1 - share) * sides.compute.cost.terms.crowd;
-  return Math.max(0, crowd) / latencyAt(sides, share);
+const crowdedPart = ({ compute, storage }: Load["costs"], share: number): number => {
+  const crowd = share * storage.terms.crowd + (1 - share) * compute.terms.crowd;
+  return Math.max(0, crowd) / (share * storage.latencyUs + (1 - share) * compute.latencyUs);
 };
 
 export const latencyAt = ({ compute, storage }: Sides, share: number): number =>
