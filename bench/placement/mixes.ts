@@ -16,3 +16,5 @@ export const MIXES: readonly Mix[] = [
   { name: "cutAndSieve", functions: ["project", "sieve"] },
   { name: "walkRankAndChain", functions: ["khop", "pagerank", "chain-16x500"] },
 ];
+
+export const MIX_NAMES: readonly string[] = MIXES.map(({ name }) => name);

@@ -5,7 +5,7 @@ import type { IsWanted } from "../harness/benchmark.ts";
 import type { Row } from "../harness/contest.ts";
 import { barPlotSvg } from "#runtime/plot.ts";
 import { predictedDetail, predictionRow, rowName, RULES, RULES_ALONE, type RuleTitle } from "./contestants.ts";
-import { MIXES } from "./mixes.ts";
+import { MIX_NAMES } from "./mixes.ts";
 import { SIDES } from "./prediction.ts";
 import { networkOf, PREDICTION_PART } from "./ratios.ts";
 import { SUITE_NAMES } from "./suite.ts";
@@ -17,7 +17,7 @@ export function placementPlots(
   isWanted: IsWanted,
 ): Readonly<Record<string, string>> {
   const functions = SUITE_NAMES.filter(isWanted);
-  const mixes = MIXES.map(({ name }) => name).filter(isWanted);
+  const mixes = MIX_NAMES.filter(isWanted);
   return {
     ...(functions.length > 0 && {
       functions: plotOf("Functions alone, as a share of the best of the three", rows, functions, RULES_ALONE),

@@ -4,7 +4,7 @@ import type { IsWanted } from "../harness/benchmark.ts";
 import type { Comparison, Worst } from "../harness/contest.ts";
 import type { Ratios } from "../harness/result.ts";
 import { PEER_RULES, predictionRow, rowName, type RuleTitle } from "./contestants.ts";
-import { MIXES } from "./mixes.ts";
+import { MIX_NAMES } from "./mixes.ts";
 import { SUITE_NAMES } from "./suite.ts";
 
 const STATICS = ["compute", "storage"] as const;
@@ -27,7 +27,7 @@ export const networkOf = (us: number): Network => {
 
 /** What can be measured without the rest. */
 export const PREDICTION_PART = "prediction";
-export const PLACEMENT_PARTS: readonly string[] = [...SUITE_NAMES, ...MIXES.map(({ name }) => name), PREDICTION_PART];
+export const PLACEMENT_PARTS: readonly string[] = [...SUITE_NAMES, ...MIX_NAMES, PREDICTION_PART];
 
 /** `gridUs`: round trip times at which everything is measured; `predictedUs`: the prediction. Of some parts the worst is the worst of these. */
 export const placementRatios = (
@@ -72,8 +72,8 @@ function closedRatios({ suffix, key }: Network, isWanted: IsWanted): Ratios {
     worstOf: Object.keys(of),
   });
 
-  const mixes = MIXES.map(({ name }) => name).filter(isWanted);
-  const reference = MIXES[0]!.name;
+  const mixes = MIX_NAMES.filter(isWanted);
+  const reference = MIX_NAMES[0]!;
   const alone = each(SUITE_NAMES.filter(isWanted), "AutoVsBestStatic", (name) => more(againstBest(name, STATICS)));
   const oracles = each(mixes, "AutoVsOracle", (name) => more(againstBest(name, FIXED)));
   const peers = each(mixes, "AutoVsBestPeerRule", (name) => more(againstBest(name, PEER_RULES)));

@@ -12,6 +12,20 @@ afterEach(async () => {
   await redis.close();
 });
 
+/** For one user at a time. */
+const actingOver = (
+  { address, user }: ScriptedRedis,
+  more: Pick<ConstructorParameters<typeof ActingUsers>[0], "idleMs" | "log">,
+): ActingUsers =>
+  new ActingUsers({
+    address,
+    nodeUser: user,
+    connections: 1,
+    sandbox: { isolatesMax: 1, queueLengthMax: 1, onLog: () => {} },
+    usersMax: 1,
+    ...more,
+  });
+
 it("does not ask again for a user whom it was refused, and tells each reason once", async () => {
   const asked: string[] = [];
   const log = { info: vi.fn<() => void>(), warn: vi.fn<() => void>() };
@@ -20,15 +34,7 @@ it("does not ask again for a user whom it was refused, and tells each reason onc
     asked.push(words[2] ?? "");
     return new Error("NOPERM no right to act");
   });
-  acting = new ActingUsers({
-    address: redis.address,
-    nodeUser: redis.user,
-    connections: 1,
-    sandbox: { isolatesMax: 1, queueLengthMax: 1, onLog: () => {} },
-    usersMax: 1,
-    idleMs: 1_000,
-    log,
-  });
+  acting = actingOver(redis, { idleMs: 1_000, log });
   const want = (user: string, database = 0) => acting.want([{ user, database }], { id: "a", secret: "b" });
   const refusals = async (users: readonly string[]) => {
     await vi.waitFor(() => expect(asked).toEqual(users));
@@ -50,15 +56,7 @@ it("does not ask again for a user whom it was refused, and tells each reason onc
 
 it("never says that its hosts have used less than it has said, those that were left included", async () => {
   redis = await startScriptedRedis(() => "OK");
-  acting = new ActingUsers({
-    address: redis.address,
-    nodeUser: redis.user,
-    connections: 1,
-    sandbox: { isolatesMax: 1, queueLengthMax: 1, onLog: () => {} },
-    usersMax: 1,
-    idleMs: 60_000,
-    log: { info: () => {}, warn: () => {} },
-  });
+  acting = actingOver(redis, { idleMs: 60_000, log: { info: () => {}, warn: () => {} } });
   expect(acting.cpuUs()).toBe(0);
   acting.want([{ user: "ada", database: 0 }], { id: "a", secret: "b" });
   await vi.waitFor(() => expect(acting.acting()).toHaveLength(1));

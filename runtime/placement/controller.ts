@@ -128,9 +128,12 @@ export function advance(before: ControllerState, situation: Situation): Step {
       ? worthwhileShares(surged.map(still), capacity)
       : chosen(isSurge ? surged : withWaiting(surged, capacity, nowMs), capacity, { nowMs, isSurge });
   if (tried.length > 0) {
+    const { startedMs } = tried[0]!.trials.running!;
+    // Nothing weighty moves but what makes the trial void, since its calls have become others meanwhile.
+    const mayMove = (called: CalledFunction): boolean => called.sinceMs >= startedMs || areSlight([called], all);
     for (const called of all) {
       if (called.trials.running !== null) continue;
-      const known = unmoved(called, nowMs) ?? (mayRecall(called, all, tried) ? recalled(called, nowMs) : null);
+      const known = unmoved(called, nowMs) ?? (mayMove(called) ? recalled(called, nowMs) : null);
       draft.apply(called, known ?? visited(draft, called, nowMs));
     }
     // What is full is left at once, and what may not be stayed at.
@@ -159,15 +162,6 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const unheld = { use: { pools, waiting, ...boundsUnheld(all) }, shares };
   const isAwaited = all.some(({ name }) => isOpen(state.get(name)!, nowMs));
   return { state, transitions, called: all.length, isAwaited, unheld, outlook: outlookOf(use, shares) };
-}
-
-/** While others are tried: nothing weighty moves but what makes that void, since its calls have become others meanwhile. */
-function mayRecall(
-  called: CalledFunction,
-  all: readonly CalledFunction[],
-  [{ trials: { running } } = called]: readonly CalledFunction[],
-): boolean {
-  return called.sinceMs >= (running?.startedMs ?? 0) || areSlight([called], all);
 }
 
 function lastTrialOf(before: ControllerState): LastTrial {

@@ -115,6 +115,13 @@ export interface Cost {
   readonly redisUs: number;
 }
 
+/** Of a call with so much of its kind at storage: the mean of both sides. */
+export const atShare = (
+  { compute, storage }: Readonly<Record<Side, Cost>>,
+  share: number,
+  of: (cost: Cost) => number,
+): number => share * of(storage) + (1 - share) * of(compute);
+
 /** Of all that work for a call, µs. */
 export const busyUs = ({ computeUs, storageUs, redisUs }: Cost): number => computeUs + storageUs + redisUs;
 

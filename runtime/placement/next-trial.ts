@@ -16,6 +16,7 @@ import {
   strayedPart,
   TRIAL_MS_MAX,
 } from "./before-and-since.ts";
+import { atShare, type Cost } from "./cost-model.ts";
 import { isFirmAt, isProved } from "./held-function.ts";
 import { outlookOf } from "./optimal-shares.ts";
 import { betweenCallsMs } from "./pauses.ts";
@@ -117,7 +118,7 @@ export function nextTrial(
 /** By the model its calls would take less there, as things are or if nobody else were about, and it may be wrong by as much: else they had moved, or what is known of the others is in the way. */
 function isPromising({ share, load: { costs }, error }: Tried, side: Side): boolean {
   const promises = (takes: "latencyUs" | "aloneUs", noise: number): boolean => {
-    const takesUs = (at: number): number => at * costs.storage[takes] + (1 - at) * costs.compute[takes];
+    const takesUs = (at: number): number => atShare(costs, at, (cost) => cost[takes]);
     const saved = 1 - takesUs(shareAt(side)) / takesUs(share);
     return saved >= PROMISING_MIN && saved <= neededPart({ noise });
   };
@@ -141,15 +142,16 @@ const tiedMs = (steps: readonly Step[], all: readonly Tried[]): number =>
     return backOff?.isTie === true ? Math.max(latest, backOff.untilMs) : latest;
   }, -Infinity);
 
+const aloneUsOf = ({ aloneUs }: Cost): number => aloneUs;
+
 /** On the mean of those that were heard of lately, beyond what the model has a call take that is alone; what failed is no call here. */
 function queuedMs(all: readonly Tried[], heardMs: number): number {
   let [calls, beyondUs] = [0, 0];
   for (const { profile, load, share } of all) {
     const heard = profile.byTime.between(heardMs - BEFORE_MS, heardMs);
     const part = heard.calls / Math.max(1, heard.calls + heard.untold);
-    const aloneUs = share * load.costs.storage.aloneUs + (1 - share) * load.costs.compute.aloneUs;
     calls += heard.calls;
-    beyondUs += part * heard.elapsedUs - heard.calls * aloneUs;
+    beyondUs += part * heard.elapsedUs - heard.calls * atShare(load.costs, share, aloneUsOf);
   }
   return beyondUs / 1e3 / Math.max(1, calls);
 }

@@ -2,7 +2,7 @@
 
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import { busyUs } from "./cost-model.ts";
+import { atShare, busyUs } from "./cost-model.ts";
 import { callsOf, type Load } from "./pool-use.ts";
 import type { Trials } from "./trials.ts";
 
@@ -30,8 +30,7 @@ export const GAIN_MIN = 0.05;
 export const shareAt = (side: Side): number => (side === "storage" ? 1 : 0);
 
 /** That a call works where the plan has it, µs. */
-export const workUsOf = ({ load: { costs }, share }: Tried): number =>
-  share * busyUs(costs.storage) + (1 - share) * busyUs(costs.compute);
+export const workUsOf = ({ load: { costs }, share }: Tried): number => atShare(costs, share, busyUs);
 
 /** Of all calls, µs per second. */
 export const workOf = (some: readonly Tried[]): number =>

@@ -2,7 +2,7 @@
 // together where a pool is too busy, function by function where it is about what callers wait for.
 
 import { clamp } from "#runtime/clamp.ts";
-import { busyUs } from "./cost-model.ts";
+import { atShare, busyUs } from "./cost-model.ts";
 import type { FunctionCosts } from "./function-costs.ts";
 import { mixedTimes, SPLIT_MIN } from "./mixing.ts";
 import {
@@ -316,10 +316,11 @@ type Sides = FunctionCosts["sides"];
 export const errorOf = ({ compute, storage }: Sides): number => Math.sqrt(compute.error ** 2 + storage.error ** 2);
 
 /** Of what a call takes under a share, the part that it waits for others. */
-const crowdedPart = ({ compute, storage }: Load["costs"], share: number): number => {
-  const crowd = share * storage.terms.crowd + (1 - share) * compute.terms.crowd;
-  return Math.max(0, crowd) / (share * storage.latencyUs + (1 - share) * compute.latencyUs);
-};
+const crowdedPart = (costs: Load["costs"], share: number): number =>
+  Math.max(
+    0,
+    atShare(costs, share, ({ terms }) => terms.crowd),
+  ) / atShare(costs, share, ({ latencyUs }) => latencyUs);
 
 export const latencyAt = ({ compute, storage }: Sides, share: number): number =>
   share * storage.cost.latencyUs + (1 - share) * compute.cost.latencyUs;
