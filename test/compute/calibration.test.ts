@@ -13,6 +13,8 @@ import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
 import { said } from "./node-client.ts";
 
 const LONG = { timeout: 60_000 };
+/** Three attempts, two of which wait half a minute each for a host that comes up. */
+const THREE_ATTEMPTS = { timeout: 100_000 };
 const CONSTANTS_KEY = "locus:placement:constants";
 const ROUND_TRIP_US = 1_000;
 /** Redis may only have it longer. */
@@ -153,7 +155,7 @@ it.each(["compute", "storage"] as const)(
         // Put off, or failed where its call was in a host that ended.
         const attempts = said(node).filter((text) => text.startsWith("not calibrated"));
         expect(attempts.length).toBeGreaterThanOrEqual(3);
-      }, LONG);
+      }, THREE_ATTEMPTS);
       expect((await knownTo(node)).constantsFrom).not.toBe("measured");
     }
     await measuredBy(node);
