@@ -10,7 +10,8 @@
 // A flip is followed when calls that began after it end at 85 % of the rate that the best fixed shares come to in such a stage, for three
 // windows of 50 calls and no less than 100 ms; until the next flip where that does not happen. Where its own second half came to less though calls went where
 // the best shares have them (to within 0.25), as on a machine that others share, that is what counts, down to three quarters of the best; by the best alone stands
-// beside it (`strictly`). Where calls go after a flip no speed of a machine changes: `secondsToPlace` is until they go where they go in the second half of
+// beside it (`strictly`). `secondsToAdaptFloor` is what the best fixed shares themselves take by that count, which change with the load at once: the
+// machine's doing, and that of code that is not warm. Where calls go after a flip no speed of a machine changes: `secondsToPlace` is until they go where they go in the second half of
 // the stage, to within 0.15 of them, for three windows of 100 ms; all of it where that is not where the best shares have them.
 //
 // Each call of `bimodal`, and those of `drift` that write, count themselves by number in their last step. One that was answered
@@ -35,6 +36,8 @@ import {
   DOUBLED_ROW,
   FAILED_ROW,
   findAllBestShares,
+  FLOOR_ROW,
+  FLOOR_WORST_ROW,
   LOST_ROW,
   PLACE_ROW,
   PLACE_WORST_ROW,
@@ -70,6 +73,14 @@ const timed = (
   return [peer(row, medianOf), peer(worstRow, (seconds) => Math.max(...seconds))];
 };
 
+const adapted = (scenario: ScenarioPeers, driver: Driver, [row, worstRow]: readonly [string, string]) =>
+  timed(
+    row,
+    worstRow,
+    () => scenario.adaptationsS(driver, false),
+    () => scenario.adaptationsS(driver, true),
+  );
+
 await runBenchmark<Effort>({
   name: "shift",
   question: "How soon does locus follow a load that changes, and what does it lose meanwhile?",
@@ -96,6 +107,13 @@ await runBenchmark<Effort>({
       canBeNothing: true,
       counts: "worst",
       of: (value) => value(FAILED_ROW) + value(LOST_ROW) + value(DOUBLED_ROW),
+    },
+    secondsToAdaptFloor: { better: "less", canBeNothing: true, of: (value) => value(FLOOR_ROW) },
+    secondsToAdaptWorstFloor: {
+      better: "less",
+      canBeNothing: true,
+      counts: "worst",
+      of: (value) => value(FLOOR_WORST_ROW),
     },
     secondsToPlace: { better: "less", canBeNothing: true, of: (value) => value(PLACE_ROW) },
     secondsToPlaceWorst: { better: "less", canBeNothing: true, counts: "worst", of: (value) => value(PLACE_WORST_ROW) },
@@ -136,12 +154,8 @@ await runBenchmark<Effort>({
         flips.peer("auto"),
         flips.peer("best fixed shares"),
         flips.peer("Kayak"),
-        ...timed(
-          ADAPT_ROW,
-          ADAPT_WORST_ROW,
-          () => flips.adaptationsS("auto", false),
-          () => flips.adaptationsS("auto", true),
-        ),
+        ...adapted(flips, "auto", [ADAPT_ROW, ADAPT_WORST_ROW]),
+        ...adapted(flips, "best fixed shares", [FLOOR_ROW, FLOOR_WORST_ROW]),
         ...timed(PLACE_ROW, PLACE_WORST_ROW, () => flips.placementsS("auto")),
         ...rest.flatMap((scenario) => [scenario.peer("auto"), scenario.peer("best fixed shares")]),
         callsRow(FAILED_ROW, (scenario) => scenario.failed("auto")),

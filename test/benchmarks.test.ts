@@ -78,6 +78,8 @@ const RATIOS = {
     "secondsToAdaptWorst",
     "regret",
     "failed",
+    "secondsToAdaptFloor",
+    "secondsToAdaptWorstFloor",
     "secondsToPlace",
     "secondsToPlaceWorst",
     "regretKayak",

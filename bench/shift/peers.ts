@@ -33,6 +33,8 @@ export type Driver = "best fixed shares" | "auto" | "Kayak";
 export const doneRow = (scenario: string, driver: Driver): string => `${scenario}, ${driver}`;
 export const ADAPT_ROW = "seconds to adapt";
 export const ADAPT_WORST_ROW = "seconds to adapt, the slowest";
+export const FLOOR_ROW = "seconds to adapt, best fixed shares";
+export const FLOOR_WORST_ROW = "seconds to adapt, best fixed shares, the slowest";
 export const PLACE_ROW = "seconds to place";
 export const PLACE_WORST_ROW = "seconds to place, the slowest";
 export const FAILED_ROW = "failed calls";
