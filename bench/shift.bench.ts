@@ -53,10 +53,10 @@ const regretOf =
   (value: (row: string) => number): number =>
     1 - value(doneRow(scenario, driver)) / value(doneRow(scenario, "best fixed shares"));
 
-/** The median and the slowest of a repetition's changes. `strictly`: by another count, which stands beside them. */
+/** The median and the slowest of a repetition's changes, of these runs. `strictly`: by another count, which stands beside them. */
 const timed = (
-  row: string,
-  worstRow: string,
+  [row, worstRow]: readonly [string, string],
+  tellsOf: readonly string[],
   secondsOf: () => readonly number[],
   strictly: (() => readonly number[]) | null = null,
 ): readonly Peer[] => {
@@ -64,7 +64,7 @@ const timed = (
     name,
     unit: "s",
     canBeNothing: true,
-    tellsOfOthers: true,
+    tellsOf,
     run: async () => ({
       value: of(secondsOf()),
       ...(strictly === null ? {} : { details: { strictly: of(strictly()) } }),
@@ -73,10 +73,14 @@ const timed = (
   return [peer(row, medianOf), peer(worstRow, (seconds) => Math.max(...seconds))];
 };
 
-const adapted = (scenario: ScenarioPeers, driver: Driver, [row, worstRow]: readonly [string, string]) =>
+/** What it comes to is held against the best fixed shares. */
+const runsToldOf = ({ name }: ScenarioPeers, driver: Driver): readonly string[] =>
+  (["best fixed shares", driver] as const).map((one) => doneRow(name, one));
+
+const adapted = (scenario: ScenarioPeers, driver: Driver, rows: readonly [string, string]) =>
   timed(
-    row,
-    worstRow,
+    rows,
+    runsToldOf(scenario, driver),
     () => scenario.adaptationsS(driver, false),
     () => scenario.adaptationsS(driver, true),
   );
@@ -145,7 +149,7 @@ await runBenchmark<Effort>({
       name,
       unit: "calls",
       canBeNothing: true,
-      tellsOfOthers: true,
+      tellsOf: [flips, ...rest].map(({ name: scenario }) => doneRow(scenario, "auto")),
       run: async () => ({ value: [flips, ...rest].reduce((sum, scenario) => sum + of(scenario), 0) }),
     });
     return {
@@ -156,7 +160,7 @@ await runBenchmark<Effort>({
         flips.peer("Kayak"),
         ...adapted(flips, "auto", [ADAPT_ROW, ADAPT_WORST_ROW]),
         ...adapted(flips, "best fixed shares", [FLOOR_ROW, FLOOR_WORST_ROW]),
-        ...timed(PLACE_ROW, PLACE_WORST_ROW, () => flips.placementsS("auto")),
+        ...timed([PLACE_ROW, PLACE_WORST_ROW], runsToldOf(flips, "auto"), () => flips.placementsS("auto")),
         ...rest.flatMap((scenario) => [scenario.peer("auto"), scenario.peer("best fixed shares")]),
         callsRow(FAILED_ROW, (scenario) => scenario.failed("auto")),
         callsRow(LOST_ROW, (scenario) => scenario.account("auto").lost),

@@ -58,7 +58,7 @@ test("from the second repetition on they come in any order, in the end each as o
 
 test("who tells of others comes after them in each turn", async () => {
   const turns: string[] = [];
-  const telling: Peer = { ...peerOf("of A and B", [], turns), tellsOfOthers: true };
+  const telling: Peer = { ...peerOf("of A and B", [], turns), tellsOf: ["A", "B"] };
   const peers = [peerOf("A", [], turns), telling, peerOf("B", [], turns)];
   await interleave(peers, { warmUps: 1, repetitions: 40 }, () => {});
   const last = turns.filter((_, turn) => turn % 3 === 2);
@@ -117,6 +117,27 @@ test("peers that are undecided take further turns, until they are not, and come 
   expect(turns.slice(6).join(" ")).toMatch(/^(A1 A2|A2 A1) A1 end A3 end A2 end A1 B1 B1 end B1$/);
   expect(asked).toEqual(["A1,A2,A3", "A1,A2,A3", "A1,A2,A3", "B1"]);
   expect(measures.get("A2")).toEqual([{ value: 5 }, { value: 6 }, { value: 7 }]);
+});
+
+test("who tells of others takes the further turns that these take, and these take those that it needs", async () => {
+  const furtherOf = async (undecided: string): Promise<string> => {
+    const turns: string[] = [];
+    const telling = (name: string, tellsOf: readonly string[]): Peer => ({ ...peerOf(name, [], turns), tellsOf });
+    const peers = [peerOf("A", [], turns), peerOf("B", [], turns), telling("a", ["A"]), telling("ab", ["A", "B"])];
+    const answers = [[undecided], []];
+    const effort = { warmUps: 0, repetitions: 1, extraMs: 60_000 };
+    await interleave(
+      peers,
+      effort,
+      () => {},
+      () => new Set(answers.shift()),
+    );
+    return turns.slice(peers.length).toSorted().join(" ");
+  };
+  expect(await furtherOf("A")).toBe("A a ab");
+  expect(await furtherOf("B")).toBe("B ab");
+  expect(await furtherOf("a")).toBe("A a ab");
+  expect(await furtherOf("ab")).toBe("A B a ab");
 });
 
 test("without time nobody takes further turns, and a group has no more than its part", async () => {

@@ -26,8 +26,8 @@ export interface Peer {
   readonly canBeNothing?: true;
   /** Peers of one group have all their turns before those of the next begin; those of none are one as well. */
   readonly group?: string;
-  /** It tells of what others of its group did in the same turn, and so comes after them. */
-  readonly tellsOfOthers?: true;
+  /** It tells of what these of its group did in the same turn, and so comes after them, in each turn that any of them takes. */
+  readonly tellsOf?: readonly string[];
   /** What its turns take where nothing is in the way, the first one and each other; nothing unless said. Where a run has an end it is kept by this. */
   readonly turnMs?: { readonly first: number; readonly again: number };
   readonly run: () => Promise<Measure>;
@@ -130,9 +130,8 @@ export async function interleave(
     const later = groups.slice(index + 1).flat();
     extra.beginPart(groups.length - index, roomUntil(endsWithinMs, nowMs, pace, plannedMs(later)));
     const ofGroup = new Map(group.map(({ name }) => [name, measures.get(name)!]));
-    for (let turn = repetitions + 1, taking = group; extra.partMs > 0; turn++) {
-      const names = undecided(ofGroup);
-      taking = taking.filter(({ name }) => names.has(name));
+    for (let turn = repetitions + 1, taking: readonly Peer[] = group; extra.partMs > 0; turn++) {
+      taking = takingPart(taking, undecided(ofGroup));
       if (taking.length === 0) break;
       const beganMs = performance.now();
       for (const { name, run } of shuffled(taking, random)) {
@@ -155,9 +154,17 @@ function shuffled(peers: readonly Peer[], random: () => number): readonly Peer[]
 
 /** Who tells of others comes after them. */
 const inOrder = (peers: readonly Peer[]): readonly Peer[] => [
-  ...peers.filter(({ tellsOfOthers }) => !tellsOfOthers),
-  ...peers.filter(({ tellsOfOthers }) => tellsOfOthers),
+  ...peers.filter(({ tellsOf }) => tellsOf === undefined),
+  ...peers.filter(({ tellsOf }) => tellsOf !== undefined),
 ];
+
+/** Those that are undecided, or that one tells of which is, and who tells of any of these. */
+function takingPart(peers: readonly Peer[], undecided: ReadonlySet<string>): readonly Peer[] {
+  const measured = new Set(
+    peers.filter(({ name }) => undecided.has(name)).flatMap(({ name, tellsOf }) => tellsOf ?? [name]),
+  );
+  return peers.filter(({ name, tellsOf = [name] }) => tellsOf.some((one) => measured.has(one)));
+}
 
 /** What all repetitions of something came to. */
 export interface Row extends Spread {

@@ -40,6 +40,10 @@ test("a ratio has the bound of what it may decide, and without one nothing is un
   expect(undecidedOf({ ratio: against("A"), worst: { better: "more", must: 0.95, worstOf: ["other"] } })).toEqual([]);
 });
 
+test("of what counts by its worst repetition nothing is undecided", () => {
+  expect(undecidedOf({ ratio: { ...against("A", 0.95), counts: "worst" } })).toEqual([]);
+});
+
 test("what compares others than the measured ones is left alone", () => {
   expect(undecidedOf({ ratio: against("B", 0.95) })).toEqual([]);
   const amongBoth: Comparison = {

@@ -10,7 +10,8 @@ import { mayComeTo } from "./statistics.ts";
  */
 export function undecidedPeers(ratios: Ratios, measures: Measures): ReadonlySet<string> {
   const undecided = Object.entries(ratios).flatMap(([name, ratio]) => {
-    if (!("of" in ratio)) return [];
+    // The worst of more turns only gets worse: it is that of however many there are.
+    if (!("of" in ratio) || ratio.counts === "worst") return [];
     const { values, peers, contenders, missing } = compared(ratio, measures);
     if (missing !== null) return [];
     return boundsOf(name, ratio, ratios).some((bound) => mayComeTo(values, bound)) ? [...peers, ...contenders] : [];

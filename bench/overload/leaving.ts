@@ -110,7 +110,7 @@ export function leavingPeers(
     {
       name: LEAVE_WORST_ROW,
       unit: "s",
-      tellsOfOthers: true,
+      tellsOf: [LEAVE_ROW],
       run: async () => measureOf(steps.reduce((one, other) => (other.seconds > one.seconds ? other : one))),
     },
   ];

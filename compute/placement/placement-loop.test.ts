@@ -200,6 +200,13 @@ const loopOf = (functions: number) => {
   const deploy = (other: string): void => {
     version = other;
   };
+  /** Nobody calls. With timers that a test drives. */
+  const passFor = (ms: number): void => {
+    for (const endMs = nowMs + ms; nowMs < endMs;) {
+      nowMs += WINDOW_MS;
+      vi.advanceTimersByTime(WINDOW_MS);
+    }
+  };
   return {
     loop,
     plans,
@@ -212,6 +219,7 @@ const loopOf = (functions: number) => {
     callDirectly,
     hear,
     deploy,
+    passFor,
     othersHeard: () => others,
   };
 };
@@ -485,6 +493,26 @@ test("a trial is told with the share from before, from where whoever controls ne
     expect(state.get("f0")).toMatchObject({ share: placement.fromShare });
   }
   expect([...loop.placements.values()].every((one) => readPlacement(JSON.stringify(one)) !== null)).toBe(true);
+});
+
+test("a trial ends within two seconds though all callers stop and no window comes any more", () => {
+  vi.useFakeTimers();
+  try {
+    const { loop, plans, crowdFor, passFor } = loopOf(1);
+    const isTried = (): boolean => loop.state.get("f0")?.trials.running !== null;
+    do crowdFor(WINDOW_MS);
+    while (!isTried());
+    const { fromShare } = loop.transitionsOf("f0").at(-1)!;
+    passFor(1_500);
+    expect(isTried()).toBe(true);
+    passFor(500);
+    expect(isTried()).toBe(false);
+    expect(plans.at(-1)!.get("f0")).toMatchObject({ share: fromShare });
+    expect(loop.transitionsOf("f0").at(-1)!.why).toMatchObject({ kind: "tried", isKept: false });
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 /** What a window may say of one call at most, in the order of TALLY_TERMS; `isPlausible` is asked about more. */

@@ -9,6 +9,7 @@ import {
   countersOf,
   type FunctionRecord,
   type FunctionState,
+  TRIAL_GIVEN_UP_MS,
   type Transition,
 } from "#runtime/placement/function-state.ts";
 import { type Rules, type Situation } from "#runtime/placement/situation.ts";
@@ -311,6 +312,8 @@ export class PlacementLoop {
     this.#profiles.keepOnly(situation.rules);
     this.#transitions.keepOnly(situation.rules);
     this.#tell(this.#step.transitions);
+    // A trial is given up though nobody calls any more, and no window brings a step.
+    if (isAnyTried(this.#state)) this.#due = setTimeout(() => this.#review(), TRIAL_GIVEN_UP_MS + WINDOW_MS).unref();
     if (!isOther(before, this.#state)) return;
     this.#decidedMs = nowMs;
     onPlacements(this.placements);
@@ -460,6 +463,9 @@ const placementOf = (state: FunctionState): Placement => {
   const place = placeOf(state);
   return running === null || running.shown !== null ? place : { ...place, fromShare: running.fromShare };
 };
+
+const isAnyTried = (state: ControllerState): boolean =>
+  state.values().some(({ trials: { running } }) => running !== null);
 
 /** Whether those who follow have something to follow anew. */
 function isOther(before: ControllerState, after: ControllerState): boolean {

@@ -22,7 +22,7 @@ const ALIKE_ERROR_MAX = 0.1;
  * Of either half of one that nobody has judged: its function is not called any more, or steps come too late, and what it is held against is known no longer (calls-by-time.ts). Long
  * windows and the steps that go with them (window-length.ts) take up to 1.33 s to see TRIAL_MS_MAX of it.
  */
-const TRIAL_GIVEN_UP_MS = 1_650;
+export const TRIAL_GIVEN_UP_MS = 1_650;
 
 /** Why a placement changed, in the numbers that changed it. */
 export type Why =

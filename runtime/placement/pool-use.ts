@@ -2,7 +2,7 @@
 // for a step: what there is with everything at compute, and what each function adds to it at storage.
 
 import type { Side } from "#runtime/profile/sample.ts";
-import { busyUs, type Cost } from "./cost-model.ts";
+import { atShare, busyUs, type Cost } from "./cost-model.ts";
 
 /** Calls of one function, also those that were turned away. */
 export interface Offered {
@@ -97,11 +97,10 @@ function partsOf(usedUs: (cost: Cost) => number, loads: readonly Load[], shares:
 }
 
 /** Of a call under a share of them, what it keeps the machines' busiest pool busy, µs. */
-export function busiestOfCall({ compute, storage }: Load["costs"], share: number, capacity: Capacity): number {
+export function busiestOfCall(costs: Load["costs"], share: number, capacity: Capacity): number {
   return POOLS.reduce((most, pool, at) => {
     if (pool === "callers") return most;
-    const used = US_USED[at]!;
-    return Math.max(most, ((1 - share) * used(compute) + share * used(storage)) / sizeOf(pool, capacity));
+    return Math.max(most, atShare(costs, share, US_USED[at]!) / sizeOf(pool, capacity));
   }, 0);
 }
 

@@ -62,7 +62,11 @@ describe("what came of a trial", () => {
     const calm = { ...begun, running: { ...begun.running!, isCalm: true } } as const;
     const after = (verdict: Parameters<typeof trialsAfter>[1], before: Trials = NO_TRIALS) =>
       trialsAfter(load.tried("a", 1, { trials: { ...before, running: calm.running } }), verdict, load.nowMs);
-    expect(after({ came: "kept", ratio: 0.5 })).toMatchObject({ held: null, keptSide: "storage", running: null });
+    const inCrowd = { keptSide: "compute", keptMs: load.nowMs - 1, contradicted: 1 } as const;
+    for (const came of ["kept", "as-good"] as const) {
+      const ended = after({ came, ratio: 0.5 }, { ...NO_TRIALS, ...inCrowd });
+      expect(ended).toMatchObject({ ...inCrowd, held: null, running: null, fruitless: 0 });
+    }
     expect(after({ came: "worse", ratio: 2 }).backOffs.get("storage")).not.toHaveProperty("refutation");
     for (const verdict of [
       { came: "dropped", ratio: 1.02 },
@@ -288,10 +292,10 @@ describe("what did better in a trial", () => {
       expect(cameOf({ ...long, beside: { contradicted: 1, keptMs: 900 } })).toBe("dropped");
     });
 
-    test("is nothing where callers have gone or come", () => {
+    test("is not where callers have gone or come", () => {
       expect(cameOf({ trial: { times: 0.98, ends: 0.7 } })).toBe("dropped");
-      expect(cameOf({ back: { times: 1, ends: 0.6 } })).not.toBe("as-good");
-      expect(cameOf({ back: { times: 1, ends: 1.6 } })).not.toBe("as-good");
+      expect(cameOf({ back: { times: 1, ends: 0.6 } })).toBe("dropped");
+      expect(cameOf({ back: { times: 1, ends: 1.6 } })).toBe("dropped");
     });
   });
 

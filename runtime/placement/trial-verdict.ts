@@ -254,6 +254,9 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
     firmUntilMs: -Infinity,
     modelError,
   };
+  const isGood = came === "kept" || came === "as-good";
+  // Whether it does better in a crowd nobody has seen.
+  if (isGood && running.isCalm) return { ...over, fruitless: came === "kept" ? 0 : trials.fruitless, held: null };
   if (came === "as-good") {
     const untilMs = nowMs + HOLD_MS_AS_GOOD;
     return { ...over, held: { ...promised, untilMs, refutedShare: shareAt(side), isProof: false } };
@@ -265,8 +268,7 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
     const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
     const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : 0;
-    const kept = { ...over, fruitless, keptSide: side, keptMs: nowMs, contradicted };
-    return running.isCalm ? { ...kept, held: null } : { ...kept, held, holdMs };
+    return { ...over, fruitless, keptSide: side, keptMs: nowMs, contradicted, held, holdMs };
   }
   // Nothing was tried.
   if (came === "void") return over;

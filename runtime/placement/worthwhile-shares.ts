@@ -58,9 +58,9 @@ export interface Choice {
 }
 
 /** A move must promise more than this, whatever the noise. Chosen: repetitions of a benchmark differ by as much. */
-const GAIN_MIN = 0.05;
+const PROMISE_MIN = 0.05;
 /** … and more than so many standard errors. */
-const GAIN_NOISES = 2;
+const PROMISE_NOISES = 2;
 /**
  * How long queues are changes from moment to moment, and with every move: of what calls wait for others this part is taken for noise. So
  * where most of a call is that, a move must promise half of it. Chosen; bench `placement` measures mixes.
@@ -191,7 +191,7 @@ const isWorthIt = (gain: Gain): boolean => savedPart(gain) > neededPart(gain);
 export const savedPart = ({ from, to }: Gain): number => 1 - to / from;
 
 /** What it has to save more than. */
-export const neededPart = ({ noise }: Pick<Gain, "noise">): number => Math.max(GAIN_MIN, GAIN_NOISES * noise);
+export const neededPart = ({ noise }: Pick<Gain, "noise">): number => Math.max(PROMISE_MIN, PROMISE_NOISES * noise);
 
 const busiestOf = ({ overload }: Outlook): number => COMFORTABLE_UTILISATION + overload;
 
@@ -323,4 +323,4 @@ const crowdedPart = (costs: Load["costs"], share: number): number =>
   ) / atShare(costs, share, ({ latencyUs }) => latencyUs);
 
 export const latencyAt = ({ compute, storage }: Sides, share: number): number =>
-  share * storage.cost.latencyUs + (1 - share) * compute.cost.latencyUs;
+  atShare({ compute: compute.cost, storage: storage.cost }, share, ({ latencyUs }) => latencyUs);

@@ -55,14 +55,16 @@ const { run, runs } = engine;
 const ports = { COMPUTE1_PORT: String(await freePort()), COMPUTE2_PORT: String(await freePort()) };
 const inspectImage = async (image: string): Promise<string> =>
   (await run("docker", "inspect", "--format", "{{.Id}}", "--type=image", image)).trim();
-/** Of compute2, which no calls come to, unless it is said; once more while nobody schedules. */
+/** Of compute2, which no calls come to, unless it is said; again while nobody schedules. */
 const askNode = async (path: string, port = ports.COMPUTE2_PORT): Promise<string> => {
   const untilMs = performance.now() + TAKEOVER_TIMEOUT_MS;
   for (;;) {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    const signal = AbortSignal.timeout(TAKEOVER_TIMEOUT_MS);
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal });
     const text = await response.text();
     if (response.ok) return text;
-    if (response.status !== 503 || performance.now() > untilMs) throw new Error(`${path}: ${text}`);
+    const isBetween = response.status === 503 && text.includes("PEER_UNAVAILABLE");
+    if (!isBetween || performance.now() > untilMs) throw new Error(`${path}: ${text}`);
     await sleep(LOOK_INTERVAL_MS);
   }
 };
