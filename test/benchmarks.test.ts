@@ -4,6 +4,7 @@
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Result } from "#bench/harness/result.ts";
 import { NETWORK_RATIOS } from "#bench/placement/ratio-names-fixture.ts";
@@ -108,6 +109,15 @@ const DETAILS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
   khop: { operationsPerCall: /^batch to |^redisclient, /, callerCpuUsPerCall: /./, redisCpuUsPerCall: /./ },
   interference: { lockShare: /^functions, |^p99 at half rate, beside functions$/, getsPerSecond: /^p99 at half rate/ },
 };
+/** As AutoLoc's social.json. Each of a ring links to the two after it: five levels below a node are ten others. */
+const RING = JSON.stringify(
+  Object.fromEntries(
+    Array.from({ length: 40 }, (_, id) => [
+      String(id),
+      { feature: [0], neigh: [1, 2].map((step) => String((id + step) % 40)) },
+    ]),
+  ),
+);
 /** Of one whole; in a smoke run's short window the looks at either end count too. */
 const SHARE = /Share$/;
 const SHARE_MAX = 2;
@@ -181,12 +191,7 @@ describe("./build.sh bench NAME --smoke --json FILE", { timeout: TIMEOUT_MS }, (
   });
 
   it("walks the graph that --data has, to depth 5", async () => {
-    // A ring in which each links to the two after it: five levels below a node are ten others.
-    const nodes = Array.from({ length: 40 }, (_, id) => [
-      String(id),
-      { feature: [0], neigh: [1, 2].map((step) => String((id + step) % 40)) },
-    ]);
-    writeFileSync(join(folder, "social.json"), JSON.stringify(Object.fromEntries(nodes)));
+    writeFileSync(join(folder, "social.json"), RING);
     const file = join(folder, "khop-of-data.json");
     await runSmoke("khop", file, "--data", folder);
     const { config, rows } = resultIn(file);
@@ -199,6 +204,24 @@ describe("./build.sh bench NAME --smoke --json FILE", { timeout: TIMEOUT_MS }, (
     const reads = rows.flatMap(({ details }) => details?.["operationsPerCall"] ?? []);
     expect(reads.length).toBeGreaterThanOrEqual(5);
     expect(new Set(reads)).toEqual(new Set([11]));
+  });
+
+  it("runs AutoLoc's functions on AutoLoc's data, packed or not, and not on half of it", async () => {
+    const data = join(folder, "autoloc-data");
+    mkdirSync(data);
+    const edges = Array.from({ length: 40 }, (_, id) => [id, (id + 1) % 40]);
+    writeFileSync(join(data, "pagerank.json"), JSON.stringify(edges));
+    const file = join(folder, "autoloc-of-data.json");
+    await expect(runSmoke("autoloc", file, "--data", data)).rejects.toThrow(
+      /pagerank\.json is of no use without AutoLoc's social\.json(?![^]*\n +at )/,
+    );
+    writeFileSync(join(data, "social.json.gz"), gzipSync(RING));
+    await runSmoke("autoloc", file, "--data", data);
+    expect(resultIn(file).config).toMatchObject({
+      graph: expect.stringMatching(/^AutoLoc's social\.json/),
+      nodes: 40,
+      pagerank: "AutoLoc's pagerank.json",
+    });
   });
 
   it("scores the policies on the data sets that --data has, and on nothing else", async () => {

@@ -6,6 +6,7 @@ import { interruption } from "#compute/cli/interruption.ts";
 import type { GraphInfo } from "#compute/cli/load/graph.ts";
 import type { GraphSource } from "#compute/cli/load/graph-source.ts";
 import { loadGraph } from "#compute/cli/load/load.ts";
+import { LocusError } from "#runtime/errors.ts";
 
 const GENERATED: GraphSource = { kind: "power-law", nodes: 4_000, seed: 1 };
 const SUFFIXES = ["json", "json.gz"];
@@ -16,18 +17,23 @@ const autolocFile = (dataDirectory: string | null, name: "social" | "pagerank"):
     ? undefined
     : SUFFIXES.map((suffix) => join(dataDirectory, `${name}.${suffix}`)).find((path) => existsSync(path));
 
-/** null: the edges that `pagerank` reads are generated, as they are wherever the graph is. */
-export const pagerankFile = (dataDirectory: string | null): string | null =>
-  autolocFile(dataDirectory, "social") === undefined ? null : (autolocFile(dataDirectory, "pagerank") ?? null);
+/** null: the edges that `pagerank` reads are generated, as they are wherever the graph is. Throws REQUEST_INVALID where they are there and the graph is not: half of AutoLoc's data is not AutoLoc's. */
+export function pagerankFile(dataDirectory: string | null): string | null {
+  const file = autolocFile(dataDirectory, "pagerank") ?? null;
+  if (file === null || autolocFile(dataDirectory, "social") !== undefined) return file;
+  throw new LocusError(
+    "REQUEST_INVALID",
+    `${file} is of no use without AutoLoc's social.json beside it, packed or not`,
+  );
+}
 
 export function loadSocialGraph(
   redisPort: number,
   dataDirectory: string | null,
   say: (text: string) => void,
 ): Promise<GraphInfo> {
-  const file = autolocFile(dataDirectory, "social");
-  const source: GraphSource =
-    file === undefined ? GENERATED : { kind: "autoloc", file, pagerankFile: pagerankFile(dataDirectory) };
+  const [file, pagerank] = [autolocFile(dataDirectory, "social"), pagerankFile(dataDirectory)];
+  const source: GraphSource = file === undefined ? GENERATED : { kind: "autoloc", file, pagerankFile: pagerank };
   const address = { host: "127.0.0.1", port: redisPort, path: null, tls: false, database: 0 };
   return loadGraph(
     { source, address, user: { username: null, password: null }, force: false, signal: interruption() },

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { TraceStep } from "#compute/node/trace.ts";
 import type { PlacementOverview, PlacementSummary } from "#compute/placement/answers.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { POOLS } from "#runtime/placement/pool-use.ts";
@@ -80,18 +81,25 @@ const ask = async (node: NodeProcess, path: string, method = "GET", body?: unkno
 };
 const overview = async (node: NodeProcess) => (await ask(node, "")).body as PlacementOverview;
 const explain = async (node: NodeProcess, name: string) => (await ask(node, `/${name}`)).body as PlacementSummary;
-/** Nobody asks for a side. Where it ran, and why there, and what came of it. */
+/** Nobody asks for a side. */
+const invoke = async ({ url }: NodeProcess, name: string, args: unknown): Promise<Response> => {
+  const body = JSON.stringify(args);
+  const headers = { "content-type": "application/json", "x-locus-trace": "1" };
+  const response = await fetch(`${url}/v1/functions/${name}/invocations`, { method: "POST", body, headers });
+  expect(response.status).toBe(200);
+  return response;
+};
+/** Where it ran, and why there, and what came of it. */
 const answer = async (
-  { url }: NodeProcess,
+  node: NodeProcess,
   name: string,
   args: unknown = null,
 ): Promise<readonly [side: string | null, reason: string | null, result: unknown]> => {
-  const body = JSON.stringify(args);
-  const headers = { "content-type": "application/json" };
-  const response = await fetch(`${url}/v1/functions/${name}/invocations`, { method: "POST", body, headers });
-  expect(response.status).toBe(200);
+  const response = await invoke(node, name, args);
   return [response.headers.get("x-locus-side"), response.headers.get("x-locus-reason"), await response.json()];
 };
+const lifeOf = async (node: NodeProcess, name: string, args: unknown): Promise<readonly TraceStep[]> =>
+  JSON.parse((await invoke(node, name, args)).headers.get("x-locus-trace") ?? "") as readonly TraceStep[];
 const call = async (node: NodeProcess, name: string): Promise<readonly [string | null, string | null]> => {
   const [side, reason] = await answer(node, name);
   return [side, reason];
@@ -179,12 +187,18 @@ describe("placement", () => {
 
   it("calls that come straight to Redis count as well, and the module is told the plan", async () => {
     const client = redis.client();
+    // So that the module runs them itself: of those that it hands to a node that tells.
+    await ask(nodes[0]!, "/direct", "PUT", { pin: "storage" });
+    const handed = async () => Number((await readInfo(client)).get("calls_handed"));
     await vi.waitFor(async () => {
+      const before = await handed();
       for (let at = 0; at < 10; at++) await client.call("LOCUS.CALL", "direct", "0");
-      // Where they run is the plan's affair.
-      const { sides } = await explain(nodes[0]!, "direct");
-      expect((sides?.storage.calls ?? 0) + (sides?.compute.calls ?? 0)).toBeGreaterThan(8);
+      expect(await handed()).toBe(before);
     }, LONG);
+    await vi.waitFor(async () => {
+      expect((await explain(nodes[0]!, "direct")).sides?.storage.calls ?? 0).toBeGreaterThan(8);
+    }, LONG);
+    await ask(nodes[0]!, "/direct", "DELETE");
     await vi.waitFor(async () => {
       const told = JSON.parse(String(await client.call("LOCUS.PLAN", "GET"))) as { readonly version: number };
       expect(told).toMatchObject({ placements: { walk: { share: 1 } } });
@@ -280,6 +294,17 @@ describe("placement", () => {
       const expected = ["compute", "pushed-back", [expect.any(Number), "deep"]];
       expect(await answer(node, "digging", 1e8)).toEqual(expected);
       expect((await reads()) - usual).toBeLessThanOrEqual(usual - before);
+    }, LONG);
+    // Its life tells of both runs, and that the second began when the first was stopped.
+    await vi.waitFor(async () => {
+      for (let usual = 0; usual < 100; usual++) await call(node, "digging");
+      const steps = await lifeOf(node, "digging", 1e8);
+      const lives = steps
+        .map(({ state, side }) => `${state} at ${side}`)
+        .filter((life) => /^(run|push|done)/.test(life));
+      expect(lives).toEqual(["running at storage", "pushed-back at storage", "running at compute", "done at compute"]);
+      const times = steps.flatMap(({ atUs = [] }) => atUs);
+      expect(times).toEqual(times.toSorted((one, other) => one - other));
     }, LONG);
     const text = await (await fetch(`${node.url}/metrics`)).text();
     expect(text).toMatch(/^locus_calls_pushed_back_total\{function="digging"\} [1-9]/m);
