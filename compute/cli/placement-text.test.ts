@@ -26,6 +26,7 @@ const explained = (callsPerSecond: number, durationMs: number): Explanation => {
   const run = simulate(
     {
       functionsAt: () => [walk],
+      leftAt: () => ({ compute: 1, storage: 1 }),
       constantsAt: () => DEFAULT_CONSTANTS,
       capacityAt: () => capacity,
       callers: null,

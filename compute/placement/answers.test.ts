@@ -18,6 +18,7 @@ const DURATION_MS = 2_000;
 const run = simulate(
   {
     functionsAt: () => [WALK, SUMS, IDLE],
+    leftAt: () => ({ compute: 1, storage: 1 }),
     constantsAt: () => DEFAULT_CONSTANTS,
     capacityAt: () => ({
       computeCores: 2,

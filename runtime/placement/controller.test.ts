@@ -40,6 +40,7 @@ const called = (name: string, demand: Demand, callsPerSecond: number): TrueFunct
 
 const worldOf = (functions: readonly TrueFunction[], change: Partial<World> = {}): World => ({
   functionsAt: () => functions,
+  leftAt: () => ({ compute: 1, storage: 1 }),
   constantsAt: () => DEFAULT_CONSTANTS,
   capacityAt: () => TWO_MACHINES,
   callers: null,
@@ -421,6 +422,51 @@ describe("the controller, when things change", () => {
     }
     expect(run.state.get("flip")?.reverts).toBeLessThanOrEqual(2);
     expect(run.transitions.filter(({ why }) => why.kind === "shifted").length).toBeGreaterThanOrEqual(7);
+  });
+
+  describe("on cores that others take away for moments, in spells of seconds", () => {
+    const ONE_CORE_EACH = { ...TWO_MACHINES, computeCores: 1, storageMachineCores: 1 };
+    const DURATION_MS = 20_000;
+    /** What is left of either in each stretch: in a spell others have none, 30 or 60 % of it, for 25 to 75 ms at a time. */
+    const leftIn = (seed: number): World["leftAt"] => {
+      const random = seededRandom(seed);
+      const left: Record<Side, number>[] = [];
+      const [away, part] = [
+        { compute: 0, storage: 0 },
+        { compute: 0, storage: 0 },
+      ];
+      for (let [ms, spellMs] = [0, 0]; ms < DURATION_MS; ms += WINDOW_MS) {
+        if (ms >= spellMs) {
+          spellMs += 1_000 + 3_000 * random();
+          for (const side of ["compute", "storage"] as const) part[side] = 0.3 * Math.floor(3 * random());
+        }
+        const now = { compute: 1, storage: 1 };
+        for (const side of ["compute", "storage"] as const) {
+          if (away[side] > 0) away[side] -= 1;
+          else if (random() < part[side] / 2.5) away[side] = Math.floor(3 * random());
+          else continue;
+          now[side] = 0.15;
+        }
+        left.push(now);
+      }
+      return (ms) => left[ms / WINDOW_MS]!;
+    };
+
+    test.each([0, 0.3, 1])(
+      "calls come to nine tenths and more of what they do on their better side, where splits cost %f",
+      (mixing) => {
+        // Beside its data it does a third more.
+        const walk = called("walk", { operations: 200, rounds: 60, bytes: 20_000, cpuUs: 600 }, 1_000);
+        const doneAs = (seed: number, pinnedShare: number | null): number => {
+          const world = worldOf([walk], { capacityAt: () => ONE_CORE_EACH, leftAt: leftIn(seed), callers: 16, mixing });
+          const { moments } = runOf(world, DURATION_MS, { pinnedShare });
+          return moments.reduce((sum, { ms, done }) => sum + (ms < 3_000 ? 0 : done), 0);
+        };
+        const parts = [1, 2, 3, 4].map((seed) => doneAs(seed, null) / Math.max(doneAs(seed, 0), doneAs(seed, 1)));
+        expect(Math.min(...parts)).toBeGreaterThan(0.9);
+        expect(parts.reduce((sum, part) => sum + part, 0) / parts.length).toBeGreaterThan(0.92);
+      },
+    );
   });
 
   /** How long it was from then on until less of its calls were at storage, ms. */

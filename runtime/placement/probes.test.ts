@@ -23,6 +23,7 @@ const CHANCE = 1.5;
 function visitsOf(demand: Demand, callsPerSecond: number, { fromMs, toMs } = KNOWN) {
   const world = {
     functionsAt: () => [{ name: "f", demand, callsPerSecond }],
+    leftAt: () => ({ compute: 1, storage: 1 }),
     constantsAt: () => DEFAULT_CONSTANTS,
     capacityAt: () => ({
       computeCores: 16,

@@ -16,6 +16,7 @@ const runOf = (pinnedShare: number, { hubEvery = 0, mixingOfComputing = 0 }: Of 
   const demand = { operations: 20, rounds: 2, bytes: 1_000, cpuUs: 50 };
   const world = {
     functionsAt: () => [{ name: "f", demand, callsPerSecond: 100 }],
+    leftAt: () => ({ compute: 1, storage: 1 }),
     constantsAt: () => DEFAULT_CONSTANTS,
     capacityAt: () => ({
       computeCores: 2,

@@ -29,6 +29,8 @@ export interface World {
   /** What things really cost. */
   readonly constantsAt: (ms: number) => CostConstants;
   readonly capacityAt: (ms: number) => Omit<Capacity, "callers">;
+  /** Of a side's cores the part that others leave it, as where a machine is shared: nobody is told. 1: all of it. */
+  readonly leftAt: (ms: number) => Readonly<Record<Side, number>>;
   /** So many calls are in flight at any time, of functions in the ratio of their `callsPerSecond`; null: calls come at those rates. */
   readonly callers: number | null;
   /** One call in so many is a hub with a hundred times the work; 0: none. */
@@ -93,7 +95,7 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
     const functions = world.functionsAt(ms);
     const shares = sharesAt(world, ms, functions, state);
     const now = trafficAt(world, ms, functions, shares);
-    const key = JSON.stringify([functions, world.constantsAt(ms), world.capacityAt(ms)]);
+    const key = JSON.stringify([functions, world.constantsAt(ms), world.capacityAt(ms), world.leftAt(ms)]);
     if (known.key !== key) known = { key, shares: bestShares(world, ms, functions) };
     const best = trafficAt(world, ms, functions, known.shares);
     const tallies = functions.flatMap((one, index) =>
@@ -173,7 +175,7 @@ interface Traffic {
 /** Operational analysis (Denning and Buzen, 1978): what callers and pools allow, whichever is less. */
 function trafficAt(world: World, ms: number, functions: readonly TrueFunction[], shares: readonly number[]): Traffic {
   const loads = loadsOf(world, ms, functions, shares);
-  const capacity = world.capacityAt(ms);
+  const capacity = leftOf(world.capacityAt(ms), world.leftAt(ms));
   const { utilisation, waitUsPerSecond } = outlookOf(poolUse(loads, { ...capacity, callers: 1 }), shares);
   const busiest = Math.max(...POOLS.filter((pool) => pool !== "callers").map((pool) => utilisation[pool]));
   const unqueued = waitUsPerSecond / 1e6;
@@ -187,6 +189,17 @@ function trafficAt(world: World, ms: number, functions: readonly TrueFunction[],
   const done = rates.reduce((sum, rate) => sum + rate, 0) * (STRETCH_MS / 1e3);
   return { rates, done, inFlight: world.callers ?? unqueued * scale * queueing, queueing };
 }
+
+const leftOf = (
+  capacity: Omit<Capacity, "callers">,
+  { compute, storage }: Readonly<Record<Side, number>>,
+): Omit<Capacity, "callers"> => ({
+  ...capacity,
+  computeCores: compute * capacity.computeCores,
+  storageCores: storage * capacity.storageCores,
+  storageMachineCores: storage * capacity.storageMachineCores,
+  redisThread: storage * capacity.redisThread,
+});
 
 const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[], shares: ArrayLike<number>): Load[] =>
   functions.map(({ demand: usual, callsPerSecond }, index) => {
@@ -242,7 +255,7 @@ function bestShares(world: World, ms: number, functions: readonly TrueFunction[]
 function bestUnmixed(world: World, ms: number, functions: readonly TrueFunction[]): Float64Array {
   const none = functions.map(() => 0);
   const loads = loadsOf(world, ms, functions, none);
-  const capacity = { ...world.capacityAt(ms), callers: world.callers ?? 1e9 };
+  const capacity = { ...leftOf(world.capacityAt(ms), world.leftAt(ms)), callers: world.callers ?? 1e9 };
   if (world.callers === null) return optimalShares(poolUse(loads, capacity), none);
   // The rates are a ratio: at which of them everything is as busy as it can be is found by halving.
   let shares = new Float64Array(loads.length);
