@@ -13,8 +13,6 @@ import type { Tool } from "#test/tool.ts";
 import { openStack, type Stack } from "./stack.ts";
 
 const CALLS = 1_000;
-/** Before those of each way, so that each finds code compiled and caches warm, and not the last one alone. Chosen. */
-const WARM_UP_CALLS = 1_000;
 /** Results compared between the ways: at most one group of `batch`. */
 const COMPARED = 64;
 const WORK = ["khop", "1", String(CALLS)];
@@ -40,9 +38,9 @@ async function demo(stack: Stack): Promise<void> {
   await show(stack, "locus", "load", "wordnet");
   await show(stack, "locus", "deploy", "functions/khop.ts", "functions/hash-password.ts");
   const ways: Way[] = [];
-  console.log(`Each way begins with ${WARM_UP_CALLS} calls that do not count: the first would compile for the others.`);
+  console.log(`Each way begins with ${CALLS} calls that do not count: the first would compile for the others.`);
   for (const { name, tool, flags } of WAYS) {
-    await stack.run(tool, "khop", "1", String(WARM_UP_CALLS), ...flags);
+    await stack.run(tool, ...WORK, ...flags);
     console.log(`$ ${[tool, ...WORK, ...flags].join(" ")}`);
     ways.push({ name, summary: JSON.parse(await stack.run(tool, ...WORK, ...flags, "--json")) as Summary });
   }

@@ -26,7 +26,7 @@
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts what its callers wait for on the other, from admission
 // by the node to the answer, and the error is the median over all functions, both ways; that comes first. Beside it stands the same of the time in the sandbox alone. V8 has compiled them by then: before the first time each is called for half a second on either side. Other round trip times than loopback's come from a userland proxy, which
-// adds about 0.1 ms of its own: by default only the prediction at 0.2 and 1 ms, with --full everything at 0.2 and 1 ms, functions alone under every rule, and open loops (at 0.6 of what the best fixed shares do: a rule
+// adds about 0.1 ms of its own: by default only the prediction at 0.2 and 1 ms, with --full everything there, functions alone under every rule, and open loops (at 0.6 of what the best fixed shares do: a rule
 // that does less has its queues full, and calls refused and late), of which no ratio is made. That takes some nine hours.
 //
 // Expectation. Functions that wait for their data gain beside it, functions that compute use the core that is free. A mix of both

@@ -431,10 +431,8 @@ describe("the controller, when things change", () => {
     const leftIn = (seed: number): World["leftAt"] => {
       const random = seededRandom(seed);
       const left: Record<Side, number>[] = [];
-      const [away, part] = [
-        { compute: 0, storage: 0 },
-        { compute: 0, storage: 0 },
-      ];
+      const away = { compute: 0, storage: 0 };
+      const part = { compute: 0, storage: 0 };
       for (let [ms, spellMs] = [0, 0]; ms < DURATION_MS; ms += WINDOW_MS) {
         if (ms >= spellMs) {
           spellMs += 1_000 + 3_000 * random();

@@ -175,7 +175,7 @@ interface Traffic {
 /** Operational analysis (Denning and Buzen, 1978): what callers and pools allow, whichever is less. */
 function trafficAt(world: World, ms: number, functions: readonly TrueFunction[], shares: readonly number[]): Traffic {
   const loads = loadsOf(world, ms, functions, shares);
-  const capacity = leftOf(world.capacityAt(ms), world.leftAt(ms));
+  const capacity = leftOf(world, ms);
   const { utilisation, waitUsPerSecond } = outlookOf(poolUse(loads, { ...capacity, callers: 1 }), shares);
   const busiest = Math.max(...POOLS.filter((pool) => pool !== "callers").map((pool) => utilisation[pool]));
   const unqueued = waitUsPerSecond / 1e6;
@@ -190,16 +190,17 @@ function trafficAt(world: World, ms: number, functions: readonly TrueFunction[],
   return { rates, done, inFlight: world.callers ?? unqueued * scale * queueing, queueing };
 }
 
-const leftOf = (
-  capacity: Omit<Capacity, "callers">,
-  { compute, storage }: Readonly<Record<Side, number>>,
-): Omit<Capacity, "callers"> => ({
-  ...capacity,
-  computeCores: compute * capacity.computeCores,
-  storageCores: storage * capacity.storageCores,
-  storageMachineCores: storage * capacity.storageMachineCores,
-  redisThread: storage * capacity.redisThread,
-});
+/** What others leave of it. */
+function leftOf(world: World, ms: number): Omit<Capacity, "callers"> {
+  const [capacity, { compute, storage }] = [world.capacityAt(ms), world.leftAt(ms)];
+  return {
+    ...capacity,
+    computeCores: compute * capacity.computeCores,
+    storageCores: storage * capacity.storageCores,
+    storageMachineCores: storage * capacity.storageMachineCores,
+    redisThread: storage * capacity.redisThread,
+  };
+}
 
 const loadsOf = (world: World, ms: number, functions: readonly TrueFunction[], shares: ArrayLike<number>): Load[] =>
   functions.map(({ demand: usual, callsPerSecond }, index) => {
@@ -255,7 +256,7 @@ function bestShares(world: World, ms: number, functions: readonly TrueFunction[]
 function bestUnmixed(world: World, ms: number, functions: readonly TrueFunction[]): Float64Array {
   const none = functions.map(() => 0);
   const loads = loadsOf(world, ms, functions, none);
-  const capacity = { ...leftOf(world.capacityAt(ms), world.leftAt(ms)), callers: world.callers ?? 1e9 };
+  const capacity = { ...leftOf(world, ms), callers: world.callers ?? 1e9 };
   if (world.callers === null) return optimalShares(poolUse(loads, capacity), none);
   // The rates are a ratio: at which of them everything is as busy as it can be is found by halving.
   let shares = new Float64Array(loads.length);
