@@ -140,7 +140,7 @@ function sharesAt(
   });
   if (!overflows.includes(true)) return planned;
   const busyAt = (shares: readonly number[]): { readonly compute: number; readonly storage: number } => {
-    const use = poolUse(loadsOf(world, ms, functions, shares), { ...world.capacityAt(ms), callers: 1 });
+    const use = poolUse(loadsOf(world, ms, functions, shares), { ...leftOf(world, ms), callers: 1 });
     return outlookOf(use, shares).utilisation;
   };
   const { compute, storage } = busyAt(planned);
