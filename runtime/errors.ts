@@ -245,7 +245,7 @@ export const ERRORS = {
     14,
     "NODEUNAVAILABLE",
     "No node answers where a command line tool looks for one.",
-    "Start one with `locus node`, or say where it is with `--url` or LOCUS_URL.",
+    "Start one with `locus node` (in a clone `./build.sh up` starts one with a Redis), or say where it is with `--url` or LOCUS_URL.",
   ),
   INSTANCE_NOT_FOUND: entry(
     "caller",

@@ -203,7 +203,7 @@ const whyText = (why: Transition["why"]): string => {
     case "trying":
       return `all calls are tried at ${triedText(why)} for a moment, with which the busiest part would be ${percentText(why.busierTimes)} as busy by the model`;
     case "checking":
-      return `with all at ${triedText(why)}, calls of all functions took ${percentText(why.ratio)} of what they took before; all is as before for a moment, to see whether that is worse again`;
+      return `with all at ${triedText(why)}, calls of all functions took ${percentText(why.ratio)} of what they took before; all is as before for a moment, to see whether that is ${why.ratio > 1 ? "better" : "worse"} again`;
     case "tried": {
       if (why.ratio === null) return `${triedText(why)} was tried, and ${brokenOffText(why.brokenOff)}`;
       const took = `with all at ${triedText(why)}, calls of all functions took ${percentText(why.ratio)} of what they took otherwise`;

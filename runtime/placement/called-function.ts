@@ -6,11 +6,11 @@ import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
 import { type FunctionState, restingState } from "./function-state.ts";
-import { outlookOf } from "./optimal-shares.ts";
+import { COMFORTABLE_UTILISATION, outlookOf } from "./optimal-shares.ts";
 import { ACTIVE_MS, hasStopped } from "./pauses.ts";
 import { excessOf, mixingSeen } from "./mixing.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
-import { NONE_FIXED, poolUse, type Capacity, type Load, type Offered } from "./pool-use.ts";
+import { NONE_FIXED, poolUse, type Capacity, type Load, type Offered, type PoolUse } from "./pool-use.ts";
 import { breachesNow, isClosedAt, isTailKnown, NO_BREACHES, tailsOf, type Breaches } from "./p99-bound.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
@@ -318,6 +318,13 @@ function isFull(all: readonly CalledFunction[], capacity: Capacity): boolean {
   return outlookOf(poolUse(loads, capacity), shares).crowded;
 }
 
+/** Whether a pool has too much to do in the plan that has proved to be worse, by a model that is as wrong of it as it was. */
+function wouldCrowd(all: readonly CalledFunction[], use: PoolUse): boolean {
+  const shares = all.map(({ share, trials: { held } }) => held?.refutedShare ?? share);
+  const error = all.reduce((most, { trials: { held } }) => Math.max(most, held?.modelError ?? 1), 1);
+  return error * outlookOf(use, shares).busiest > COMFORTABLE_UTILISATION;
+}
+
 /**
  * Those that are held stay where they are, while it is about what is crowded and within their bounds: `firm`, whoever is held whatever is promised;
  * `held`, all of them, and the same list where those are all.
@@ -334,7 +341,7 @@ export function withHeld(
     all.map(({ load }) => load),
     capacity,
   );
-  if (!isCrowded(all, use, capacity)) return none;
+  if (!isCrowded(all, use, capacity, nowMs) && !wouldCrowd(all, use)) return none;
   const isFirm = (called: CalledFunction): boolean => stays(called) && isFirmAt(called.trials, nowMs);
   const firm = all.map((called) => (isFirm(called) ? still(called) : called));
   const held = all.map((called, index) => (stays(called) && !isFirm(called) ? still(called) : firm[index]!));

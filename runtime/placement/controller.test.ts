@@ -122,8 +122,8 @@ describe("the controller, under a steady load", () => {
       });
       const run = runOf(world, 20_000);
       const { moves = 0, flaps = 0 } = run.state.get("walk") ?? {};
-      expect(moves).toBeLessThanOrEqual(8);
-      expect(flaps).toBeLessThanOrEqual(2);
+      expect(moves).toBeLessThanOrEqual(4);
+      expect(flaps).toBeLessThanOrEqual(1);
       expect(regretOf(run, 2_000)).toBeLessThan(0.05);
     },
   );
@@ -186,7 +186,7 @@ describe("the controller, under a steady load", () => {
     const withSlight = { ...chains, functionsAt: (ms: number) => [...chains.functionsAt(ms), slight(ms)] };
 
     test("what a trial has done is not what a move is held against", () => {
-      const ofChain = runOf(withSlight, 10_000).transitions.filter(({ function: name }) => name === "chain");
+      const ofChain = runOf(withSlight, 60_000).transitions.filter(({ function: name }) => name === "chain");
       const moves = ofChain.slice(1).flatMap((next, at) => {
         const isFirst =
           ofChain[at]!.why.kind === "tried" && (next.why.kind === "overload" || next.why.kind === "surge");
@@ -197,10 +197,11 @@ describe("the controller, under a steady load", () => {
     });
 
     test("the corners are tried though something slight is never what it was", () => {
-      const run = runOf(withSlight, 10_000);
+      const run = runOf(withSlight, 20_000);
       expect(run.transitions.filter(({ why }) => why.kind === "shifted").length).toBeGreaterThan(10);
       expect([0, 1]).toContain(shareOf(run, "chain"));
-      expect(regretOf(run, 5_000)).toBeLessThan(0.08);
+      // All at compute does 0.06 less than all at storage: too little for a trial to show.
+      expect(regretOf(run, 5_000)).toBeLessThan(0.1);
     });
 
     test("it goes back to where such calls did best before, as soon as they come again", () => {
@@ -451,7 +452,7 @@ describe("the controller, when things change", () => {
     };
 
     test.each([0, 0.3, 1])(
-      "calls come to nine tenths and more of what they do on their better side, where splits cost %f",
+      "calls come to 0.96 and more of what they do on their better side, where splits cost %f",
       (mixing) => {
         // Beside its data it does a third more.
         const walk = called("walk", { operations: 200, rounds: 60, bytes: 20_000, cpuUs: 600 }, 1_000);
@@ -461,8 +462,8 @@ describe("the controller, when things change", () => {
           return moments.reduce((sum, { ms, done }) => sum + (ms < 3_000 ? 0 : done), 0);
         };
         const parts = [1, 2, 3, 4].map((seed) => doneAs(seed, null) / Math.max(doneAs(seed, 0), doneAs(seed, 1)));
-        expect(Math.min(...parts)).toBeGreaterThan(0.9);
-        expect(parts.reduce((sum, part) => sum + part, 0) / parts.length).toBeGreaterThan(0.92);
+        expect(Math.min(...parts)).toBeGreaterThan(0.93);
+        expect(parts.reduce((sum, part) => sum + part, 0) / parts.length).toBeGreaterThan(0.96);
       },
     );
   });
@@ -1265,7 +1266,7 @@ describe("what has proved better", () => {
       });
 
       test("and again after a trial, while it is seen whether that was better", () => {
-        const shown = { fromMs: 700, toMs: 800, ratio: 0.8 };
+        const shown = { came: "better", fromMs: 700, toMs: 800, ratio: 0.8 } as const;
         const running = { side: "storage", partner: null, startedMs: 650, fromShare: 0, shown } as const;
         const looking = { ...there, ...SOME, state: "probing", trials: { ...NO_TRIALS, running } } as const;
         expect(then(looking)).toMatchObject({ trials: { running }, ...SOME });
@@ -1327,7 +1328,7 @@ describe("what has proved better", () => {
     };
     /** At the end of its second half. */
     const looking = (nowMs: number, held: Trials["held"] = null): FunctionState =>
-      begun(nowMs - 300, 0, { fromMs: nowMs - 250, toMs: nowMs - 150, ratio: 0.5 }, held);
+      begun(nowMs - 300, 0, { came: "better", fromMs: nowMs - 250, toMs: nowMs - 150, ratio: 0.5 }, held);
     const after = (factor: number) => {
       const load = came(factor);
       return next(load, { walk: begun(load.nowMs - 150), hash: resting(0) }).state;
@@ -1338,6 +1339,7 @@ describe("what has proved better", () => {
       const state = after(QUEUED / 2);
       expect(state.get("walk")).toMatchObject({ state: "probing", share: 0, moves: 0 });
       expect(state.get("walk")!.trials.running!.shown).toEqual({
+        came: "better",
         fromMs: nowMs - 100,
         toMs: nowMs,
         ratio: expect.closeTo(0.44),
@@ -1379,7 +1381,7 @@ describe("what has proved better", () => {
       const running = { side: "compute", partner: null, startedMs: load.nowMs, fromShare: 0.5, shown: null } as const;
       const begun = resting(0, { state: "probing", trials: { ...NO_TRIALS, running } });
       const first = next(load.run(150, onOne), { walk: begun, hash: resting(0) });
-      expect(first.state.get("walk")).toMatchObject({ share: 0.5, trials: { running: { shown: { isTie: true } } } });
+      expect(first.state.get("walk")).toMatchObject({ share: 0.5, trials: { running: { shown: { came: "tie" } } } });
       const { state, transitions } = next(load.run(150, onBoth), Object.fromEntries(first.state));
       const { nowMs } = load;
       expect(state.get("walk")).toMatchObject({ state: "compute", share: 0, moved: { by: "trial", fromShare: 0.5 } });
@@ -1391,9 +1393,26 @@ describe("what has proved better", () => {
       ]);
     });
 
+    /** It did worse, and since then all is as it was before. */
+    const cameLost = () =>
+      came(3 * QUEUED).run(150, { walk: calls("compute", 10, WALK), hash: calls("compute", 10, HASH) });
+    const losing = (nowMs: number, held: Trials["held"] = null): FunctionState =>
+      begun(nowMs - 300, 0, { came: "lost", fromMs: nowMs - 250, toMs: nowMs - 150, ratio: 3 }, held);
+
+    test("and all did clearly worse, it is where it was for a moment", () => {
+      const { nowMs } = came(3 * QUEUED);
+      const state = after(3 * QUEUED);
+      expect(state.get("walk")).toMatchObject({ state: "probing", share: 0, moves: 0 });
+      expect(state.get("walk")!.trials.running!.shown).toMatchObject({
+        came: "lost",
+        fromMs: nowMs - 100,
+        toMs: nowMs,
+      });
+    });
+
     test("what was clearly worse keeps by how much the model was wrong of it", () => {
-      const load = came(3 * QUEUED);
-      const { state, transitions } = next(load, { walk: begun(load.nowMs - 150), hash: resting(0) });
+      const load = cameLost();
+      const { state, transitions } = next(load, { walk: losing(load.nowMs), hash: resting(0) });
       const { why } = transitions.find((one) => one.function === "walk")!;
       const ratio = why.kind === "tried" ? why.ratio! : Number.NaN;
       expect(ratio).toBeGreaterThan(1.2);
@@ -1422,8 +1441,8 @@ describe("what has proved better", () => {
     };
 
     test("all that were held before are held as they were if it has shown nothing, however long calls took in it", () => {
-      const load = came(2 * QUEUED);
-      const { nowMs, state } = afterHeld(load, (held) => begun(load.nowMs - 150, 1, null, held));
+      const load = cameLost();
+      const { nowMs, state } = afterHeld(load, (held) => losing(load.nowMs, held));
       expect(state.get("walk")).toMatchObject({ state: "compute", share: 0 });
       const held = { sinceMs: nowMs + 200, untilMs: nowMs + 2_000 };
       expect(state.get("walk")!.trials.held).toMatchObject({ ...held, refutedShare: 0 });

@@ -41,7 +41,7 @@ import type { Situation } from "./situation.ts";
 import { inFlightLately, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
 import { heldAlong, heldOn, isOtherShare, isProved, refutationOf } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
-import { tookUs, trialCostMs, trialsAfter, verdictOf, type Better, type Verdict } from "./trial-verdict.ts";
+import { tookUs, trialCostMs, trialsAfter, verdictOf, type FirstHalf, type Verdict } from "./trial-verdict.ts";
 import { patienceOf, type Refutation } from "./trials.ts";
 import { areSlight, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
@@ -272,7 +272,7 @@ function withoutRefuted(all: readonly CalledFunction[], choices: Choices, capaci
     refuted.add(called);
     error = Math.max(error, refutation.modelError);
   });
-  if (refuted.size === 0 || !isCrowded(all, choices.use, capacity)) return choices;
+  if (refuted.size === 0 || !isCrowded(all, choices.use, capacity, nowMs)) return choices;
   const left = all.map((called) => (refuted.has(called) ? still(called) : called));
   const without = worthwhileShares(left, capacity);
   if (isFarBetter(choices.best, without.best, error)) return choices;
@@ -357,7 +357,7 @@ function judgeTrial(
 ): void {
   const verdict = verdictOf(tried, all, heardMs);
   if (verdict === null) return;
-  if (verdict.came === "better") {
+  if ("fromMs" in verdict) {
     for (const called of tried) draft.apply(called, trialShown(called, verdict, nowMs));
     return;
   }
@@ -461,12 +461,11 @@ const trialBegun = (now: FunctionState, { side, partner, busierTimes, isCalm }: 
   why: { kind: "trying", side, partner, busierTimes },
 });
 
-/** All goes on as before it for a moment, and then it is known whether that is worse again. */
-function trialShown({ before }: CalledFunction, { ratio, fromMs: sinceMs, isTie }: Better, nowMs: number): Change {
+/** All goes on as before it for a moment, and then it is known whether that is worse again, or better. */
+function trialShown({ before }: CalledFunction, { came, ratio, fromMs: sinceMs }: FirstHalf, nowMs: number): Change {
   // Where steps are rare it has lasted for longer than its second half can look back.
   const fromMs = Math.max(sinceMs, nowMs - TRIAL_MS_MAX);
-  const shown = { fromMs, toMs: nowMs, ratio, ...(isTie && { isTie }) };
-  const running = { ...before.trials.running!, shown };
+  const running = { ...before.trials.running!, shown: { came, fromMs, toMs: nowMs, ratio } };
   const { side, partner, fromShare: share } = running;
   return {
     to: { ...before, share, trials: { ...before.trials, running } },

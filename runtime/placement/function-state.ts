@@ -64,7 +64,7 @@ export type Why =
   | { readonly kind: "probed"; readonly side: Side; readonly takesUs: number }
   /** All calls run on a side, to see; `partner`: another function's run on the other side meanwhile. By the model the busiest pool is so many times as busy then. */
   | { readonly kind: "trying"; readonly side: Side; readonly partner: string | null; readonly busierTimes: number }
-  /** That did better, what all calls took to what they took before; now all is as before for a moment, to see whether that does worse again. */
+  /** That did better, or clearly worse, what all calls took to what they took before; now all is as before for a moment, to see whether that does worse again, or better. */
   | { readonly kind: "checking"; readonly side: Side; readonly partner: string | null; readonly ratio: number }
   /** That is over: what all calls took, to what they took before and after; null: nothing tells, since it was broken off, if it was. */
   | {

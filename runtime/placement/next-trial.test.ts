@@ -22,9 +22,11 @@ const next = (all: readonly Tried[], nowMs: number, capacity = ONE_CORE_EACH) =>
 
 describe("what is tried next", () => {
   const both = () => Load.warm().run(500, { a: atCompute, b: atStorage });
+  /** That wait for nobody: what `loadOf(…, 100)` takes alone. */
+  const unqueued = { elapsedUs: 100 } as const;
 
   test("nothing, where there is room and nobody waits", () => {
-    const load = both();
+    const load = Load.warm().run(500, { a: { ...atCompute, ...unqueued } });
     expect(next([load.tried("a", 0, { load: loadOf(400, 100) })], load.nowMs)).toEqual([]);
   });
 
@@ -44,13 +46,13 @@ describe("what is tried next", () => {
     ["nothing", "would be full", { latencyUs: 70, storageUs: 2_000 }, 0.4, 40, []],
     ["nothing", "promises much to calls that are too few to tell", { latencyUs: 70 }, 0.4, 3, []],
   ])("%s, where there is room and the other side %s", (_tried, _other, there, error, count, expected) => {
-    const load = Load.warm().run(500, { a: { ...atCompute, count } });
+    const load = Load.warm().run(500, { a: { ...atCompute, ...unqueued, count } });
     const one = load.tried("a", 0, { load: loadOf(400, 100, 0, there), error });
     expect(next([one], load.nowMs)).toEqual(expected);
   });
 
   test("two do not change places where there is room", () => {
-    const load = both();
+    const load = Load.warm().run(500, { a: { ...atCompute, ...unqueued }, b: { ...atStorage, ...unqueued } });
     const a = load.tried("a", 0, { load: loadOf(400, 100, 0, { latencyUs: 70 }), error: 0.4 });
     const b = load.tried("b", 1, { load: loadOf(400, 100), error: 0.4 });
     expect(next([a, b], load.nowMs)).toEqual([["a", "storage", null]]);
@@ -116,6 +118,25 @@ describe("what is tried next", () => {
     const waits = load.tried("a", 0, { load: loadOf(400, 100, 300) });
     expect(next([waits], load.nowMs)).toEqual([["a", "storage", null]]);
     expect(next([waits], load.nowMs, { ...ONE_CORE_EACH, callers: 2 })).toEqual([]);
+  });
+
+  test("something, where calls were seen to wait longer than they take alone, though the model has nobody wait", () => {
+    const triedWith = (elapsedUs: number, callers = 16) => {
+      const load = Load.warm().run(500, { a: { ...atCompute, elapsedUs } });
+      return next([load.tried("a", 0, { load: loadOf(400, 100) })], load.nowMs, { ...ONE_CORE_EACH, callers });
+    };
+    expect([triedWith(190), triedWith(210), triedWith(210, 3)]).toEqual([[], [["a", "storage", null]], []]);
+  });
+
+  test("nothing that the model has far busier, and less of that where it sees the crowd", () => {
+    // It waits for nobody by the model, or for half a core; at storage it is so many times as busy.
+    const isTried = (callsPerSecond: number, times: number): boolean => {
+      const load = both();
+      const taking = { load: loadOf(callsPerSecond, 1_000, 0, { storageUs: times * 1_000 }) };
+      return next([load.tried("a", 0, taking)], load.nowMs).length > 0;
+    };
+    expect([isTried(900, 1.3), isTried(900, 1.5)]).toEqual([true, false]);
+    expect([isTried(100, 1.5), isTried(100, 1.9), isTried(100, 2.1)]).toEqual([true, true, false]);
   });
 
   test("two functions that change places, before one that joins the other", () => {

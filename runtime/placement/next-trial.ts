@@ -87,8 +87,8 @@ export function nextTrial(
   const begunMs = heardMs - WARMING_MS - patienceOf(all, nowMs) * BEFORE_MS;
   const weighty = weightyOf(all, nowMs).filter((index) => isCalledSince(all[index]!, begunMs, heardMs));
   if (weighty.length === 0) return [];
-  const { busiest } = outlookOf(use, shares);
-  const isFull = isCrowded(all, use, capacity);
+  const { busiest, crowded: isCrowdModelled } = outlookOf(use, shares);
+  const isFull = isCrowded(all, use, capacity, heardMs);
   const callsIn = (fromMs: number, toMs: number): number => heardOf(all, fromMs, toMs).calls;
   const isKnown = callsIn(begunMs, begunMs + PIECE_MS) > 0 && callsIn(heardMs - PIECE_MS, heardMs) > 0;
   // As many as could come in the longest trial; and where nothing is crowded, if they took twice as long.
@@ -106,7 +106,7 @@ export function nextTrial(
     const outlook = outlookOf(use, then);
     const busier = outlook.busiest / busiest;
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
-    if (isFull ? busier >= (didSoOnce ? BUSIER_ONCE_MAX : BUSIER_MAX) : outlook.crowded) continue;
+    if (isFull ? busier >= (didSoOnce || !isCrowdModelled ? BUSIER_ONCE_MAX : BUSIER_MAX) : outlook.crowded) continue;
     const rank = { tiedMs: tiedMs(steps, all), busier: didSoOnce ? -steps.length : busier };
     if (comesBefore(rank, least))
       [least, chosen] = [rank, steps.map((step) => ({ ...step, busierTimes: busier, ...calm }))];
@@ -146,24 +146,32 @@ const aloneUsOf = ({ aloneUs }: Cost): number => aloneUs;
 
 /** On the mean of those that were heard of lately, beyond what the model has a call take that is alone; what failed is no call here. */
 function queuedMs(all: readonly Tried[], heardMs: number): number {
-  let [calls, beyondUs] = [0, 0];
+  const { calls, beyondUs } = heardLately(all, heardMs);
+  return beyondUs / 1e3 / Math.max(1, calls);
+}
+
+function heardLately(all: readonly Tried[], heardMs: number) {
+  let [calls, beyondUs, elapsedUs] = [0, 0, 0];
   for (const { profile, load, share } of all) {
     const heard = profile.byTime.between(heardMs - BEFORE_MS, heardMs);
     const part = heard.calls / Math.max(1, heard.calls + heard.untold);
     calls += heard.calls;
+    elapsedUs += part * heard.elapsedUs;
     beyondUs += part * heard.elapsedUs - heard.calls * atShare(load.costs, share, aloneUsOf);
   }
-  return beyondUs / 1e3 / Math.max(1, calls);
+  return { calls, beyondUs, elapsedUs };
 }
 
 /**
  * Whether a pool is too busy: as the model has it, or since calls mostly wait for each other, though there are no more of them than cores could
  * serve by what the model knows.
  */
-export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacity): boolean {
+export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacity, heardMs: number): boolean {
   const shares = all.map(({ share }) => share);
   if (outlookOf(use, shares).crowded) return true;
   if (!areCallersMany(capacity)) return false;
+  const { beyondUs, elapsedUs } = heardLately(all, heardMs);
+  if (beyondUs > CROWD_PART * elapsedUs) return true;
   let [waitsUs, takesUs] = [0, 0];
   for (const { load, share } of all) {
     for (const side of ["compute", "storage"] as const) {

@@ -23,7 +23,7 @@ describe("what came of a trial", () => {
     expect(cameOf(150, 0.5)).toBe("better");
     expect(cameOf(150, 1)).toBe("dropped");
     expect(cameOf(75, 2)).toBeNull();
-    expect(cameOf(100, 2)).toBe("worse");
+    expect(cameOf(100, 2)).toBe("lost");
   });
 
   test("is nothing where callers ask for the other side, however long their calls take", () => {
@@ -47,13 +47,13 @@ describe("what came of a trial", () => {
     expect(cameAfter(150, 150)).toEqual({ came: "better", ratio: 0.5, fromMs: 699 });
     // It never gets there: what counts is the end of the longest trial.
     expect(cameAfter(425, 0)).toBeNull();
-    expect(cameAfter(500, 0)).toEqual({ came: "worse", ratio: 1.5 });
+    expect(cameAfter(500, 0)).toEqual({ came: "lost", ratio: 1.5, fromMs: 899 });
     // No compiler makes that good.
     expect(cameAfter(100, 0, 12_000)).toBeNull();
-    expect(cameAfter(150, 0, 12_000)).toEqual({ came: "worse", ratio: 3 });
+    expect(cameAfter(150, 0, 12_000)).toEqual({ came: "lost", ratio: 3, fromMs: 550 });
     // It may be good for more of what a single caller waits for.
     expect(cameAfter(150, 0, 12_000, { isCalm: true })).toBeNull();
-    expect(cameAfter(150, 0, 24_000, { isCalm: true })).toEqual({ came: "worse", ratio: 6 });
+    expect(cameAfter(150, 0, 24_000, { isCalm: true })).toEqual({ came: "lost", ratio: 6, fromMs: 550 });
   });
 
   test("that was begun where nothing is crowded holds nothing and refutes nothing in a crowd, and is made again later and later", () => {
@@ -117,7 +117,7 @@ describe("what came of a trial", () => {
       return verdictOf([tried], [tried], load.nowMs);
     };
     expect(cameWith(0)).toMatchObject({ came: "better", ratio: 0.75 });
-    expect(cameWith(40)).toEqual({ came: "worse", ratio: 1.5 });
+    expect(cameWith(40)).toEqual({ came: "lost", ratio: 1.5, fromMs: 550 });
   });
 
   test("is nothing where callers have gone, though what is left takes less", () => {
@@ -142,7 +142,7 @@ describe("what came of a trial", () => {
       const tried = load.tried("a", 1, { trials: running("storage", 500) });
       return verdictOf([tried], [tried], load.nowMs)?.came;
     };
-    expect([cameWith(20_000), cameWith(100_000)]).toEqual(["void", "worse"]);
+    expect([cameWith(20_000), cameWith(100_000)]).toEqual(["void", "lost"]);
     // As many have waited, and many more came and went behind them.
     expect(cameWith(100_000, 100)).not.toBe("void");
   });
@@ -183,7 +183,7 @@ describe("what did better in a trial", () => {
     before = Load.warm().run(500, { a: atCompute }),
   ) => {
     const load = before.run(150, { a: { ...atStorage, count: 53, elapsedUs: 3_000 } }).run(ms, calls);
-    const shown = { fromMs: load.nowMs - ms - 100, toMs: load.nowMs - ms, ratio: 0.75 };
+    const shown = { came: "better", fromMs: load.nowMs - ms - 100, toMs: load.nowMs - ms, ratio: 0.75 } as const;
     const begun = { ...running("storage", load.nowMs - ms - 150).running!, shown };
     const tried = load.tried("a", 0, { trials: { ...NO_TRIALS, running: begun } });
     return { load, tried, verdict: verdictOf([tried], [tried], load.nowMs) };
@@ -250,8 +250,8 @@ describe("what did better in a trial", () => {
       };
       play(trialMs, 0, trial);
       const better = cameFor(0, begun, null);
-      if (better?.came !== "better") return better?.came ?? null;
-      const shown = { ...better, fromMs: better.fromMs, toMs: load.nowMs };
+      if (better === null || !("fromMs" in better)) return better?.came ?? null;
+      const shown = { ...better, toMs: load.nowMs };
       play(150, fromShare, back);
       return cameFor(fromShare, begun, shown)?.came ?? null;
     };
@@ -374,6 +374,66 @@ describe("what did better in a trial", () => {
   });
 });
 
+describe("what did clearly worse in a trial", () => {
+  const FEW = 1;
+  const LOST = { came: "lost", ratio: 2 } as const;
+  /** `a` was at storage from 500 to 600 ms, where its calls took twice as long, and has been back since. */
+  const since = (
+    ms: number,
+    calls: Readonly<Record<string, Calls>>,
+    { before = Load.warm().run(500, { a: atCompute }), sinceMs = 0 } = {},
+  ) => {
+    const startedMs = before.nowMs;
+    const load = before.run(100, { a: { ...atStorage, count: 20, elapsedUs: 8_000 } }).run(ms, calls);
+    const shown = { ...LOST, fromMs: startedMs + 50, toMs: startedMs + 100 };
+    const begun = { ...running("storage", startedMs).running!, shown };
+    const tried = load.tried("a", 0, { trials: { ...NO_TRIALS, running: begun } });
+    const all = load.profiles.get("b") === undefined ? [tried] : [tried, load.tried("b", 0, { sinceMs })];
+    return { load, tried, verdict: verdictOf([tried], all, load.nowMs) };
+  };
+  const back = (times: number, count = 40 / times) => ({
+    a: { ...atCompute, count: Math.round(count), elapsedUs: 4_000 * times },
+  });
+
+  test("is worse if calls take less again after it, as far as they did in both", () => {
+    expect(since(125, back(1)).verdict).toBeNull();
+    expect(since(150, back(1)).verdict).toEqual({ came: "worse", ratio: 2 });
+    expect(since(150, back(0.5)).verdict).toEqual({ came: "worse", ratio: 2 });
+    expect(since(150, back(1.25)).verdict).toEqual({ came: "worse", ratio: expect.closeTo(1.6) });
+  });
+
+  test("is dropped if they take as long after it: cores were slow for a moment", () => {
+    expect(since(150, back(2)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(1) });
+    expect(since(150, back(2.5)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(0.8) });
+  });
+
+  test("is worse if they take as long after it and more end: those that had come wait in a queue", () => {
+    expect(since(150, back(2, 40)).verdict).toEqual({ came: "worse", ratio: 2 });
+  });
+
+  test("is worse unless what comes after it tells", () => {
+    const worse = { came: "worse", ratio: 2 };
+    const ofTrial = { a: { ...atStorage, count: 20, elapsedUs: 8_000 } };
+    expect(since(475, ofTrial).verdict, "they may still be on their way").toBeNull();
+    expect(since(500, ofTrial).verdict, "they never came back").toEqual(worse);
+    const few = { a: { ...atCompute, count: FEW, elapsedUs: 8_000 } };
+    expect(since(475, few).verdict).toBeNull();
+    expect(since(500, few).verdict, "too few").toEqual(worse);
+    expect(since(150, {}).verdict, "nobody calls any more").toEqual(worse);
+    expect(since(150, { ...back(2), b: atCompute }).verdict, "others have come").toEqual(worse);
+    const beside = Load.warm().run(500, { a: atCompute, b: atCompute });
+    const changed = since(150, { ...back(2), b: atCompute }, { before: beside, sinceMs: 500 });
+    expect(changed.verdict, "others have become others").toEqual(worse);
+  });
+
+  test("has ended when all was as before again", () => {
+    const { load, tried } = since(150, back(1));
+    const after = trialsAfter(tried, { came: "worse", ratio: 2 }, load.nowMs);
+    expect(after.endedMs).toBe(600);
+    expect(after.backOffs.get("storage")!.untilMs).toBeGreaterThan(load.nowMs + 4_000);
+  });
+});
+
 describe("whoever comes, goes or changes", () => {
   const running = { side: "storage", partner: null, startedMs: 500, fromShare: 0, shown: null } as const;
   const verdict = (calls: Readonly<Record<string, Calls>>, others: Partial<Tried> = {}) => {
@@ -402,7 +462,7 @@ describe("whoever comes, goes or changes", () => {
 
   test("is not who calls and is refused: what a trial does to others counts", () => {
     const refused = { ...atCompute, count: 0, failing: 20 };
-    expect(verdict({ b: refused })).toMatchObject({ came: "worse" });
+    expect(verdict({ b: refused })).toMatchObject({ came: "lost" });
   });
 });
 
@@ -542,7 +602,8 @@ describe("after a trial", () => {
       expect.closeTo(60),
       0,
     ]);
-    expect(costOf("worse", 1.4, "storage", null, { fromMs: 550, toMs: 600, ratio: 0.9 })).toBeCloseTo(0.4 * 100);
+    const shown = { came: "lost", fromMs: 550, toMs: 600, ratio: 1.4 } as const;
+    expect(costOf("worse", 1.4, "storage", null, shown)).toBeCloseTo(0.4 * 100);
   });
 
   test("what was so many times worse than what is clearly so is tried as much later, but on a side that was cold", () => {

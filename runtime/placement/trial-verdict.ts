@@ -1,5 +1,5 @@
 // What came of a trial, and what is left of it when it is over: it stays so if all that is called took less time then than before it, and than
-// after it. What calls take changes by itself, and for as long as a trial lasts a chance looks like a gain; of two chances in a row there are few, and what becomes
+// after it. What calls take changes by itself, and for as long as a trial lasts a chance looks like a gain, or a loss; of two chances in a row there are few, and what becomes
 // less or more by and by is no gain on one of the two sides (as in reversal designs, A–B–A).
 
 import { clamp } from "#runtime/clamp.ts";
@@ -78,19 +78,24 @@ export interface Verdict {
   readonly ratio: number | null;
 }
 
-/** It did better than what was before it, and is held against what is after it. */
-export interface Better {
-  readonly came: "better";
-  readonly ratio: number;
-  /** Since when, but for what was under way or cold. */
-  readonly fromMs: number;
-  /** Not clearly. */
-  readonly isTie?: true;
-}
+/** What it came to beside what was before it; it is held against what is after it. `fromMs`: since when, but for what was under way or cold. */
+export type FirstHalf = Pick<Shown, "came" | "ratio" | "fromMs">;
 
 /** null: it goes on. `tried`: who take part; `all`: that are called. */
-export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs: number): Verdict | Better | null {
+export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs: number): Verdict | FirstHalf | null {
   const { startedMs = nowMs, shown = null } = tried[0]?.trials.running ?? {};
+  const verdict = toldOf(tried, all, { startedMs, shown }, nowMs);
+  // What looked clearly worse is so unless what came after it contradicts that.
+  const isUntold = verdict?.came === "void" || verdict?.came === "gone";
+  return shown?.came === "lost" && isUntold ? { came: "worse", ratio: shown.ratio } : verdict;
+}
+
+function toldOf(
+  tried: readonly Tried[],
+  all: readonly Tried[],
+  { startedMs, shown }: Pick<Running, "startedMs" | "shown">,
+  nowMs: number,
+): Verdict | FirstHalf | null {
   if (tried.some((one) => mayHaveStopped(one, nowMs) && hasStopped(one.profile, nowMs))) return GONE;
   if (!isWhole(tried)) return VOID;
   const others = all.filter(({ sinceMs }) => sinceMs >= startedMs);
@@ -119,7 +124,7 @@ function whileTried(
   all: readonly Tried[],
   startedMs: number,
   nowMs: number,
-): Verdict | Better | null {
+): Verdict | FirstHalf | null {
   const passedMs = nowMs - startedMs;
   const patience = patienceOf(tried, nowMs);
   const measureMs = patience * MEASURE_MS;
@@ -137,7 +142,7 @@ function whileTried(
   if (measuredMs < measureMs / 2) {
     const soFar = compare(cold);
     const loss = tried.some(isCalm) ? LOSS_COLD_CALM : patience * LOSS_COLD;
-    return isClearly(soFar, loss) ? { came: "worse", ratio: soFar.ratio } : null;
+    return isClearly(soFar, loss) ? { came: "lost", ratio: soFar.ratio, fromMs: cold.settledMs } : null;
   }
   const comparison = compare(change);
   if (comparison.calls < CALLS_MIN) {
@@ -150,7 +155,7 @@ function whileTried(
   }
   const { ratio, slowdown, noise } = comparison;
   // Those that began before are not over yet; or their callers ask for a side, and nothing is tried.
-  if (isClearly(comparison, patience * LOSS_CLEAR)) return { came: "worse", ratio };
+  if (isClearly(comparison, patience * LOSS_CLEAR)) return { came: "lost", ratio, fromMs: change.settledMs };
   if (strayed > STRAYED_MAX) return isOver ? VOID : null;
   if (measuredMs < measureMs) return null;
   const gainMin = patience * GAIN_MIN;
@@ -159,7 +164,7 @@ function whileTried(
   const areFewer = slowdown > otherRate(noise);
   const better = { came: "better", ratio, fromMs: change.settledMs } as const;
   if (ratio <= 1 - Math.max(gainMin, noises * noise)) return areFewer ? VOID : better;
-  if (ratio <= 1 && !areFewer && isSimpler(tried, all, nowMs)) return { ...better, isTie: true };
+  if (ratio <= 1 && !areFewer && isSimpler(tried, all, nowMs)) return { ...better, came: "tie" };
   return isOver || ratio > 1 - gainMin ? { came: "dropped", ratio } : null;
 }
 
@@ -176,7 +181,9 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
     strayedPart(profile.byTime.between(change.settledMs, nowMs), share) <= STRAYED_MAX;
   if (!tried.every(isBack)) return isOver ? VOID : null;
   if (isOtherLoad(all, isTried, change, nowMs)) return VOID;
-  const { calls, ratio, slowdown, noise } = compared(all, change, nowMs) ?? NOTHING;
+  const comparison = compared(all, change, nowMs) ?? NOTHING;
+  if (shown.came === "lost") return afterLoss(shown.ratio, comparison, isOver);
+  const { calls, ratio, slowdown, noise } = comparison;
   if (calls < CALLS_MIN) {
     if (!isOver) return null;
     // Where each takes as much longer so few are what it is without; else callers have gone.
@@ -191,15 +198,22 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   // What becomes less or more by and by does so in both; and where calls differ much it takes both to tell.
   const mean = Math.sqrt(shown.ratio / ratio);
   // The first half of a tie was not clear by itself: of what both come to the noise is about that of one, as a part of what calls take.
-  const error = shown.isTie === true ? GAIN_NOISES * (noise / ratio) : noise;
+  const error = shown.came === "tie" ? GAIN_NOISES * (noise / ratio) : noise;
   const isGain = isBetter && shown.ratio <= 1 - gainMin;
   if (isGain && mean <= 1 - Math.max(gainMin, error)) return { came: "kept", ratio: mean };
   // It may yet be told: what goes on is the plan as it was.
-  if (isBetter && !isOver && shown.isTie !== true) return null;
+  if (isBetter && !isOver && shown.came !== "tie") return null;
   // Fewer end as each takes longer, and no fewer.
   const areAsMany = Math.max(slowdown / ratio, 1 / slowdown) <= otherRate(noise);
   if (ratio >= 1 && areAsMany && isSimpler(tried, all, nowMs)) return { came: "as-good", ratio: mean };
   return { came: "dropped", ratio: mean };
+}
+
+/** Where cores were slow for a moment calls take as long since, and as few end; where those that had come are still in a queue calls take as long, and more end. */
+function afterLoss(lost: number, { calls, ratio, slowdown }: Comparison, isOver: boolean): Verdict | null {
+  if (calls < CALLS_MIN) return isOver ? VOID : null;
+  const least = Math.min(lost, Math.max(1 / ratio, 1 / slowdown));
+  return { came: least > 1 + LOSS_CLEAR ? "worse" : "dropped", ratio: least };
 }
 
 /**
@@ -245,7 +259,9 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
   const { running, holdMs: heldMs, backOffs } = trials;
   if (running === null) return trials;
   const { side, partner, startedMs, fromShare: refutedShare } = running;
-  const over: Trials = { ...trials, running: null, endedMs: nowMs };
+  // Whoever rests after it rests while it is held against what is after it.
+  const endedMs = running.shown?.came === "lost" ? running.shown.toMs : nowMs;
+  const over: Trials = { ...trials, running: null, endedMs };
   const promised = {
     // Calls that are under way tell nothing of it yet.
     sinceMs: nowMs + STEADY_MS,

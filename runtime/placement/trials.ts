@@ -35,13 +35,13 @@ export interface Refuted {
   readonly fruitless: number;
 }
 
-/** A time in which a plan did better than the one before it, and what all calls took then, to what they took before. */
+/** A time in which a plan was tried, and what all calls took then, to what they took before. */
 export interface Shown {
+  /** Beside what was before it. `tie`: it did as well, and is the simpler plan; `lost`: clearly worse. */
+  readonly came: "better" | "tie" | "lost";
   readonly fromMs: number;
   readonly toMs: number;
   readonly ratio: number;
-  /** Not clearly. */
-  readonly isTie?: true;
 }
 
 /** A trial that is running. */
@@ -53,7 +53,7 @@ export interface Running {
   readonly fromShare: number;
   /** Nothing was crowded when it began: what comes of it says nothing of a crowd. */
   readonly isCalm?: true;
-  /** In this time it looked better, by so much; since then all is as before, to see whether that does worse again. null: it is still tried. */
+  /** In this time it looked so; since then all is as before, to see whether that changes again. null: it is still tried. */
   readonly shown: Shown | null;
 }
 
