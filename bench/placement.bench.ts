@@ -10,8 +10,9 @@
 //
 // What a row knows when its measuring starts: what it has learnt under its own load and rule. Each has functions of its own, deployed under names that
 // nobody has called, so that what was learnt of the same code in other rows, or by the sweep, helps nobody; locus' row comes first in the first turn
-// besides. They live from the row's first measurement to its last: it is functions in use that are compared, as they are for all but their first seconds.
-// The rows of a function, or of a mix, take turns until they are done, then come those of the next. Before its first measurement a row has a
+// besides. They live for four turns, then the row has others: it is functions in use that are compared, as they are for all but their first seconds, and where a rule ends up
+// with them, which may be another plan each time, is seen as often as the row has lives.
+// The rows of a function, or of a mix, take turns until they are done, then come those of the next. Before the first measurement of a life a row has a
 // lead-in of 2 s or 2.5 s, in which code is compiled wherever its rule sends it; what it came to from 0.8 to 1.3 s stands beside it (earlyPerSecond), and
 // bench shift asks how fast a change is followed. Before each other measurement callers are back for a quarter of a second, after pauses of 2 s, or 7 s with
 // a mix; a storage side keeps as many isolates as it can, so that those of other rows close none. Of its machine a node knows all that it has measured.

@@ -8,7 +8,7 @@ import type { Shares } from "./best-shares.ts";
 import type { Phase } from "./load.ts";
 import { findBestShares, fixed, measure, partOf, tryShares, weighedParts } from "./measure.ts";
 import type { Mix } from "./mixes.ts";
-import { partsUnder, ruleUnder, type NewNames } from "./new-names.ts";
+import { Lives, partsUnder, ruleUnder } from "./new-names.ts";
 import { errorOf, type Prediction } from "./prediction.ts";
 import type { RuleName } from "./rule-names.ts";
 import type { Part } from "./schedule.ts";
@@ -24,7 +24,7 @@ export interface Times {
 }
 
 interface Stretch {
-  /** Before a row's first measurement, under the same load and rule: code is compiled, and whoever learns does it now. */
+  /** Before the first measurement of a life, under the same load and rule: code is compiled, and whoever learns does it now. */
   readonly leadInMs: number;
   /** Before each other one: callers have been away since. */
   readonly againMs: number;
@@ -63,6 +63,8 @@ export const predictedDetail = (name: string, toSide: Side): string => `${name} 
 const WARM_UP_PARTS = 5;
 /** Of each function a prediction asks both. */
 const SIDES_PREDICTED = 2;
+/** Turns of a row before its functions are new ones again. Chosen: as many as all have at least, so that a first life is whole. */
+const LIFE_TURNS = 4;
 /** Load of the open loop, as a share of what the oracle's shares do: busy, and not so busy that queues decide. */
 const OPEN_LOAD = 0.6;
 
@@ -216,7 +218,7 @@ function ruleOf(title: RuleTitle, functions: readonly string[], oracle: Shares, 
   return { kind: title };
 }
 
-/** Its functions live, and are known by what they did, from its first measurement to its last. */
+/** Its functions live, and are known by what they did, for some turns. */
 function peerOf(
   { stack, suffix }: Bench,
   { of, title, more = "" }: { readonly of: string; readonly title: RuleTitle; readonly more?: string },
@@ -228,7 +230,11 @@ function peerOf(
   { leadInMs, againMs, budgetMs }: Stretch,
 ): Peer {
   const name = `${rowName(of, title, suffix)}${more}`;
-  let names: NewNames | null = null;
+  const lives = new Lives(
+    stack,
+    parts.map((part) => part.function),
+    LIFE_TURNS,
+  );
   let earlyPerSecond: number | null = null;
   const [earlyFromMs, earlyUntilMs] = EARLY_MS;
   return {
@@ -237,14 +243,13 @@ function peerOf(
     unit: "calls/s",
     turnMs: { first: leadInMs + budgetMs, again: againMs + budgetMs },
     async run(): Promise<Measure> {
-      const isFirst = names === null;
-      const mine = (names ??= await stack.giveNewNames(parts.map((part) => part.function)));
-      const load = { parts: partsUnder(mine, parts), arrivals, rule: ruleUnder(mine, rule), memory: name };
-      const early = isFirst && leadInMs >= earlyUntilMs ? { earlyFromMs, earlyUntilMs } : null;
-      const work = () => measure(stack, { ...load, leadInMs: isFirst ? leadInMs : againMs, budgetMs, early });
+      const { names, isNew } = await lives.next();
+      const load = { parts: partsUnder(names, parts), arrivals, rule: ruleUnder(names, rule), memory: name };
+      const early = isNew && leadInMs >= earlyUntilMs ? { earlyFromMs, earlyUntilMs } : null;
+      const work = () => measure(stack, { ...load, leadInMs: isNew ? leadInMs : againMs, budgetMs, early });
       const { answer, cpuUs } = await watchCpu(stack.processes(), work);
       const { perSecond, p50Us, p99Us, storageShare, probeShare, failed, calls, again } = answer;
-      earlyPerSecond ??= answer.earlyPerSecond;
+      earlyPerSecond = answer.earlyPerSecond ?? earlyPerSecond;
       const details = {
         storageShare,
         probeShare,
@@ -256,9 +261,6 @@ function peerOf(
       };
       return { value: perSecond, p50Us, p99Us, details };
     },
-    async end() {
-      if (names !== null) await stack.giveUpNames(names);
-      names = null;
-    },
+    end: () => lives.end(),
   };
 }

@@ -1,4 +1,5 @@
-// A load under other names than its functions have: what was learnt of these, by whatever calls, nobody knows of those.
+// A load under other names than its functions have: what was learnt of these, by whatever calls, nobody knows of those. And under others again
+// after some turns: where locus, or another rule, has a load is found out anew, and one that was unlucky once is so for these turns alone.
 
 import type { Shares } from "./best-shares.ts";
 import type { RuleName } from "./rule-names.ts";
@@ -6,6 +7,44 @@ import type { Part } from "./schedule.ts";
 
 /** By the name that a function has. */
 export type NewNames = ReadonlyMap<string, string>;
+
+/** Who has them. */
+export interface NameGiver {
+  /** Deploys functions that are deployed under names that nobody has ever called; they have them until these are given up. */
+  giveNewNames(functions: readonly string[]): Promise<NewNames>;
+  giveUpNames(names: NewNames): Promise<void>;
+}
+
+/** Some functions' lives, one after the other: new names for so many turns each. */
+export class Lives {
+  readonly #giver: NameGiver;
+  readonly #functions: readonly string[];
+  readonly #turnsEach: number;
+  #names: NewNames | null = null;
+  #turnsLeft = 0;
+
+  constructor(giver: NameGiver, functions: readonly string[], turnsEach: number) {
+    this.#giver = giver;
+    this.#functions = functions;
+    this.#turnsEach = turnsEach;
+  }
+
+  /** Of the next turn. */
+  async next(): Promise<{ readonly names: NewNames; readonly isNew: boolean }> {
+    if (this.#turnsLeft === 0) await this.end();
+    const isNew = this.#names === null;
+    this.#names ??= await this.#giver.giveNewNames(this.#functions);
+    this.#turnsLeft = (isNew ? this.#turnsEach : this.#turnsLeft) - 1;
+    return { names: this.#names, isNew };
+  }
+
+  async end(): Promise<void> {
+    if (this.#names === null) return;
+    const names = this.#names;
+    this.#names = null;
+    await this.#giver.giveUpNames(names);
+  }
+}
 
 const newNameOf = (names: NewNames, name: string): string => {
   const newName = names.get(name);

@@ -12,7 +12,7 @@ import { descendantsOf } from "../harness/processes.ts";
 import { loadSocialGraph } from "../khop/social-graph.ts";
 import { startDelayProxy } from "./delay-proxy.ts";
 import type { LoadProcessRequest } from "./main-load.ts";
-import type { NewNames } from "./new-names.ts";
+import type { NameGiver, NewNames } from "./new-names.ts";
 import { bundleOf, passwordCalls, type Workload } from "./suite.ts";
 
 const PROGRAM = join(import.meta.dirname, "main-load.ts");
@@ -21,7 +21,7 @@ const ISOLATES_MAX = 63;
 
 type StackPart = "redis" | "storageHost" | "load" | "computeHost";
 
-export interface SplitStack {
+export interface SplitStack extends NameGiver {
   readonly redis: RedisServer;
   /** Over its Unix socket. */
   readonly client: Redis;
@@ -32,9 +32,6 @@ export interface SplitStack {
   deploy(workloads: readonly Workload[]): Promise<void>;
   /** Works with functions that are deployed, under names that nobody has ever called; they have them until it is done. */
   underNewNames<Answer>(functions: readonly string[], work: (names: NewNames) => Promise<Answer>): Promise<Answer>;
-  /** Deploys functions that are deployed under names that nobody has ever called; they have them until these are given up. */
-  giveNewNames(functions: readonly string[]): Promise<NewNames>;
-  giveUpNames(names: NewNames): Promise<void>;
 }
 
 export interface SplitStackOptions {
