@@ -78,15 +78,13 @@ function resultOf({ ok, calls, callsPerSecond, sides = { compute: 0, storage: 0 
 
 /** In a sentence, when nothing is being tried; `locus why` shows the figures behind it. */
 async function whyText(stack: Stack, name: string): Promise<string> {
-  const look = async (): Promise<PlacementSummary> =>
-    JSON.parse(await stack.run("locus", "why", name, "--json")) as PlacementSummary;
   const untilMs = performance.now() + SETTLED_WITHIN_MS;
-  let { state, reason } = await look();
-  while (state === "probing" && performance.now() < untilMs) {
+  for (;;) {
+    const { state, reason } = JSON.parse(await stack.run("locus", "why", name, "--json")) as PlacementSummary;
+    if (state !== "probing" || performance.now() >= untilMs)
+      return `Why is ${name} where it is (${state})? ${reason ?? ""}`;
     await setTimeout(LOOK_MS);
-    ({ state, reason } = await look());
   }
-  return `Why is ${name} where it is (${state})? ${reason ?? ""}`;
 }
 
 /** Why the rows are where they are, and how far they may be believed. */
@@ -101,7 +99,8 @@ function readingOf(ways: readonly Way[]): string {
   return `How to read it: a walk waits for Redis once per round, ${rounds[0]} times in the client and ${rounds[1]} in locus, which sends what a
 function asks for at once together. Next to the data a round costs less still, but a call has further to go, from the node to Redis
 and on to its sandbox. ${rounds[2]} rounds on one machine hardly pay for that: here ${sides} ${times} times what the other one does. Walks with
-more dependent reads, or a network in between, set them apart: docs/benchmarks.md (khop walks five hops). What follows is what locus knows of all calls so far, of which the newer ones count more.${isBusy ? caveat : ""}`;
+more dependent reads, or a network in between, set them apart: docs/benchmarks.md (khop walks five hops).
+What follows is what locus knows of all calls so far, of which the newer ones count more.${isBusy ? caveat : ""}`;
 }
 
 async function show(stack: Stack, tool: Tool, ...argv: readonly string[]): Promise<void> {

@@ -318,11 +318,14 @@ function isFull(all: readonly CalledFunction[], capacity: Capacity): boolean {
   return outlookOf(poolUse(loads, capacity), shares).crowded;
 }
 
+/** How many times the model was wrong, at most, of what those that are held have proved. */
+export const heldError = (all: readonly CalledFunction[]): number =>
+  all.reduce((most, { trials: { held } }) => Math.max(most, held?.modelError ?? 1), 1);
+
 /** Whether a pool has too much to do in the plan that has proved to be worse, by a model that is as wrong of it as it was. */
 function wouldCrowd(all: readonly CalledFunction[], use: PoolUse): boolean {
   const shares = all.map(({ share, trials: { held } }) => held?.refutedShare ?? share);
-  const error = all.reduce((most, { trials: { held } }) => Math.max(most, held?.modelError ?? 1), 1);
-  return error * outlookOf(use, shares).busiest > COMFORTABLE_UTILISATION;
+  return heldError(all) * outlookOf(use, shares).busiest > COMFORTABLE_UTILISATION;
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   calledFunction,
   CALLERS_GROWN_MIN,
   gone,
+  heldError,
   mayStay,
   still,
   underSurge,
@@ -248,12 +249,11 @@ function chosen(
   const isOther = all.every((called, index) => {
     return !isProved(called) || isOtherShare(free.choices[index]!.share, called.trials.held!.refutedShare);
   });
-  const error = all.reduce((most, { trials: { held: promise } }) => Math.max(most, promise?.modelError ?? 1), 1);
   const now = outlookOf(
     free.use,
     all.map(({ share }) => share),
   );
-  return isOther && isFarBetter(free.best, now, error) ? free : best(held);
+  return isOther && isFarBetter(free.best, now, heldError(all)) ? free : best(held);
 }
 
 /** By the model that was wrong by so many times. */

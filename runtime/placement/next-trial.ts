@@ -88,7 +88,7 @@ export function nextTrial(
   const weighty = weightyOf(all, nowMs).filter((index) => isCalledSince(all[index]!, begunMs, heardMs));
   if (weighty.length === 0) return [];
   const { busiest, crowded: isCrowdModelled } = outlookOf(use, shares);
-  const isFull = isCrowded(all, use, capacity, heardMs);
+  const isFull = isCrowdModelled || areWaiting(all, capacity, heardMs);
   const callsIn = (fromMs: number, toMs: number): number => heardOf(all, fromMs, toMs).calls;
   const isKnown = callsIn(begunMs, begunMs + PIECE_MS) > 0 && callsIn(heardMs - PIECE_MS, heardMs) > 0;
   // As many as could come in the longest trial; and where nothing is crowded, if they took twice as long.
@@ -146,11 +146,12 @@ const aloneUsOf = ({ aloneUs }: Cost): number => aloneUs;
 
 /** On the mean of those that were heard of lately, beyond what the model has a call take that is alone; what failed is no call here. */
 function queuedMs(all: readonly Tried[], heardMs: number): number {
-  const { calls, beyondUs } = heardLately(all, heardMs);
+  const { calls, beyondUs } = tookLately(all, heardMs);
   return beyondUs / 1e3 / Math.max(1, calls);
 }
 
-function heardLately(all: readonly Tried[], heardMs: number) {
+/** `beyondUs`: of `elapsedUs`, what is beyond what they take alone. */
+function tookLately(all: readonly Tried[], heardMs: number) {
   let [calls, beyondUs, elapsedUs] = [0, 0, 0];
   for (const { profile, load, share } of all) {
     const heard = profile.byTime.between(heardMs - BEFORE_MS, heardMs);
@@ -168,10 +169,12 @@ function heardLately(all: readonly Tried[], heardMs: number) {
  */
 export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacity, heardMs: number): boolean {
   const shares = all.map(({ share }) => share);
-  if (outlookOf(use, shares).crowded) return true;
+  return outlookOf(use, shares).crowded || areWaiting(all, capacity, heardMs);
+}
+
+/** Whether calls mostly wait for each other, by the model or as seen. */
+function areWaiting(all: readonly Tried[], capacity: Capacity, heardMs: number): boolean {
   if (!areCallersMany(capacity)) return false;
-  const { beyondUs, elapsedUs } = heardLately(all, heardMs);
-  if (beyondUs > CROWD_PART * elapsedUs) return true;
   let [waitsUs, takesUs] = [0, 0];
   for (const { load, share } of all) {
     for (const side of ["compute", "storage"] as const) {
@@ -181,7 +184,9 @@ export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacit
       takesUs += calls * latencyUs;
     }
   }
-  return waitsUs > CROWD_PART * takesUs;
+  if (waitsUs > CROWD_PART * takesUs) return true;
+  const { beyondUs, elapsedUs } = tookLately(all, heardMs);
+  return beyondUs > CROWD_PART * elapsedUs;
 }
 
 /** Whether each core could have two. */
