@@ -17,7 +17,7 @@ const CALLS = 1_000;
 /** Results compared between the ways: at most one group of `batch`. */
 const COMPARED = 64;
 const WORK = ["khop", "1", String(CALLS)];
-/** A trial is over by then, or broken off. */
+/** A trial is over by then, or broken off; visits that nobody's calls make any more are not. */
 const SETTLED_WITHIN_MS = 3_000;
 const LOOK_MS = 100;
 const WAYS: readonly { readonly name: string; readonly tool: Tool; readonly flags: readonly string[] }[] = [
@@ -76,7 +76,7 @@ function resultOf({ ok, calls, callsPerSecond, sides = { compute: 0, storage: 0 
   return `${ok} of ${counted(calls, "call")} went well, ${Math.round(callsPerSecond)} a second; ${places.join(", ")}`;
 }
 
-/** In a sentence, when nothing is being tried; `locus why` shows the figures behind it. */
+/** In a sentence, when nothing is being tried, if that is soon; `locus why` shows the figures behind it. */
 async function whyText(stack: Stack, name: string): Promise<string> {
   const untilMs = performance.now() + SETTLED_WITHIN_MS;
   for (;;) {

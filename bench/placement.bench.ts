@@ -11,7 +11,7 @@
 // What a row knows when its measuring starts: what it has learnt under its own load and rule. Each has functions of its own, deployed under names that
 // nobody has called, so that what was learnt of the same code in other rows, or by the sweep, helps nobody; locus' row comes first in the first turn
 // besides. They live for four turns, then the row has others: it is functions in use that are compared, as they are for all but their first seconds, and where a rule ends up
-// with them, which may be another plan each time, is seen as often as the row has lives.
+// with them, which may be another plan each time, is seen as often as the row has lives. What a rule knows of no function it keeps: Kayak its one fraction.
 // The rows of a function, or of a mix, take turns until they are done, then come those of the next. Before the first measurement of a life a row has a
 // lead-in of 2 s or 2.5 s, in which code is compiled wherever its rule sends it; what it came to from 0.8 to 1.3 s stands beside it (earlyPerSecond), and
 // bench shift asks how fast a change is followed. Before each other measurement callers are back for a quarter of a second, after pauses of 2 s, or 7 s with
@@ -22,7 +22,7 @@
 //
 // After a few repetitions it is undecided of many ratios whether they reach their bound, above all on a machine whose cores are slower for a while and quick again. So there are four minutes
 // for more of them, and --extra gives as many on top; but the run ends within twenty minutes, and with --extra so many later: where the other turns take longer than they should, it has as
-// much less of that. While a ratio is within its error of its bound those whom it compares take further turns, after shorter pauses, each group in an equal part of the time
+// much less of that. While a ratio is within its error of its bound, which each life tells once, those whom it compares take further turns, after shorter pauses, each group in an equal part of the time
 // that is left.
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts what its callers wait for on the other, from admission
@@ -97,7 +97,7 @@ await runBenchmark<Effort>({
     },
     full: {
       warmUps: 0,
-      repetitions: 5,
+      repetitions: 4,
       extraMs: 2_400_000,
       alone: { leadInMs: 5_000, againMs: 1_000, budgetMs: 3_000 },
       mixed: { leadInMs: 5_000, againMs: 2_000, budgetMs: 3_000 },

@@ -5,7 +5,7 @@
 
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { Allowance, roomUntil, type Pace } from "./allowance.ts";
-import { mayComeTo, medianOf, spreadOf, type Spread } from "./statistics.ts";
+import { mayComeTo, medianOf, mediansOf, spreadOf, type Spread } from "./statistics.ts";
 
 /** One repetition of one peer. */
 export interface Measure {
@@ -62,6 +62,8 @@ interface Promised {
 /** Of peers, within one repetition. */
 export interface Comparison extends Promised {
   readonly of: (valueOf: ValueOf, standing: Standing) => number;
+  /** So many repetitions share what its peers have come to at their first: they say once how far it may be off. Each says it unless said otherwise. */
+  readonly together?: number;
 }
 
 /** Of comparisons: the one whose median is worst. The worst of each repetition would be the noisiest. */
@@ -207,7 +209,7 @@ interface Compared {
   readonly missing: string | null;
 }
 
-export function compared({ of }: Comparison, measures: Measures): Compared {
+export function compared({ of, together = 1 }: Comparison, measures: Measures): Compared {
   const [peers, contenders] = [new Set<string>(), new Set<string>()];
   let missing: string | null = null;
   const allOf = (peer: string): readonly Measure[] => {
@@ -227,7 +229,7 @@ export function compared({ of }: Comparison, measures: Measures): Compared {
     const mayBeIt = (name: string): boolean => {
       const values = valuesOf(name);
       const behind = valuesOf(best).map((value, index) => value - values[index]!);
-      return name === best || mayComeTo(behind, 0);
+      return name === best || mayComeTo(mediansOf(behind, together), 0);
     };
     const rest = names.filter(mayBeIt);
     // Who was clearly behind may have had fewer turns than the others since.

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { mayComeTo, medianErrorOf, medianOf, spreadOf } from "./statistics.ts";
+import { mayComeTo, medianErrorOf, medianOf, mediansOf, spreadOf } from "./statistics.ts";
 
 test.for([
   [[7], { median: 7, min: 7, max: 7 }],
@@ -56,4 +56,10 @@ test("values may come to what lies within their error, which is the greater the 
   expect([2.2, 2.3].map((median) => mayComeTo(many, median))).toEqual([true, false]);
   expect(mayComeTo([7], 1)).toBe(true);
   expect(mayComeTo([2, 2, 2], 2.1)).toBe(false);
+});
+
+test("of values that lie together there is one, also of those that are left over", () => {
+  expect(mediansOf([1, 2, 9, 5, 7, 8], 1)).toEqual([1, 2, 9, 5, 7, 8]);
+  expect(mediansOf([1, 2, 9, 5, 7], 3)).toEqual([2, 6]);
+  expect(mediansOf([], 3)).toEqual([]);
 });

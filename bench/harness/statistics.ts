@@ -17,6 +17,12 @@ export function spreadOf(values: readonly number[]): Spread {
 
 export const medianOf = (values: readonly number[]): number => spreadOf(values).median;
 
+/** Of each so many that follow each other their median; of what is left over as well. */
+export const mediansOf = (values: readonly number[], together: number): readonly number[] =>
+  Array.from({ length: Math.ceil(values.length / together) }, (_, group) =>
+    medianOf(values.slice(group * together, (group + 1) * together)),
+  );
+
 /** Of the median of some normal values their standard error is as much of that of their mean (√(π/2)). */
 const MEDIAN_PER_MEAN_ERROR = 1.2533;
 

@@ -52,3 +52,11 @@ test("what compares others than the measured ones is left alone", () => {
   };
   expect(undecidedOf({ ratio: amongBoth })).toEqual([]);
 });
+
+test("repetitions that share what was come to say once how far it is off", () => {
+  const undecidedFor = (together: number) => undecidedOf({ ratio: { ...against("A", 0.8), together } });
+  expect(undecidedFor(1)).toEqual([]);
+  // In two lives it came to 0.95 twice, and in one nobody knows of another.
+  expect(undecidedFor(2)).toEqual([]);
+  expect(undecidedFor(4)).toEqual(["ours", "A", "another A"]);
+});

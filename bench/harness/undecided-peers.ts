@@ -2,7 +2,7 @@
 
 import { among, compared, type Comparison, type Measures } from "./contest.ts";
 import type { Ratios } from "./result.ts";
-import { mayComeTo } from "./statistics.ts";
+import { mayComeTo, mediansOf } from "./statistics.ts";
 
 /**
  * Peers of comparisons that are not settled, and those that may yet turn out to be the most or the least of some. Those that compare others than the measured ones are
@@ -14,7 +14,8 @@ export function undecidedPeers(ratios: Ratios, measures: Measures): ReadonlySet<
     if (!("of" in ratio) || ratio.counts === "worst") return [];
     const { values, peers, contenders, missing } = compared(ratio, measures);
     if (missing !== null) return [];
-    return boundsOf(name, ratio, ratios).some((bound) => mayComeTo(values, bound)) ? [...peers, ...contenders] : [];
+    const each = mediansOf(values, ratio.together ?? 1);
+    return boundsOf(name, ratio, ratios).some((bound) => mayComeTo(each, bound)) ? [...peers, ...contenders] : [];
   });
   return new Set(undecided);
 }

@@ -8,7 +8,7 @@ import type { Shares } from "./best-shares.ts";
 import type { Phase } from "./load.ts";
 import { findBestShares, fixed, measure, partOf, tryShares, weighedParts } from "./measure.ts";
 import type { Mix } from "./mixes.ts";
-import { Lives, partsUnder, ruleUnder } from "./new-names.ts";
+import { LIFE_TURNS, Lives, partsUnder, ruleUnder } from "./new-names.ts";
 import { errorOf, type Prediction } from "./prediction.ts";
 import type { RuleName } from "./rule-names.ts";
 import type { Part } from "./schedule.ts";
@@ -63,8 +63,6 @@ export const predictedDetail = (name: string, toSide: Side): string => `${name} 
 const WARM_UP_PARTS = 5;
 /** Of each function a prediction asks both. */
 const SIDES_PREDICTED = 2;
-/** Turns of a row before its functions are new ones again. Chosen: as many as all have at least, so that a first life is whole. */
-const LIFE_TURNS = 4;
 /** Load of the open loop, as a share of what the oracle's shares do: busy, and not so busy that queues decide. */
 const OPEN_LOAD = 0.6;
 

@@ -1,5 +1,5 @@
 // A load under other names than its functions have: what was learnt of these, by whatever calls, nobody knows of those. And under others again
-// after some turns: where locus, or another rule, has a load is found out anew, and one that was unlucky once is so for these turns alone.
+// after some turns: what a rule knows of functions is found out anew, and one that was unlucky once is so for these turns alone. What it knows of none it keeps, as Kayak its one fraction.
 
 import type { Shares } from "./best-shares.ts";
 import type { RuleName } from "./rule-names.ts";
@@ -14,6 +14,9 @@ export interface NameGiver {
   giveNewNames(functions: readonly string[]): Promise<NewNames>;
   giveUpNames(names: NewNames): Promise<void>;
 }
+
+/** Turns of a row before its functions are new ones again. Chosen: as many as all have at least, so that a first life is whole. */
+export const LIFE_TURNS = 4;
 
 /** Some functions' lives, one after the other: new names for so many turns each. */
 export class Lives {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { among } from "../harness/contest.ts";
 import { predictionRow, RULES, type RuleTitle } from "./contestants.ts";
 import { MIXES } from "./mixes.ts";
+import { LIFE_TURNS } from "./new-names.ts";
 import { NETWORK_RATIOS } from "./ratio-names-fixture.ts";
 import { placementRatios } from "./ratios.ts";
 import { SUITE_NAMES } from "./suite.ts";
@@ -92,12 +93,13 @@ test("what is promised is of the worst function, the worst mix and the mix in th
   const namesOf = (end: string): readonly string[] => Object.keys(ratiosOf({})).filter((name) => name.endsWith(end));
   const alone = namesOf("AutoVsBestStatic").filter((name) => name !== "mixAutoVsBestStatic");
   const [oracles, peers] = [namesOf("AutoVsOracle"), namesOf("AutoVsBestPeerRule")];
+  const ofLives = { of: expect.any(Function), together: LIFE_TURNS };
   expect([alone.length, oracles.length, peers.length]).toEqual([SUITE_NAMES.length, MIXES.length, MIXES.length]);
   expect(Object.fromEntries(Object.entries(ratios).filter(([, { must }]) => must !== undefined))).toEqual({
     autoVsBestStatic: { better: "more", must: 0.93, aim: 0.99, worstOf: alone },
-    mixAutoVsBestStatic: { better: "more", must: 1.4, aim: 1.63, of: expect.any(Function) },
-    mixAutoVsComputeOnly: { better: "more", must: 2, aim: 4.49, of: expect.any(Function) },
-    mixAutoVsStorageOnly: { better: "more", must: 1.4, aim: 1.63, of: expect.any(Function) },
+    mixAutoVsBestStatic: { better: "more", must: 1.4, aim: 1.63, ...ofLives },
+    mixAutoVsComputeOnly: { better: "more", must: 2, aim: 4.49, ...ofLives },
+    mixAutoVsStorageOnly: { better: "more", must: 1.4, aim: 1.63, ...ofLives },
     autoVsOracle: { better: "more", must: 0.93, aim: 0.98, worstOf: oracles },
     autoVsBestPeerRule: { better: "more", must: 0.97, aim: 1, worstOf: peers },
     autoVsBestPeerRuleMedian: { better: "more", must: 1.1, aim: 1.3, medianOf: peers },

@@ -5,6 +5,7 @@ import type { Comparison, Worst } from "../harness/contest.ts";
 import type { Ratios } from "../harness/result.ts";
 import { PEER_RULES, predictionRow, rowName, type RuleTitle } from "./contestants.ts";
 import { MIX_NAMES } from "./mixes.ts";
+import { LIFE_TURNS } from "./new-names.ts";
 import { SUITE_NAMES } from "./suite.ts";
 
 const STATICS = ["compute", "storage"] as const;
@@ -60,6 +61,7 @@ function closedRatios({ suffix, key }: Network, isWanted: IsWanted): Ratios {
   const more = (of: Comparison["of"], must?: number, aim?: number): Comparison => ({
     better: "more",
     of,
+    together: LIFE_TURNS,
     ...(must === undefined ? {} : { must }),
     ...(aim === undefined ? {} : { aim }),
   });

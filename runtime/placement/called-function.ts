@@ -10,7 +10,7 @@ import { COMFORTABLE_UTILISATION, outlookOf } from "./optimal-shares.ts";
 import { ACTIVE_MS, hasStopped } from "./pauses.ts";
 import { excessOf, mixingSeen } from "./mixing.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
-import { NONE_FIXED, poolUse, type Capacity, type Load, type Offered, type PoolUse } from "./pool-use.ts";
+import { callsOf, NONE_FIXED, poolUse, type Capacity, type Load, type Offered, type PoolUse } from "./pool-use.ts";
 import { breachesNow, isClosedAt, isTailKnown, NO_BREACHES, tailsOf, type Breaches } from "./p99-bound.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
@@ -28,6 +28,8 @@ const FREE_MIN = 0.01;
 export const CALLERS_GROWN_MIN = 1.1;
 /** For so long after calls have become others, their rate is what it has not been. Chosen: four times its half-life. */
 const CALLS_NEW_MS = 1_000;
+/** Where a smaller part of the calls come that came before the load is another. */
+const CALLS_ALIKE = 0.5;
 /** After a move its function rests, so that the next step sees what came of it. */
 export const REST_MS = 100;
 /**
@@ -322,20 +324,27 @@ function isFull(all: readonly CalledFunction[], capacity: Capacity): boolean {
 export const heldError = (all: readonly CalledFunction[]): number =>
   all.reduce((most, { trials: { held } }) => Math.max(most, held?.modelError ?? 1), 1);
 
-/** Whether a pool has too much to do in the plan that has proved to be worse, by a model that is as wrong of it as it was. */
+/**
+ * Whether a pool has too much to do in the plan that has proved to be worse, by a model that is as wrong of it as it was: while as many calls come as then, or
+ * half as many. What only calls have shown to be crowded is so no more when they have left it.
+ */
 function wouldCrowd(all: readonly CalledFunction[], use: PoolUse): boolean {
+  const alike = all.filter(({ load, share, trials: { held } }) => {
+    const { compute, storage } = callsOf(load, share);
+    return compute + storage >= CALLS_ALIKE * (held?.callsPerSecond ?? Infinity);
+  });
   const shares = all.map(({ share, trials: { held } }) => held?.refutedShare ?? share);
-  return heldError(all) * outlookOf(use, shares).busiest > COMFORTABLE_UTILISATION;
+  return alike.length > 0 && heldError(alike) * outlookOf(use, shares).busiest > COMFORTABLE_UTILISATION;
 }
 
 /**
- * Those that are held stay where they are, while it is about what is crowded and within their bounds: `firm`, whoever is held whatever is promised;
+ * Those that are held stay where they are, while a pool is crowded, or would be in the plan that proved worse, and within their bounds: `firm`, whoever is held whatever is promised;
  * `held`, all of them, and the same list where those are all.
  */
 export function withHeld(
   all: readonly CalledFunction[],
   capacity: Capacity,
-  nowMs: number,
+  { nowMs, heardMs }: Pick<Situation, "nowMs" | "heardMs">,
 ): { readonly firm: readonly CalledFunction[]; readonly held: readonly CalledFunction[] } {
   const stays = (called: CalledFunction): boolean => called.trials.held !== null && mayStay(called);
   const none = { firm: all, held: all };
@@ -344,7 +353,7 @@ export function withHeld(
     all.map(({ load }) => load),
     capacity,
   );
-  if (!isCrowded(all, use, capacity, nowMs) && !wouldCrowd(all, use)) return none;
+  if (!isCrowded(all, use, capacity, heardMs) && !wouldCrowd(all, use)) return none;
   const isFirm = (called: CalledFunction): boolean => stays(called) && isFirmAt(called.trials, nowMs);
   const firm = all.map((called) => (isFirm(called) ? still(called) : called));
   const held = all.map((called, index) => (stays(called) && !isFirm(called) ? still(called) : firm[index]!));

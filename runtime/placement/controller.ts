@@ -42,7 +42,7 @@ import type { Situation } from "./situation.ts";
 import { inFlightLately, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
 import { heldAlong, heldOn, isOtherShare, isProved, refutationOf } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
-import { tookUs, trialCostMs, trialsAfter, verdictOf, type FirstHalf, type Verdict } from "./trial-verdict.ts";
+import { tookUs, trialCostMs, trialsAfter, untold, verdictOf, type FirstHalf, type Verdict } from "./trial-verdict.ts";
 import { patienceOf, type Refutation } from "./trials.ts";
 import { areSlight, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
@@ -127,7 +127,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { use, choices } =
     tried.length > 0
       ? worthwhileShares(surged.map(still), capacity)
-      : chosen(isSurge ? surged : withWaiting(surged, capacity, nowMs), capacity, { nowMs, isSurge });
+      : chosen(isSurge ? surged : withWaiting(surged, capacity, nowMs), capacity, situation, isSurge);
   if (tried.length > 0) {
     const { startedMs } = tried[0]!.trials.running!;
     // Nothing weighty moves but what makes the trial void, since its calls have become others meanwhile.
@@ -138,10 +138,14 @@ export function advance(before: ControllerState, situation: Situation): Step {
       draft.apply(called, known ?? visited(draft, called, nowMs));
     }
     // What is full is left at once, and what may not be stayed at.
-    if (!all.every(mayStay)) breakTrial(draft, all, tried, { endedMs: nowMs, brokenOff: "bounds" }, nowMs);
-    else if (isSurge && situation.callersGrown >= CALLERS_GROWN_MIN) {
-      breakTrial(draft, all, tried, { endedMs: lastTrial.endedMs, brokenOff: "surge" }, nowMs);
-    } else judgeTrial(draft, all, tried, use, situation);
+    const isSurged = isSurge && situation.callersGrown >= CALLERS_GROWN_MIN;
+    const brokenOff = !all.every(mayStay) ? "bounds" : isSurged ? "surge" : null;
+    const verdict = brokenOff === null ? verdictOf(tried, all, situation.heardMs) : untold(tried);
+    if (verdict !== null) judgeTrial(draft, all, tried, { verdict, use }, nowMs);
+    else if (brokenOff !== null) {
+      const endedMs = brokenOff === "surge" ? lastTrial.endedMs : nowMs;
+      breakTrial(draft, all, tried, { endedMs, brokenOff }, nowMs);
+    }
   } else {
     const known = { lastly: lastMoves(all, situation), isSurge, situation };
     all.forEach((called, index) => decide(draft, called, choices[index]!, known));
@@ -236,13 +240,14 @@ type Choices = ReturnType<typeof worthwhileShares>;
 function chosen(
   all: readonly CalledFunction[],
   capacity: Capacity,
-  { nowMs, isSurge }: { readonly nowMs: number; readonly isSurge: boolean },
+  { nowMs, heardMs }: Pick<Situation, "nowMs" | "heardMs">,
+  isSurge: boolean,
 ): Choices {
   const best = (candidates: readonly CalledFunction[]): Choices => {
     const choices = worthwhileShares(candidates, capacity);
-    return isSurge ? choices : withoutRefuted(candidates, choices, capacity, nowMs);
+    return isSurge ? choices : withoutRefuted(candidates, choices, capacity, { nowMs, heardMs });
   };
-  const { firm, held } = withHeld(all, capacity, nowMs);
+  const { firm, held } = withHeld(all, capacity, { nowMs, heardMs });
   const free = best(firm);
   if (held === firm) return free;
   // What has proved to be worse stays so, whatever is promised of it.
@@ -261,23 +266,28 @@ const isFarBetter = (one: Outlook, other: Outlook, modelError: number): boolean 
   other.busiest > HOLD_BREAK * modelError * one.busiest;
 
 /** Where a move would have a function where a trial has just shown that it does worse, it stays, and what is best for the others is chosen anew; unless that is far worse than with the move. */
-function withoutRefuted(all: readonly CalledFunction[], choices: Choices, capacity: Capacity, nowMs: number): Choices {
+function withoutRefuted(
+  all: readonly CalledFunction[],
+  choices: Choices,
+  capacity: Capacity,
+  at: Pick<Situation, "nowMs" | "heardMs">,
+): Choices {
   let error = 1;
   const refuted = new Set<CalledFunction>();
   all.forEach((called, index) => {
     const { share, gain } = choices.choices[index]!;
     // What its bounds demand is right whatever it costs.
-    const refutation = gain === null ? null : refutationOf(called, share, nowMs);
+    const refutation = gain === null ? null : refutationOf(called, share, at.nowMs);
     if (refutation === null || haveOthersMoved(called, all, refutation)) return;
     refuted.add(called);
     error = Math.max(error, refutation.modelError);
   });
-  if (refuted.size === 0 || !isCrowded(all, choices.use, capacity, nowMs)) return choices;
+  if (refuted.size === 0 || !isCrowded(all, choices.use, capacity, at.heardMs)) return choices;
   const left = all.map((called) => (refuted.has(called) ? still(called) : called));
   const without = worthwhileShares(left, capacity);
   if (isFarBetter(choices.best, without.best, error)) return choices;
   // What is best for others now may be what was refuted of them.
-  return withoutRefuted(left, without, capacity, nowMs);
+  return withoutRefuted(left, without, capacity, at);
 }
 
 /** Beside others that were elsewhere then, or called for something else, what was refuted may be so or not. Whoever is where such calls were found to do best is where it was. */
@@ -352,11 +362,9 @@ function judgeTrial(
   draft: Draft,
   all: readonly CalledFunction[],
   tried: readonly CalledFunction[],
-  use: PoolUse,
-  { nowMs, heardMs }: Situation,
+  { verdict, use }: { readonly verdict: Verdict | FirstHalf; readonly use: PoolUse },
+  nowMs: number,
 ): void {
-  const verdict = verdictOf(tried, all, heardMs);
-  if (verdict === null) return;
   if ("fromMs" in verdict) {
     for (const called of tried) draft.apply(called, trialShown(called, verdict, nowMs));
     return;

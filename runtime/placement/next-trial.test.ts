@@ -128,6 +128,17 @@ describe("what is tried next", () => {
     expect([triedWith(190), triedWith(210), triedWith(210, 3)]).toEqual([[], [["a", "storage", null]], []]);
   });
 
+  test("nothing, where calls take long since their callers ask for the other side: nobody waits", () => {
+    const triedWith = (a: Calls) => {
+      const load = Load.warm().run(500, { a, b: { ...atCompute, ...unqueued } });
+      // Alone it takes nine times as long at storage.
+      const asked = load.tried("a", 0, { load: loadOf(400, 100, 0, { aloneUs: 900, latencyUs: 900 }) });
+      return next([asked, load.tried("b", 0, { load: loadOf(400, 100) })], load.nowMs);
+    };
+    expect(triedWith({ ...atCompute, elapsedUs: 900 })).not.toEqual([]);
+    expect(triedWith({ ...atStorage, elapsedUs: 900 })).toEqual([]);
+  });
+
   test("nothing that the model has far busier, and less of that where it sees the crowd", () => {
     // It waits for nobody by the model, or for half a core; at storage it is so many times as busy.
     const isTried = (callsPerSecond: number, times: number): boolean => {
@@ -137,6 +148,10 @@ describe("what is tried next", () => {
     };
     expect([isTried(900, 1.3), isTried(900, 1.5)]).toEqual([true, false]);
     expect([isTried(100, 1.5), isTried(100, 1.9), isTried(100, 2.1)]).toEqual([true, true, false]);
+    // Or for each other, though cores are idle.
+    const load = both();
+    const waits = loadOf(100, 1_000, 2_000, { storageUs: 1_500 });
+    expect(next([load.tried("a", 0, { load: waits })], load.nowMs)).toEqual([]);
   });
 
   test("two functions that change places, before one that joins the other", () => {

@@ -3,6 +3,7 @@
 // than with either alone, and the best shares lie at a corner that no slope leads to. So where a pool is crowded, and nothing has moved for a while,
 // all calls of one function run on one side for a tenth of a second, or two functions change places. And where none is, what the model has do much better on a side that is hardly known.
 
+import type { Heard } from "#runtime/profile/calls-by-time.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import {
   BEFORE_MS,
@@ -16,11 +17,11 @@ import {
   strayedPart,
   TRIAL_MS_MAX,
 } from "./before-and-since.ts";
-import { atShare, type Cost } from "./cost-model.ts";
+import { atShare } from "./cost-model.ts";
 import { isFirmAt, isProved } from "./held-function.ts";
 import { outlookOf } from "./optimal-shares.ts";
 import { betweenCallsMs } from "./pauses.ts";
-import { callsOf, type Capacity, type PoolUse } from "./pool-use.ts";
+import { callsOf, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
 import { STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
 import { keyOf, patienceOf } from "./trials.ts";
@@ -32,13 +33,15 @@ import { neededPart, noiseOfWaiting } from "./worthwhile-shares.ts";
  * this, which came to 1.5 times what calls took before on the mean, and two were kept; of the 44 below 15 were.
  */
 const BUSIER_MAX = 1.4;
-/** Where a trial has shown once that the model is wrong there. */
+/** Where the model is wrong: a trial has shown once that it is of this, or the crowd is none by it. */
 const BUSIER_ONCE_MAX = 2;
 /** What changes less than this is not worth a trial. */
 const CHANGE_MIN = 0.1;
 /** So many calls for each core, and this part of what they take is waiting for each other: a crowd, whatever the model says of cores. */
 const CROWD_PER_CORE = 2;
 const CROWD_PART = 0.5;
+/** As seen, of so many calls and more: as let a trial begin. */
+const CROWD_CALLS_MIN = (CALLS_MIN * BEFORE_MS) / TRIAL_MS_MAX;
 /** A function whose work is a smaller part of all can gain little. */
 const WORK_MIN = 0.1;
 /**
@@ -87,8 +90,9 @@ export function nextTrial(
   const begunMs = heardMs - WARMING_MS - patienceOf(all, nowMs) * BEFORE_MS;
   const weighty = weightyOf(all, nowMs).filter((index) => isCalledSince(all[index]!, begunMs, heardMs));
   if (weighty.length === 0) return [];
-  const { busiest, crowded: isCrowdModelled } = outlookOf(use, shares);
-  const isFull = isCrowdModelled || areWaiting(all, capacity, heardMs);
+  const { busiest, crowded: isBusy } = outlookOf(use, shares);
+  const crowd = crowdOf(isBusy, all, capacity, heardMs);
+  const isFull = crowd !== null;
   const callsIn = (fromMs: number, toMs: number): number => heardOf(all, fromMs, toMs).calls;
   const isKnown = callsIn(begunMs, begunMs + PIECE_MS) > 0 && callsIn(heardMs - PIECE_MS, heardMs) > 0;
   // As many as could come in the longest trial; and where nothing is crowded, if they took twice as long.
@@ -106,7 +110,7 @@ export function nextTrial(
     const outlook = outlookOf(use, then);
     const busier = outlook.busiest / busiest;
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
-    if (isFull ? busier >= (didSoOnce || !isCrowdModelled ? BUSIER_ONCE_MAX : BUSIER_MAX) : outlook.crowded) continue;
+    if (isFull ? busier >= (didSoOnce || crowd === "seen" ? BUSIER_ONCE_MAX : BUSIER_MAX) : outlook.crowded) continue;
     const rank = { tiedMs: tiedMs(steps, all), busier: didSoOnce ? -steps.length : busier };
     if (comesBefore(rank, least))
       [least, chosen] = [rank, steps.map((step) => ({ ...step, busierTimes: busier, ...calm }))];
@@ -142,39 +146,47 @@ const tiedMs = (steps: readonly Step[], all: readonly Tried[]): number =>
     return backOff?.isTie === true ? Math.max(latest, backOff.untilMs) : latest;
   }, -Infinity);
 
-const aloneUsOf = ({ aloneUs }: Cost): number => aloneUs;
-
 /** On the mean of those that were heard of lately, beyond what the model has a call take that is alone; what failed is no call here. */
 function queuedMs(all: readonly Tried[], heardMs: number): number {
   const { calls, beyondUs } = tookLately(all, heardMs);
   return beyondUs / 1e3 / Math.max(1, calls);
 }
 
-/** `beyondUs`: of `elapsedUs`, what is beyond what they take alone. */
+/** `beyondUs`: of `elapsedUs`, what is beyond what they take alone on the sides where they ran. */
 function tookLately(all: readonly Tried[], heardMs: number) {
   let [calls, beyondUs, elapsedUs] = [0, 0, 0];
-  for (const { profile, load, share } of all) {
+  for (const { profile, load } of all) {
     const heard = profile.byTime.between(heardMs - BEFORE_MS, heardMs);
     const part = heard.calls / Math.max(1, heard.calls + heard.untold);
     calls += heard.calls;
     elapsedUs += part * heard.elapsedUs;
-    beyondUs += part * heard.elapsedUs - heard.calls * atShare(load.costs, share, aloneUsOf);
+    beyondUs += part * heard.elapsedUs - aloneUsOf(load.costs, heard);
   }
   return { calls, beyondUs, elapsedUs };
 }
 
-/**
- * Whether a pool is too busy: as the model has it, or since calls mostly wait for each other, though there are no more of them than cores could
- * serve by what the model knows.
- */
+/** What calls that were heard of take alone, where they ran. */
+const aloneUsOf = ({ compute, storage }: Load["costs"], { calls, atStorage }: Heard): number =>
+  (calls - atStorage) * compute.aloneUs + atStorage * storage.aloneUs;
+
+/** Whether a pool is too busy. */
 export function isCrowded(all: readonly Tried[], use: PoolUse, capacity: Capacity, heardMs: number): boolean {
   const shares = all.map(({ share }) => share);
-  return outlookOf(use, shares).crowded || areWaiting(all, capacity, heardMs);
+  return crowdOf(outlookOf(use, shares).crowded, all, capacity, heardMs) !== null;
 }
 
-/** Whether calls mostly wait for each other, by the model or as seen. */
-function areWaiting(all: readonly Tried[], capacity: Capacity, heardMs: number): boolean {
-  if (!areCallersMany(capacity)) return false;
+/**
+ * A pool is too busy: as the model has it, since it is (`isBusy`) or since calls mostly wait for each other, though there are no more of them than cores could
+ * serve; or it has none so, and calls are seen to wait. null: none is.
+ */
+function crowdOf(
+  isBusy: boolean,
+  all: readonly Tried[],
+  capacity: Capacity,
+  heardMs: number,
+): "modelled" | "seen" | null {
+  if (isBusy) return "modelled";
+  if (!areCallersMany(capacity)) return null;
   let [waitsUs, takesUs] = [0, 0];
   for (const { load, share } of all) {
     for (const side of ["compute", "storage"] as const) {
@@ -184,9 +196,9 @@ function areWaiting(all: readonly Tried[], capacity: Capacity, heardMs: number):
       takesUs += calls * latencyUs;
     }
   }
-  if (waitsUs > CROWD_PART * takesUs) return true;
-  const { beyondUs, elapsedUs } = tookLately(all, heardMs);
-  return beyondUs > CROWD_PART * elapsedUs;
+  if (waitsUs > CROWD_PART * takesUs) return "modelled";
+  const { calls, beyondUs, elapsedUs } = tookLately(all, heardMs);
+  return calls >= CROWD_CALLS_MIN && beyondUs > CROWD_PART * elapsedUs ? "seen" : null;
 }
 
 /** Whether each core could have two. */

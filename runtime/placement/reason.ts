@@ -35,7 +35,7 @@ interface Placed {
   readonly share: number;
   /** A move towards that side is not made before, since one was taken back. */
   readonly retryAtMs: Readonly<Record<Side, number>>;
-  /** It stays while a part is too busy; null: it does not. */
+  /** It stays while a part is too busy, or would be; null: it does not. */
   readonly held: Held | null;
   /** Whether a part is too busy now, by the model. */
   readonly isCrowded: boolean;
@@ -106,8 +106,11 @@ function thenText(why: Transition["why"]): string | null {
   return why.kind === "tried" && why.ratio !== null ? triedText(why.side, why.partner, why.ratio).join(" and ") : null;
 }
 
-/** As a hold is bounded: by time, and by what it is about. */
-const heldText = (ms: number): string => `for up to ${durationText(ms * 1e3)} more while a part is too busy`;
+/** As what a trial has shown is bounded: by time, and by what it is about. */
+const busyText = (ms: number): string => `for up to ${durationText(ms * 1e3)} more while a part is too busy`;
+
+/** A hold lasts as well while one would be where it was worse. */
+const heldText = (ms: number): string => `${busyText(ms)}, or would be elsewhere`;
 
 /** What has shown that it does better where it is. */
 function provedText({ share }: Placed, { refutedShare, isFirm }: Held): string {
@@ -123,7 +126,7 @@ const OTHER_SHARE = 0.005;
 
 /** As `stayText`, by the figures of now. */
 function nowText(
-  { share, retryAtMs, refutedUntilMs, breaches, hasStorage, isWarm, isCrowded, rules: { p99UnderUs }, nowMs }: Placed,
+  { share, retryAtMs, refutedUntilMs, breaches, hasStorage, isWarm, rules: { p99UnderUs }, nowMs }: Placed,
   sides: Readonly<Record<Side, ReasonSide>>,
   faster: Side,
 ): string {
@@ -149,8 +152,8 @@ function nowText(
   const idleMs = nowMs - Math.max(sides[faster].lastMs ?? 0, sides[otherSide(faster)].lastMs ?? 0);
   if (idleMs > ACTIVE_MS) return `it was not called for ${durationText(idleMs * 1e3)}, and moves when it is`;
   const refutedMs = refutedUntilMs[faster] - nowMs;
-  if (isCrowded && refutedMs > 0) {
-    return `a trial with all of its calls there was clearly worse, which counts ${heldText(refutedMs)}`;
+  if (refutedMs > 0) {
+    return `a trial with all of its calls there was clearly worse, which counts ${busyText(refutedMs)}`;
   }
   return "it moves when that makes no part too busy";
 }

@@ -381,13 +381,13 @@ describe("what did clearly worse in a trial", () => {
   const since = (
     ms: number,
     calls: Readonly<Record<string, Calls>>,
-    { before = Load.warm().run(500, { a: atCompute }), sinceMs = 0 } = {},
+    { before = Load.warm().run(500, { a: atCompute }), sinceMs = 0, trials = NO_TRIALS } = {},
   ) => {
     const startedMs = before.nowMs;
     const load = before.run(100, { a: { ...atStorage, count: 20, elapsedUs: 8_000 } }).run(ms, calls);
     const shown = { ...LOST, fromMs: startedMs + 50, toMs: startedMs + 100 };
     const begun = { ...running("storage", startedMs).running!, shown };
-    const tried = load.tried("a", 0, { trials: { ...NO_TRIALS, running: begun } });
+    const tried = load.tried("a", 0, { trials: { ...trials, running: begun } });
     const all = load.profiles.get("b") === undefined ? [tried] : [tried, load.tried("b", 0, { sinceMs })];
     return { load, tried, verdict: verdictOf([tried], all, load.nowMs) };
   };
@@ -402,9 +402,19 @@ describe("what did clearly worse in a trial", () => {
     expect(since(150, back(1.25)).verdict).toEqual({ came: "worse", ratio: expect.closeTo(1.6) });
   });
 
+  test("has to be worse by twice as much in both where trials have contradicted each other", () => {
+    const doubted = { ...NO_TRIALS, keptMs: 0, contradicted: 1 };
+    expect(since(275, back(1.25), { trials: doubted }).verdict).toEqual({ came: "worse", ratio: expect.closeTo(1.6) });
+    expect(since(275, back(1.5), { trials: doubted }).verdict).toEqual({
+      came: "dropped",
+      ratio: expect.closeTo(1.35),
+    });
+    expect(since(275, back(1.5)).verdict).toEqual({ came: "worse", ratio: expect.closeTo(1.35) });
+  });
+
   test("is dropped if they take as long after it: cores were slow for a moment", () => {
     expect(since(150, back(2)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(1) });
-    expect(since(150, back(2.5)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(0.8) });
+    expect(since(150, back(2.5)).verdict).toEqual({ came: "dropped", ratio: 1 });
   });
 
   test("is worse if they take as long after it and more end: those that had come wait in a queue", () => {
@@ -412,7 +422,7 @@ describe("what did clearly worse in a trial", () => {
   });
 
   test("is worse unless what comes after it tells", () => {
-    const worse = { came: "worse", ratio: 2 };
+    const worse = { came: "worse", ratio: 2, isHalf: true };
     const ofTrial = { a: { ...atStorage, count: 20, elapsedUs: 8_000 } };
     expect(since(475, ofTrial).verdict, "they may still be on their way").toBeNull();
     expect(since(500, ofTrial).verdict, "they never came back").toEqual(worse);
@@ -431,6 +441,8 @@ describe("what did clearly worse in a trial", () => {
     const after = trialsAfter(tried, { came: "worse", ratio: 2 }, load.nowMs);
     expect(after.endedMs).toBe(600);
     expect(after.backOffs.get("storage")!.untilMs).toBeGreaterThan(load.nowMs + 4_000);
+    // Where nobody saw that, its calls may not be over.
+    expect(trialsAfter(tried, { came: "worse", ratio: 2, isHalf: true }, load.nowMs).endedMs).toBe(load.nowMs);
   });
 });
 

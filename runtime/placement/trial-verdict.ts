@@ -25,6 +25,7 @@ import {
   TRIAL_MS_MAX,
 } from "./before-and-since.ts";
 import { hasStopped, WAVES } from "./pauses.ts";
+import { callsOf } from "./pool-use.ts";
 import {
   CONTRADICTION_MS,
   keyOf,
@@ -74,8 +75,13 @@ export interface Verdict {
    * function that was tried has ended for longer than there is between two.
    */
   readonly came: "kept" | "as-good" | "dropped" | "worse" | "void" | "gone";
-  /** What all calls took, to what they took before and after; null: too few ended to tell. */
+  /**
+   * What all calls took, to what they took before and after; null: too few ended to tell. Of a loss, to whichever of the two they are less beyond: 1 where that is
+   * none.
+   */
   readonly ratio: number | null;
+  /** Only before: what came after it tells nothing. */
+  readonly isHalf?: boolean;
 }
 
 /** What it came to beside what was before it; it is held against what is after it. `fromMs`: since when, but for what was under way or cold. */
@@ -85,9 +91,13 @@ export type FirstHalf = Pick<Shown, "came" | "ratio" | "fromMs">;
 export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs: number): Verdict | FirstHalf | null {
   const { startedMs = nowMs, shown = null } = tried[0]?.trials.running ?? {};
   const verdict = toldOf(tried, all, { startedMs, shown }, nowMs);
-  // What looked clearly worse is so unless what came after it contradicts that.
-  const isUntold = verdict?.came === "void" || verdict?.came === "gone";
-  return shown?.came === "lost" && isUntold ? { came: "worse", ratio: shown.ratio } : verdict;
+  return verdict?.came === "void" || verdict?.came === "gone" ? (untold(tried) ?? verdict) : verdict;
+}
+
+/** Where the second half of it tells nothing, or is broken off: what looked clearly worse is so unless what came after it contradicts that. null: nothing did. */
+export function untold(tried: readonly Tried[]): Verdict | null {
+  const { shown = null } = tried[0]?.trials.running ?? {};
+  return shown?.came === "lost" ? { came: "worse", ratio: shown.ratio, isHalf: true } : null;
 }
 
 function toldOf(
@@ -182,7 +192,7 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   if (!tried.every(isBack)) return isOver ? VOID : null;
   if (isOtherLoad(all, isTried, change, nowMs)) return VOID;
   const comparison = compared(all, change, nowMs) ?? NOTHING;
-  if (shown.came === "lost") return afterLoss(shown.ratio, comparison, isOver);
+  if (shown.came === "lost") return afterLoss(shown.ratio, comparison, { patience, isOver });
   const { calls, ratio, slowdown, noise } = comparison;
   if (calls < CALLS_MIN) {
     if (!isOver) return null;
@@ -210,10 +220,14 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
 }
 
 /** Where cores were slow for a moment calls take as long since, and as few end; where those that had come are still in a queue calls take as long, and more end. */
-function afterLoss(lost: number, { calls, ratio, slowdown }: Comparison, isOver: boolean): Verdict | null {
+function afterLoss(
+  lost: number,
+  { calls, ratio, slowdown }: Comparison,
+  { patience, isOver }: { readonly patience: number; readonly isOver: boolean },
+): Verdict | null {
   if (calls < CALLS_MIN) return isOver ? VOID : null;
-  const least = Math.min(lost, Math.max(1 / ratio, 1 / slowdown));
-  return { came: least > 1 + LOSS_CLEAR ? "worse" : "dropped", ratio: least };
+  const least = Math.max(1, Math.min(lost, Math.max(1 / ratio, 1 / slowdown)));
+  return { came: least > 1 + patience * LOSS_CLEAR ? "worse" : "dropped", ratio: least };
 }
 
 /**
@@ -254,14 +268,20 @@ const heardIn = ({ profile, trials: { running } }: Tried, nowMs: number): Heard 
 export const tookUs = (tried: Tried, nowMs: number): number => meanUs(heardIn(tried, nowMs)) ?? 0;
 
 /** What is left of a trial when it is over. `modelError`: by how many times the model was wrong of what stays, or was clearly worse. */
-export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: number, modelError = 1): Trials {
+export function trialsAfter(
+  tried: Tried,
+  { came, ratio, isHalf = false }: Verdict,
+  nowMs: number,
+  modelError = 1,
+): Trials {
   const { trials } = tried;
   const { running, holdMs: heldMs, backOffs } = trials;
   if (running === null) return trials;
   const { side, partner, startedMs, fromShare: refutedShare } = running;
-  // Whoever rests after it rests while it is held against what is after it.
-  const endedMs = running.shown?.came === "lost" ? running.shown.toMs : nowMs;
+  // Whoever rests after it rests while it is held against what is after it; where that tells nothing its calls may not be over.
+  const endedMs = running.shown?.came === "lost" && !isHalf ? running.shown.toMs : nowMs;
   const over: Trials = { ...trials, running: null, endedMs };
+  const { compute, storage } = callsOf(tried.load, tried.share);
   const promised = {
     // Calls that are under way tell nothing of it yet.
     sinceMs: nowMs + STEADY_MS,
@@ -269,6 +289,7 @@ export function trialsAfter(tried: Tried, { came, ratio }: Verdict, nowMs: numbe
     promisedBytes: meanBytes(heardIn(tried, nowMs)),
     firmUntilMs: -Infinity,
     modelError,
+    callsPerSecond: compute + storage,
   };
   const isGood = came === "kept" || came === "as-good";
   // Whether it does better in a crowd nobody has seen.

@@ -75,6 +75,8 @@ export interface Trials extends Refuted {
     readonly firmUntilMs: number;
     /** How many times busier the model had the plan, beside the one that did worse, than it was: 1 and more. Without: nobody knows. */
     readonly modelError?: number;
+    /** Of it, when that was known. Without: nobody knows. */
+    readonly callsPerSecond?: number;
   } | null;
   /** Of the last time that it was held. */
   readonly holdMs: number;
