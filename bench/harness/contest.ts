@@ -201,6 +201,8 @@ export function peerRow({ name, unit }: Peer, measures: readonly Measure[]): Row
 /** What a comparison came to in each repetition that has all whom it compares. */
 interface Compared {
   readonly values: readonly number[];
+  /** What these say of how far its median may be off: one of those that lie together. */
+  readonly told: readonly number[];
   /** Whom it compares. */
   readonly peers: ReadonlySet<string>;
   /** Of those among which it looked for the most or the least who may be it. */
@@ -247,10 +249,10 @@ export function compared({ of, together = 1 }: Comparison, measures: Measures): 
       return allOf(peer)[repetition]?.value ?? Number.NaN;
     }, standing);
   const values = [valueIn(0)];
-  if (missing !== null) return { values: [], peers, contenders, missing };
+  if (missing !== null) return { values: [], told: [], peers, contenders, missing };
   const repetitions = Math.min(...[...peers].map((peer) => allOf(peer).length));
   while (values.length < repetitions) values.push(valueIn(values.length));
-  return { values, peers, contenders, missing };
+  return { values, told: mediansOf(values, together), peers, contenders, missing };
 }
 
 /** The ratio is the median of the ratios of the repetitions, each taken between measurements that lie side by side. */

@@ -2,7 +2,7 @@
 
 import { among, compared, type Comparison, type Measures } from "./contest.ts";
 import type { Ratios } from "./result.ts";
-import { mayComeTo, mediansOf } from "./statistics.ts";
+import { mayComeTo } from "./statistics.ts";
 
 /**
  * Peers of comparisons that are not settled, and those that may yet turn out to be the most or the least of some. Those that compare others than the measured ones are
@@ -12,10 +12,9 @@ export function undecidedPeers(ratios: Ratios, measures: Measures): ReadonlySet<
   const undecided = Object.entries(ratios).flatMap(([name, ratio]) => {
     // The worst of more turns only gets worse: it is that of however many there are.
     if (!("of" in ratio) || ratio.counts === "worst") return [];
-    const { values, peers, contenders, missing } = compared(ratio, measures);
+    const { told, peers, contenders, missing } = compared(ratio, measures);
     if (missing !== null) return [];
-    const each = mediansOf(values, ratio.together ?? 1);
-    return boundsOf(name, ratio, ratios).some((bound) => mayComeTo(each, bound)) ? [...peers, ...contenders] : [];
+    return boundsOf(name, ratio, ratios).some((bound) => mayComeTo(told, bound)) ? [...peers, ...contenders] : [];
   });
   return new Set(undecided);
 }

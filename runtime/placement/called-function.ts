@@ -10,7 +10,7 @@ import { COMFORTABLE_UTILISATION, outlookOf } from "./optimal-shares.ts";
 import { ACTIVE_MS, hasStopped } from "./pauses.ts";
 import { excessOf, mixingSeen } from "./mixing.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
-import { callsOf, NONE_FIXED, poolUse, type Capacity, type Load, type Offered, type PoolUse } from "./pool-use.ts";
+import { allCallsOf, NONE_FIXED, poolUse, type Capacity, type Load, type Offered, type PoolUse } from "./pool-use.ts";
 import { breachesNow, isClosedAt, isTailKnown, NO_BREACHES, tailsOf, type Breaches } from "./p99-bound.ts";
 import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
@@ -329,10 +329,9 @@ export const heldError = (all: readonly CalledFunction[]): number =>
  * half as many. What only calls have shown to be crowded is so no more when they have left it.
  */
 function wouldCrowd(all: readonly CalledFunction[], use: PoolUse): boolean {
-  const alike = all.filter(({ load, share, trials: { held } }) => {
-    const { compute, storage } = callsOf(load, share);
-    return compute + storage >= CALLS_ALIKE * (held?.callsPerSecond ?? Infinity);
-  });
+  const alike = all.filter(
+    ({ load, trials: { held } }) => allCallsOf(load) >= CALLS_ALIKE * (held?.callsPerSecond ?? Infinity),
+  );
   const shares = all.map(({ share, trials: { held } }) => held?.refutedShare ?? share);
   return alike.length > 0 && heldError(alike) * outlookOf(use, shares).busiest > COMFORTABLE_UTILISATION;
 }

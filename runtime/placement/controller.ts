@@ -240,14 +240,14 @@ type Choices = ReturnType<typeof worthwhileShares>;
 function chosen(
   all: readonly CalledFunction[],
   capacity: Capacity,
-  { nowMs, heardMs }: Pick<Situation, "nowMs" | "heardMs">,
+  at: Pick<Situation, "nowMs" | "heardMs">,
   isSurge: boolean,
 ): Choices {
   const best = (candidates: readonly CalledFunction[]): Choices => {
     const choices = worthwhileShares(candidates, capacity);
-    return isSurge ? choices : withoutRefuted(candidates, choices, capacity, { nowMs, heardMs });
+    return isSurge ? choices : withoutRefuted(candidates, choices, capacity, at);
   };
-  const { firm, held } = withHeld(all, capacity, { nowMs, heardMs });
+  const { firm, held } = withHeld(all, capacity, at);
   const free = best(firm);
   if (held === firm) return free;
   // What has proved to be worse stays so, whatever is promised of it.

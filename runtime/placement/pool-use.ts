@@ -25,6 +25,10 @@ export interface Load extends Offered {
 /** All calls go as the plan has it. */
 export const NONE_FIXED: Offered["fixedPerSecond"] = { compute: 0, storage: 0 };
 
+/** All of them, wherever they run, a second. */
+export const allCallsOf = ({ callsPerSecond, fixedPerSecond: { compute, storage } }: Offered): number =>
+  callsPerSecond + compute + storage;
+
 /** Where calls run if the plan has that share of those that it spreads at storage, a second. */
 export const callsOf = (
   { callsPerSecond, fixedPerSecond }: Offered,

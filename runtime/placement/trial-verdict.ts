@@ -25,7 +25,7 @@ import {
   TRIAL_MS_MAX,
 } from "./before-and-since.ts";
 import { hasStopped, WAVES } from "./pauses.ts";
-import { callsOf } from "./pool-use.ts";
+import { allCallsOf } from "./pool-use.ts";
 import {
   CONTRADICTION_MS,
   keyOf,
@@ -281,7 +281,6 @@ export function trialsAfter(
   // Whoever rests after it rests while it is held against what is after it; where that tells nothing its calls may not be over.
   const endedMs = running.shown?.came === "lost" && !isHalf ? running.shown.toMs : nowMs;
   const over: Trials = { ...trials, running: null, endedMs };
-  const { compute, storage } = callsOf(tried.load, tried.share);
   const promised = {
     // Calls that are under way tell nothing of it yet.
     sinceMs: nowMs + STEADY_MS,
@@ -289,7 +288,7 @@ export function trialsAfter(
     promisedBytes: meanBytes(heardIn(tried, nowMs)),
     firmUntilMs: -Infinity,
     modelError,
-    callsPerSecond: compute + storage,
+    callsPerSecond: allCallsOf(tried.load),
   };
   const isGood = came === "kept" || came === "as-good";
   // Whether it does better in a crowd nobody has seen.
