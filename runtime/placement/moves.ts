@@ -4,7 +4,7 @@ import { clamp } from "#runtime/clamp.ts";
 import { otherSide } from "#runtime/profile/sample.ts";
 import { FLAP_MS, REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState, type Why } from "./function-state.ts";
-import type { Offered } from "./pool-use.ts";
+import { allCallsOf } from "./pool-use.ts";
 import { gainingSide } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import {
@@ -175,7 +175,7 @@ export function relieved(
   nowMs: number,
 ): Change {
   const usualPerSecond = profile.rates(nowMs).all;
-  const callsPerSecond = surging === null ? usualPerSecond : offeredIn(surging);
+  const callsPerSecond = surging === null ? usualPerSecond : allCallsOf(surging);
   const why: Why | null =
     change.why?.kind === "overload" ? { ...change.why, kind: "surge", callsPerSecond, usualPerSecond } : change.why;
   const { relief, sinceMs: begunMs, moved: move } = change.to;
@@ -187,10 +187,6 @@ export function relieved(
   const moved = move === null || move.by !== "model" ? move : ({ ...move, by: "surge" } as const);
   return { to: { ...change.to, moved, relief: { restMs, untilMs: nowMs + restMs } }, why };
 }
-
-/** Whether the plan spreads them or not. */
-const offeredIn = ({ callsPerSecond, fixedPerSecond: { compute, storage } }: Offered): number =>
-  callsPerSecond + compute + storage;
 
 /** What came of the moves that were made when anything moved last. */
 export interface LastMoves {

@@ -25,7 +25,7 @@ export interface Load extends Offered {
 /** All calls go as the plan has it. */
 export const NONE_FIXED: Offered["fixedPerSecond"] = { compute: 0, storage: 0 };
 
-/** All of them, wherever they run, a second. */
+/** All of them, whether the plan spreads them or not, a second. */
 export const allCallsOf = ({ callsPerSecond, fixedPerSecond: { compute, storage } }: Offered): number =>
   callsPerSecond + compute + storage;
 
