@@ -73,6 +73,7 @@ export const schemas = {
     queueUs: microseconds("Of that: waiting for an isolate"),
     startUs: microseconds("Of that: while the isolate was being opened"),
     cpuUs: microseconds("Computing"),
+    slowedUs: microseconds("Of that: since the core was slower than it usually is"),
     waitUs: microseconds("Waiting for replies or timers"),
     operations: { ...count, description: "Redis commands sent." },
     rounds: { ...count, description: "Batches of commands sent and waited for." },

@@ -517,8 +517,10 @@ test("a trial ends within two seconds though all callers stop and no window come
 
 /** What a window may say of one call at most, in the order of TALLY_TERMS; `isPlausible` is asked about more. */
 const MOST = [
-  1, 0, 1e10, 1e10, 1e20, 1e10, 1e10, 1e10, 1e7, 1e7, 1e14, 1e10, 23, 500, 23, 500, 0, 1, 1e7, 1e7, 1e7, 1e7,
+  1, 0, 1e10, 1e10, 1e20, 1e10, 1e10, 1e10, 1e7, 1e7, 1e14, 1e10, 23, 500, 23, 500, 0, 1, 1e7, 1e7, 1e7, 1e7, 1e10,
 ];
+/** Of it `slowedUs` is no more than `cpuUs`. */
+const [CPU_AT, SLOWED_AT] = [6, 22];
 const written = fc.record({
   function: fc.constantFrom("f0", "f1", "f2"),
   version: fc.constantFrom("1", "2"),
@@ -530,7 +532,12 @@ const written = fc.record({
         fc.constantFrom(1, 1e3, 1e9),
         fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: MOST.length }),
       )
-      .map(([calls, parts]) => MOST.map((most, at) => (at === 0 ? calls : calls * most * parts[at]!))),
+      .map(([calls, parts]) =>
+        MOST.map((most, at) => {
+          const part = at === SLOWED_AT ? parts[CPU_AT]! * parts[at]! : parts[at]!;
+          return at === 0 ? calls : calls * most * part;
+        }),
+      ),
   ),
   // A fraction is no bucket, and the last one has others' numbers behind it.
   elapsed: fc.oneof(

@@ -21,6 +21,7 @@
 #include "channel.h"
 #include "codes.h"
 #include "command_table.h"
+#include "core_pace.h"
 #include "guest_found.h"
 #include "guest_rounds.h"
 #include "guest_values.h"
@@ -181,6 +182,7 @@ class GuestLoop {
   void PauseTurn();
   void FinishSettled(uint64_t own);
   int64_t TurnCpuNs(int64_t now);
+  void CountTurn(GuestInvocation* invocation, int64_t now);
   void LimitTurn(const GuestInvocation& invocation);
   bool ForgoBack(GuestInvocation* invocation);
   bool IsTurnOver(int64_t now_ns);
@@ -275,6 +277,7 @@ class GuestLoop {
   std::vector<uint64_t> settled_;             ///< since the last turn's end
   int64_t cpu_at_ns_ = 0;                     ///< the thread's processor time as last read, and when that was
   int64_t cpu_read_ns_ = 0;
+  CorePace pace_{&ProcessPace()};
   clockid_t cpu_clock_ = {};
   bool reading_rejections_ = false;
   bool collecting_others_ =

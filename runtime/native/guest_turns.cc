@@ -112,8 +112,7 @@ void GuestLoop::EndTurn() {
   current_ = nullptr;
   turn_ended_ns_ = now;
   memory_stale_ = true;
-  invocation->usage.cpu_ns += static_cast<uint64_t>(TurnCpuNs(now));
-  rings_.words->computed_ns.store(invocation->usage.cpu_ns, std::memory_order_relaxed);
+  CountTurn(invocation, now);
   invocation->waiting_since_ns = now;
   if (!lost_.empty()) {
     Finish(invocation, Code::MEMORY_LIMIT, "", kMemoryLimitText, "");
@@ -175,6 +174,14 @@ int64_t GuestLoop::TurnCpuNs(int64_t now) {
   cpu_at_ns_ = ThreadCpuNs();
   cpu_read_ns_ = now;
   return std::min(wall, cpu_at_ns_ - before);
+}
+
+// What the turn took is its invocation's.
+void GuestLoop::CountTurn(GuestInvocation* invocation, int64_t now) {
+  const int64_t cpu_ns = TurnCpuNs(now);
+  invocation->usage.cpu_ns += static_cast<uint64_t>(cpu_ns);
+  invocation->usage.slowed_ns += pace_.SlowedNs(cpu_ns, now);
+  rings_.words->computed_ns.store(invocation->usage.cpu_ns, std::memory_order_relaxed);
 }
 
 // On the watchdog's thread, which says in passing how far the invocation is.
@@ -472,8 +479,7 @@ void GuestLoop::PauseTurn() {
   }
   const int64_t now = NowNs();
   rings_.words->turn_started_ns.store(0, std::memory_order_relaxed);
-  current_->usage.cpu_ns += static_cast<uint64_t>(TurnCpuNs(now));
-  rings_.words->computed_ns.store(current_->usage.cpu_ns, std::memory_order_relaxed);
+  CountTurn(current_, now);
   current_->waiting_since_ns = now;
   turn_ended_ns_ = now;
   FinishSettled(std::exchange(current_, nullptr)->id);

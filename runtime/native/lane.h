@@ -214,6 +214,7 @@ struct RoundHeader {
 /// What the isolate measured of one invocation.
 struct UsageWire {
   uint64_t cpu_ns;
+  uint64_t slowed_ns;  ///< of `cpu_ns`, what it would not have been at the core's usual pace (core_pace.h)
   uint64_t wait_ns;
   uint64_t operations;
   uint64_t rounds;

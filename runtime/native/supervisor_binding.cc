@@ -11,7 +11,7 @@ namespace locus {
 namespace {
 
 /// Of `Usage`.
-constexpr size_t kUsageNumbers = 14;
+constexpr size_t kUsageNumbers = 15;
 
 /// A callback of the event loop's, however many handlers are called in it: what follows from them in
 /// JavaScript runs at its end.
@@ -158,6 +158,7 @@ void SupervisorBinding::EmitOutcome(double call, Outcome&& outcome) {
                                          static_cast<double>(outcome.usage.queue_ns) / 1e3,
                                          static_cast<double>(outcome.usage.start_ns) / 1e3,
                                          static_cast<double>(isolate.cpu_ns) / 1e3,
+                                         static_cast<double>(isolate.slowed_ns) / 1e3,
                                          static_cast<double>(isolate.wait_ns) / 1e3,
                                          static_cast<double>(isolate.operations),
                                          static_cast<double>(isolate.rounds),

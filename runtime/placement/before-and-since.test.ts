@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { beforeMsOf, changed, compared, inFlightLately, isMistake } from "./before-and-since.ts";
+import { beforeMsOf, changed, compared, inFlightLately, isMistake, isOtherPace } from "./before-and-since.ts";
 import type { Calls } from "./played-calls.ts";
 import { Load, atCompute, atStorage, walks } from "./played-load.ts";
 
@@ -38,6 +38,24 @@ describe("calls that are walks, of one node or of a thousand", () => {
     const { ratio, slowdown, isMistake: was } = then(Load.ofWalks(), waiting);
     expect([ratio, slowdown, was]).toEqual([expect.closeTo(2, 1), expect.closeTo(2, 1), false]);
   });
+});
+
+test.each([
+  // of the CPU time before and since, what it would not have been at the usual pace → whether cores are others
+  [0, 0, false],
+  [0.5, 0.5, false],
+  // A thread on the other half of a core begins, or ends.
+  [0, 0.35, false],
+  [0.35, 0, false],
+  [0, 0.5, true],
+  [0.8, 0.2, true],
+])("cores of which %f was slowed before and %f since are so much quicker or slower: %s", (before, since, isOther) => {
+  const with100Us = (slowedPart: number) => ({ ...atCompute, usage: { cpuUs: 100, slowedUs: 100 * slowedPart } });
+  const load = Load.warm()
+    .run(300, { a: with100Us(before) })
+    .run(200, { a: with100Us(since) });
+  const change = { atMs: load.nowMs - 200, settledMs: load.nowMs - 150, beforeMs: 150 };
+  expect(isOtherPace([load.tried("a", 0)], change, load.nowMs)).toBe(isOther);
 });
 
 describe("calls in flight", () => {

@@ -24,6 +24,11 @@ export const CALLS_MIN = 32;
 export const EXPECTED_MIN = 3;
 /** So many standard errors make a difference. */
 export const GAIN_NOISES = 2;
+/**
+ * Cores whose paces are within so many times each other are alike. Chosen: where a thread on the other half of a core begins and ends calls take 1.5 times as long for a while, which a trial and what is before
+ * and after it tell apart; where a machine holds its clocks down, two to six times, for most of a trial.
+ */
+const PACE_ALIKE = 1.7;
 /** So much more is clearly worse: a trial is over then, after half of the time. */
 export const LOSS_CLEAR = 0.2;
 
@@ -124,6 +129,23 @@ export function isOtherLoad<One extends Tried>(
     if (cameOrWent && !wasChanged(one)) other += workUs;
   }
   return other > 0 && other >= GAIN_MIN * work;
+}
+
+/** Whether cores were so much quicker or slower since than before that what calls take says nothing of the change. */
+export function isOtherPace(all: readonly Tried[], { atMs, settledMs, beforeMs }: Changed, nowMs: number): boolean {
+  const times = slowTimesIn(all, settledMs, nowMs) / slowTimesIn(all, atMs - beforeMs, atMs);
+  return Math.max(times, 1 / times) > PACE_ALIKE;
+}
+
+/** By what calls took: how many times as long as it takes at the usual pace of cores. */
+function slowTimesIn(all: readonly Tried[], fromMs: number, toMs: number): number {
+  let [elapsedUs, slowedUs] = [0, 0];
+  for (const { profile } of all) {
+    const heard = profile.byTime.between(fromMs, toMs);
+    elapsedUs += heard.elapsedUs;
+    slowedUs += heard.slowedUs;
+  }
+  return elapsedUs <= slowedUs ? 1 : elapsedUs / (elapsedUs - slowedUs);
 }
 
 /**

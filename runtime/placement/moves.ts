@@ -12,6 +12,7 @@ import {
   beforeMsOf,
   changed,
   isMistake,
+  isOtherPace,
   isOtherLoad,
   meanBytes,
   meanUs,
@@ -229,7 +230,8 @@ export function lastMoves(all: readonly CalledFunction[], { heardMs }: Pick<Situ
   if (heardMs - move.settledMs < JUDGED_BY_MS) return untold;
   const areOthers = all.filter(({ sinceMs }) => sinceMs > atMs - BEFORE_MS);
   const isAlone = areSlight(areOthers, all) && !areOthers.some(hasMoved);
-  const areMistake = isAlone && !isOtherLoad(all, hasMoved, move, heardMs) && isMistake(all, move, heardMs);
+  const isTold = isAlone && !isOtherLoad(all, hasMoved, move, heardMs) && !isOtherPace(all, move, heardMs);
+  const areMistake = isTold && isMistake(all, move, heardMs);
   return { atMs, areMistake, ratio: areMistake === true ? tookSince(all, move, heardMs) : null, beforeMs };
 }
 

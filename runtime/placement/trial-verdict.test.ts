@@ -26,6 +26,27 @@ describe("what came of a trial", () => {
     expect(cameOf(100, 2)).toBe("lost");
   });
 
+  test("is nothing where cores were slowed before it, while it ran or since: that is not its doing", () => {
+    const slowed = { usage: { cpuUs: 100, slowedUs: 60 } };
+    const cameWith = (before: Partial<Calls>, meanwhile: Partial<Calls>, since: Partial<Calls> = {}) => {
+      const load = Load.warm().run(500, { a: { ...atCompute, ...before } });
+      load.run(150, { a: { ...atStorage, elapsedUs: 2_000, ...meanwhile } });
+      const tried = (trials: Trials) => [load.tried("a", 1, { trials })] as const;
+      const first = verdictOf(tried(running("storage", 500)), tried(running("storage", 500)), load.nowMs);
+      if (first?.came !== "better") return first?.came;
+      const shown: Shown = { came: "better", ratio: first.ratio, fromMs: 550, toMs: load.nowMs };
+      const checked: Trials = { ...NO_TRIALS, running: { ...running("storage", 500).running!, shown } };
+      load.run(150, { a: { ...atCompute, ...since } });
+      const back = [load.tried("a", 0, { trials: checked })];
+      return verdictOf(back, back, load.nowMs)?.came;
+    };
+    expect(cameWith({}, {})).toBe("kept");
+    expect(cameWith(slowed, {})).toBe("void");
+    expect(cameWith({}, { ...slowed, elapsedUs: 9_000 })).toBe("void");
+    expect(cameWith({}, {}, slowed)).toBe("void");
+    expect(cameWith(slowed, slowed, slowed)).toBe("kept");
+  });
+
   test("is nothing where callers ask for the other side, however long their calls take", () => {
     expect(cameOf(200, 1, "compute")).toBeNull();
     expect(cameOf(200, 2, "compute")).toBeNull();
@@ -618,16 +639,25 @@ describe("after a trial", () => {
     expect(costOf("worse", 1.4, "storage", null, shown)).toBeCloseTo(0.4 * 100);
   });
 
-  test("what was so many times worse than what is clearly so is tried as much later, but on a side that was cold", () => {
+  test("what was so many times worse than what is clearly so is tried as much later, but on a side that was cold, or was two seconds ago", () => {
     const trials = { ...NO_TRIALS, ...running("storage", 500) };
-    const backOffOf = (ratio: number, tried: Tried): number =>
-      trialsAfter(tried, { came: "worse", ratio }, 650).backOffs.get("storage")!.ms;
+    const afterWorse = (ratio: number, tried: Tried) =>
+      trialsAfter(tried, { came: "worse", ratio }, 650).backOffs.get("storage")!;
+    const backOffOf = (ratio: number, tried: Tried): number => afterWorse(ratio, tried).ms;
     const warm = load.tried("a", 1, { trials });
     expect(backOffOf(1.2, warm)).toBeCloseTo(4_000);
     expect(backOffOf(1.7, warm)).toBeCloseTo(14_000);
     expect(backOffOf(9, warm)).toBe(60_000);
     const cold = new Load().run(500, { a: atCompute }).run(150, { a: atStorage }).tried("a", 1, { trials });
     expect(backOffOf(9, cold)).toBe(4_000);
+    const after = (warmMs: number) => {
+      const load = new Load().run(25, { a: { ...atStorage, count: 400 } }).run(warmMs - 25, { a: atCompute });
+      const begun = { ...NO_TRIALS, ...running("storage", load.nowMs) };
+      return afterWorse(9, load.run(150, { a: atStorage }).tried("a", 1, { trials: begun }));
+    };
+    expect(after(1_900)).toMatchObject({ ms: 4_000 });
+    expect(after(1_900)).not.toHaveProperty("refutation");
+    expect(after(2_100)).toMatchObject({ ms: 60_000, refutation: { fromShare: 0 } });
   });
 
   test("what was clearly worse keeps what calls took before it, unless it was cold or two changed places", () => {

@@ -15,6 +15,7 @@ import {
   hasPaused,
   inFlightIn,
   isOtherLoad,
+  isOtherPace,
   LOSS_CLEAR,
   meanBytes,
   meanUs,
@@ -53,6 +54,8 @@ export const TRIAL_REST_MS_MAX = 10_000;
 /** Of all that is done, trials that come to nothing may cost this part. Chosen: as much as a trial has to gain. */
 const COST_MAX = 0.05;
 const BACK_OFF_MS_MIN = 1_000;
+/** For so long after a side's code has been compiled it is not what it will be: more of it is, and better. Chosen: walks whose calls had all run at storage for a moment in the first second took 1.4 to 2.6 times as long there as on both sides, and 0.8 to 1.2 times in the third. */
+const YOUNG_MS = 2_000;
 /** Of what is worse by LOSS_CLEAR; of what is so many times worse so many times as long, on a side whose code was compiled: hardly anything makes that good. */
 const BACK_OFF_MS_WORSE = 4_000;
 const BACK_OFF_MS_MAX = 60_000;
@@ -113,7 +116,9 @@ function toldOf(
   const verdict = shown === null ? whileTried(tried, all, startedMs, nowMs) : afterwards(tried, all, shown, nowMs);
   if (verdict === null) return null;
   const { fromMs, toMs } = shown ?? { fromMs: startedMs - BEFORE_MS, toMs: startedMs };
-  return hasPaused(all, shown === null ? startedMs : fromMs, nowMs, inFlightIn(all, fromMs, toMs)) ? VOID : verdict;
+  const isPaused = hasPaused(all, shown === null ? startedMs : fromMs, nowMs, inFlightIn(all, fromMs, toMs));
+  const change = { atMs: toMs, settledMs: toMs + SETTLE_MS, beforeMs: toMs - fromMs };
+  return isPaused || isOtherPace(all, change, nowMs) ? VOID : verdict;
 }
 
 const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
@@ -314,7 +319,7 @@ export function trialsAfter(
     return { ...over, backOffs: new Map([...backOffs, [key, { ms, untilMs: nowMs + BACK_OFF_MS_MIN }]]) };
   }
   const lastMs = backOffs.get(key)?.ms ?? 0;
-  const wasWarm = (tried.profile.warmMs(side) ?? Infinity) <= startedMs;
+  const wasWarm = startedMs - (tried.profile.warmMs(side) ?? Infinity) >= YOUNG_MS;
   const timesWorse = wasWarm ? Math.max(1, ((ratio ?? 1) - 1) / LOSS_CLEAR) : 1;
   const leastMs = came === "worse" ? Math.min(BACK_OFF_MS_MAX, timesWorse * BACK_OFF_MS_WORSE) : BACK_OFF_MS_MIN;
   // Where nothing is crowded it is not how quick cores are that decides.
@@ -324,7 +329,7 @@ export function trialsAfter(
   const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
   const counts = isCounted(running) && !(isTie && trials.fruitless >= TIES_COUNTED);
   const fruitless = trials.fruitless + (counts ? 1 : 0);
-  // Of code that was still to be compiled there it says nothing.
+  // Of code that was still to be compiled there, or had just been, it says nothing.
   const isRefuted = came === "worse" && wasWarm && partner === null && !running.isCalm;
   const refutation = isRefuted ? shownWorse(tried, nowMs, modelError) : null;
   const backOff = { ms, untilMs: nowMs + ms, ...(isTie && { isTie }), ...(refutation && { refutation }) };

@@ -220,6 +220,19 @@ describe("profiles", () => {
     expect(profiles.get("khop")?.estimates(nowMs).storage).toBeNull();
   });
 
+  test("calls that take longer since cores are slow are the same calls", () => {
+    const shiftsWith = (slowedUs: number): readonly string[] => {
+      const profiles = new Profiles();
+      let nowMs = 0;
+      const fold = (change: Partial<Sample>) =>
+        profiles.fold(stretch(20, change), (nowMs += STRETCH_MS), STRETCH_MS).shifted;
+      for (let at = 0; at < 40; at++) fold({ cpuUs: 100 + (at % 3) });
+      return Array.from({ length: 8 }, (_, at) => fold({ cpuUs: 500 + (at % 3), slowedUs })).flat();
+    };
+    expect(shiftsWith(400)).toEqual([]);
+    expect(shiftsWith(0)).toEqual(["khop"]);
+  });
+
   test("calls that find caches cold after a pause are no shift, and are one if they stay so", () => {
     const shiftsAfter = (pauseMs: number, coldMs: number): readonly string[] => {
       const profiles = new Profiles();

@@ -17,6 +17,8 @@ export interface Usage {
   readonly startUs: number;
   /** On the isolate's thread, in the function's own turns, µs. */
   readonly cpuUs: number;
+  /** Of that: what it would not have taken at the pace that the core usually has, µs. */
+  readonly slowedUs: number;
   /** Waiting for replies or timers inside the isolate, µs. */
   readonly waitUs: number;
   /** Redis commands, those that were found included. */
@@ -45,6 +47,7 @@ export const NO_USAGE: Usage = {
   queueUs: 0,
   startUs: 0,
   cpuUs: 0,
+  slowedUs: 0,
   waitUs: 0,
   operations: 0,
   rounds: 0,

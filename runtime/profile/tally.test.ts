@@ -66,6 +66,21 @@ test.each([
   expect(elapsed).toHaveLength(2 * told);
 });
 
+test("calls on a core that is slow are as dear to a detector as at its usual pace, and take what they take", () => {
+  const tallyOf = (change: Partial<Sample>) => {
+    const tally = new SampleTally();
+    tally.record(sample({ operations: 2, ...change }), 100);
+    const [{ sums } = { sums: [] }] = tally.take().tallies;
+    return Object.fromEntries(TALLY_TERMS.map((term) => [term, termOf(sums, term)]));
+  };
+  const { logWork } = tallyOf({ cpuUs: 10 });
+  const { logCpu } = tallyOf({ cpuUs: 40 });
+  expect(tallyOf({ cpuUs: 40, slowedUs: 30 })).toMatchObject({ cpuUs: 40, slowedUs: 30, logWork, logCpu });
+  // Whatever a host says of itself.
+  const none = tallyOf({ cpuUs: 0 });
+  expect(tallyOf({ cpuUs: 10, slowedUs: 1e9 })).toMatchObject({ cpuUs: 10, slowedUs: 10, logWork: none["logWork"] });
+});
+
 test("what its caller did wrong is no call of a function", () => {
   const tally = new SampleTally();
   for (const outcome of ["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED"]) tally.record(sample({ outcome }), 1);
@@ -107,6 +122,8 @@ test.each([
   { calls: 1, cpuUs: 1.8e16 },
   { calls: 1, logCpu: 1e3 },
   { calls: 1, operations: 1e8 },
+  { calls: 1, cpuUs: 2, slowedUs: 3 },
+  { calls: 1, cpuUs: 2, slowedUs: Number.NaN },
   { calls: 1, failed: 3, untold: 1 },
   { calls: 1, fixed: 3, untold: 1 },
   { calls: 1, fixed: 0.5 },

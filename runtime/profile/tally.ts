@@ -26,7 +26,7 @@ export const TERM_AT = {
   rounds: 9,
   bytes: 10,
   lockUs: 11,
-  /** Logarithm of the work: what a change detector looks at. */
+  /** Logarithm of the work at the usual pace of cores: what a change detector looks at. */
   logWork: 12,
   logWorkSquared: 13,
   /** Logarithm of the CPU time: by it two sides are compared where that does not go with bytes, since a rare dear call hardly moves its mean. */
@@ -41,6 +41,8 @@ export const TERM_AT = {
   findableRounds: 19,
   foundOperations: 20,
   foundRounds: 21,
+  /** Of `cpuUs`: since cores were slower than they usually are. */
+  slowedUs: 22,
 } as const;
 
 export type TallyTerm = keyof typeof TERM_AT;
@@ -94,6 +96,8 @@ const TERM_MAX: Readonly<Record<BoundTerm, number>> = {
   findableRounds: OPERATIONS_MAX,
   foundOperations: OPERATIONS_MAX,
   foundRounds: OPERATIONS_MAX,
+  // Beside `cpuUs`.
+  slowedUs: Infinity,
   logWork: LOG_MAX,
   logWorkSquared: LOG_MAX ** 2,
   logCpu: LOG_MAX,
@@ -113,7 +117,7 @@ export function isPlausible({ sums }: Tally): boolean {
   const untold = sums[TERM_AT.untold];
   const fixed = sums[TERM_AT.fixed];
   if (!isCount(calls) || !isCount(failed) || !isCount(untold) || !isCount(fixed)) return false;
-  if (Math.max(failed, fixed) > calls + untold) return false;
+  if (Math.max(failed, fixed) > calls + untold || !(sums[TERM_AT.slowedUs]! <= sums[TERM_AT.cpuUs]!)) return false;
   for (let term = 0; term < MOST.length; term++) {
     const most = MOST[term]!;
     if (most < Infinity && !(sums[term]! <= calls * most)) return false;
@@ -144,7 +148,7 @@ class Sums {
   readonly #buckets: number[] = [];
 
   add(sample: Sample, elapsedUs: number): void {
-    const { wallUs, queueUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs, outcome } = sample;
+    const { wallUs, queueUs, cpuUs, slowedUs, waitUs, operations, rounds, bytesOut, bytesIn, lockUs, outcome } = sample;
     const { findableOperations, findableRounds, foundOperations, foundRounds, isFixed = false } = sample;
     const values = this.#values;
     if (isFixed) values[17]! += 1;
@@ -157,7 +161,8 @@ class Sums {
       }
     }
     const serviceUs = wallUs - queueUs;
-    const logWork = Math.log1p(cpuUs + OPERATION_WORK_US * operations);
+    const usualUs = Math.max(0, cpuUs - slowedUs);
+    const logWork = Math.log1p(usualUs + OPERATION_WORK_US * operations);
     const logCpu = Math.log1p(cpuUs);
     // In the order of TALLY_TERMS.
     values[0]! += 1;
@@ -179,6 +184,7 @@ class Sums {
     values[19]! += findableRounds;
     values[20]! += foundOperations;
     values[21]! += foundRounds;
+    values[22]! += cpuUs - usualUs;
     const bucket = bucketOf(elapsedUs);
     if (values[ELAPSED_AT + bucket] === 0) this.#buckets.push(bucket);
     values[ELAPSED_AT + bucket]! += 1;

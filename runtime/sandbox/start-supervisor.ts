@@ -318,6 +318,7 @@ function usageOf(numbers: Float64Array): Usage {
     queueUs = 0,
     startUs = 0,
     cpuUs = 0,
+    slowedUs = 0,
     waitUs = 0,
     operations = 0,
     rounds = 0,
@@ -330,7 +331,7 @@ function usageOf(numbers: Float64Array): Usage {
     lockUs = 0,
   ] = numbers;
   const found = { findableOperations, findableRounds, foundOperations, foundRounds };
-  return { wallUs, queueUs, startUs, cpuUs, waitUs, operations, rounds, bytesOut, bytesIn, ...found, lockUs };
+  return { wallUs, queueUs, startUs, cpuUs, slowedUs, waitUs, operations, rounds, bytesOut, bytesIn, ...found, lockUs };
 }
 
 const refusal = (code: ErrorCode, message: string): Outcome => ({

@@ -12,6 +12,7 @@ void AppendUsage(std::string* json, const Usage& usage) {
   AppendJsonUs(json, "queueUs", usage.queue_ns);
   AppendJsonUs(json, "startUs", usage.start_ns);
   AppendJsonUs(json, "cpuUs", static_cast<int64_t>(isolate.cpu_ns));
+  AppendJsonUs(json, "slowedUs", static_cast<int64_t>(isolate.slowed_ns));
   AppendJsonUs(json, "waitUs", static_cast<int64_t>(isolate.wait_ns));
   AppendJsonNumber(json, "operations", isolate.operations);
   AppendJsonNumber(json, "rounds", isolate.rounds);
@@ -31,6 +32,7 @@ void AddTime(int64_t ns, int64_t* sum) {
 
 void Add(const Usage& usage, Usage* sum) {
   sum->isolate.cpu_ns += usage.isolate.cpu_ns;
+  sum->isolate.slowed_ns += usage.isolate.slowed_ns;
   sum->isolate.wait_ns += usage.isolate.wait_ns;
   sum->isolate.operations += usage.isolate.operations;
   sum->isolate.rounds += usage.isolate.rounds;

@@ -41,6 +41,7 @@ constexpr UsageField kUsageFields[] = {
     {"queueUs", kUsMax, SetNs<&Usage::queue_ns>},
     {"startUs", kUsMax, SetNs<&Usage::start_ns>},
     {"cpuUs", kUsMax, SetIsolateNs<&UsageWire::cpu_ns>},
+    {"slowedUs", kUsMax, SetIsolateNs<&UsageWire::slowed_ns>, true},
     {"waitUs", kUsMax, SetIsolateNs<&UsageWire::wait_ns>},
     {"operations", kCountMax, SetCount<&UsageWire::operations>},
     {"rounds", kCountMax, SetCount<&UsageWire::rounds>},

@@ -78,7 +78,8 @@ void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us, bo
   const double service_us = UsOf(usage.wall_ns - usage.queue_ns);
   const double cpu_us = UsOf(usage.isolate.cpu_ns);
   const auto operations = static_cast<double>(usage.isolate.operations);
-  const double log_work = std::log1p(cpu_us + kOperationWorkUs * operations);
+  const double slowed_us = std::min(cpu_us, UsOf(usage.isolate.slowed_ns));
+  const double log_work = std::log1p(cpu_us - slowed_us + kOperationWorkUs * operations);
   const double log_cpu = std::log1p(cpu_us);
   // In the order of TALLY_TERMS.
   const std::array<double, kTallyTerms> terms = {
@@ -104,6 +105,7 @@ void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us, bo
       static_cast<double>(usage.isolate.findable_rounds),
       static_cast<double>(usage.isolate.found_operations),
       static_cast<double>(usage.isolate.found_rounds),
+      slowed_us,
   };
   for (size_t i = 0; i < terms.size(); i++) values[i] += terms[i];
   elapsed[TallyBucketOf(elapsed_us)]++;

@@ -170,7 +170,7 @@ describe("LOCUS.NODE", () => {
     expect(version).toMatch(/^[0-9a-f]{16}$/);
     expect(JSON.parse(result)).toEqual(["+OK\r\n$1\r\n1\r\n"]);
     expect(Object.keys(JSON.parse(usage) as object)).toEqual(
-      "wallUs queueUs startUs cpuUs waitUs operations rounds bytesOut bytesIn findableOperations findableRounds foundOperations foundRounds lockUs".split(
+      "wallUs queueUs startUs cpuUs slowedUs waitUs operations rounds bytesOut bytesIn findableOperations findableRounds foundOperations foundRounds lockUs".split(
         " ",
       ),
     );

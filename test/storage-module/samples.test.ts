@@ -193,7 +193,7 @@ describe("the tallies in TypeScript and C++", () => {
         sample.function,
         sample.version,
         CODES.indexOf(sample.outcome),
-        ...[sample.wallUs, sample.queueUs, sample.cpuUs, sample.waitUs].map(ns),
+        ...[sample.wallUs, sample.queueUs, sample.cpuUs, sample.slowedUs, sample.waitUs].map(ns),
         sample.operations,
         sample.rounds,
         sample.bytesOut,
@@ -224,6 +224,7 @@ describe("the tallies in TypeScript and C++", () => {
       queueUs: fc.integer({ min: 0, max: 2 ** 20 }).map((ns) => ns / 1_000),
       startUs: us,
       cpuUs: fc.oneof(us, fc.constant(0)),
+      slowedPart: fc.constantFrom(0, 0, 0.25, 0.75),
       waitUs: us,
       lockUs: us,
       elapsedUs: us,
@@ -236,7 +237,10 @@ describe("the tallies in TypeScript and C++", () => {
       foundOperations: count,
       foundRounds: count,
     })
-    .map((one) => ({ ...one, wallUs: one.wallUs + one.queueUs }));
+    .map(({ slowedPart, ...one }) => {
+      const slowedUs = Math.floor(slowedPart * one.cpuUs);
+      return { ...one, wallUs: one.wallUs + one.queueUs, slowedUs };
+    });
 
   test("have the same sums in the same buckets", () => {
     for (const samples of fc.sample(fc.array(sample, { minLength: 1, maxLength: 200 }), { numRuns: 30, seed: 7 })) {

@@ -1,0 +1,49 @@
+// How quick a core is. A thread on its other half takes a third of it and more, and a machine that gets too warm, or whose power is limited, holds the clocks
+// of all its cores down to a tenth for moments. Processor time goes on meanwhile, so that the same calls seem to have become dearer.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace locus {
+
+/// A core's pace is looked at so often at most, ns: one look takes it 5 µs. Chosen: moments in which cores were slow lasted 50 to 100 ms.
+constexpr int64_t kPaceEveryNs = 5'000'000;
+/// The least of this time, and of as much before it, is usual, ns. Chosen: a machine that stays slow is usual then.
+constexpr int64_t kPaceUsualNs = 60'000'000'000;
+/// A piece of work that takes more times as long is taken for one that takes so many.
+constexpr double kSlowTimesMax = 16;
+
+/// What a piece of work takes cores at best. Any thread.
+class UsualPace {
+ public:
+  /// It took `took_ns`: how many times as long as usually calls take meanwhile, 1 to `kSlowTimesMax`.
+  double TimesOf(int64_t took_ns, int64_t now_ns);
+
+ private:
+  std::atomic<int64_t> least_ns_{INT64_MAX};  ///< since then
+  std::atomic<int64_t> since_ns_{0};
+  std::atomic<int64_t> least_before_ns_{INT64_MAX};
+};
+
+/// Of the cores that one thread runs on, one after the other.
+class CorePace {
+ public:
+  explicit CorePace(UsualPace* usual) : usual_(usual) {}
+
+  /// Of the processor time of a turn that ends now, what it would not have taken at the usual pace, ns.
+  uint64_t SlowedNs(int64_t cpu_ns, int64_t now_ns);
+
+ private:
+  UsualPace* const usual_;
+  int64_t looked_ns_ = -kPaceEveryNs;
+  double slowed_part_ = 0;  ///< of processor time, when it was looked at last
+};
+
+/// How long a fixed piece of work takes this core, ns: the least of three times, since something else may have the core meanwhile.
+int64_t PieceOfWorkNs();
+
+/// Of all threads of this process.
+UsualPace& ProcessPace();
+
+}  // namespace locus

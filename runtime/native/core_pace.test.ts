@@ -1,0 +1,58 @@
+// How quick a core is beside what it usually is: core_pace.cc.
+
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const compiler = spawnSync("g++", ["--version"]).status === 0;
+
+describe.skipIf(!compiler)("core_pace.cc (skipped where there is no g++)", () => {
+  const folder = mkdtempSync(join(tmpdir(), "locus-pace-"));
+  const program = join(folder, "core_pace_test");
+  beforeAll(() => {
+    const sources = ["core_pace.cc", "core_pace_test.cc"].map((file) => join(import.meta.dirname, file));
+    execFileSync("g++", ["-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, ...sources]);
+  }, 120_000);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const run = (args: readonly number[]): readonly number[] =>
+    execFileSync(program, args.map(String), { encoding: "utf8" }).trim().split("\n").map(Number);
+  /** At so many seconds the piece of work took so long, ns. */
+  const timesOf = (...looks: readonly (readonly [tookNs: number, atS: number])[]): readonly number[] =>
+    run(looks.flat());
+
+  test("calls take longer by three quarters of what the piece of work does, by logarithms", () => {
+    expect(timesOf([1_000, 1], [1_000, 2], [2_000, 3], [10_000, 4], [1_100, 5])).toEqual([
+      1,
+      1,
+      expect.closeTo(2 ** 0.75, 2),
+      expect.closeTo(10 ** 0.75, 2),
+      expect.closeTo(1.1 ** 0.75, 2),
+    ]);
+  });
+
+  test("a core that is quicker than it ever was is at its usual pace, and others are held against it from then on", () => {
+    expect(timesOf([2_000, 1], [1_000, 2], [2_000, 3])).toEqual([1, 1, expect.closeTo(2 ** 0.75, 2)]);
+  });
+
+  test("is taken for sixteen times as slow at most", () => {
+    expect(timesOf([1_000, 1], [1_000_000, 2], [1_000_000_000_000, 3]).slice(1)).toEqual([8, 8]);
+    expect(timesOf([0, 1], [0, 2])).toEqual([1, 1]);
+  });
+
+  test("a machine that stays slow is so usually after a minute or two", () => {
+    const looks = Array.from({ length: 15 }, (_, at) => [at === 0 ? 1_000 : 2_000, 10 + 10 * at] as const);
+    const times = timesOf(...looks);
+    expect(times.slice(1, 7)).toEqual(Array.from({ length: 6 }, () => expect.closeTo(2 ** 0.75, 2)));
+    expect(times.slice(-2)).toEqual([1, 1]);
+  });
+
+  test("of a turn no more was slowed than it took", () => {
+    const [slowedNs = -1] = run([]);
+    expect(slowedNs).toBeGreaterThanOrEqual(0);
+    expect(slowedNs).toBeLessThan(1.1e9);
+  });
+});
