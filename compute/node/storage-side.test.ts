@@ -11,6 +11,7 @@ const USAGE = {
   queueUs: 2,
   startUs: 1,
   cpuUs: 3,
+  slowedUs: 1,
   waitUs: 4,
   operations: 5,
   rounds: 6,
@@ -89,7 +90,7 @@ describe("StorageSide", () => {
   });
 
   it("takes for nothing what an older module does not tell of a call", async () => {
-    const none = { findableOperations: 0, findableRounds: 0, foundOperations: 0, foundRounds: 0 };
+    const none = { slowedUs: 0, findableOperations: 0, findableRounds: 0, foundOperations: 0, foundRounds: 0 };
     const told = JSON.stringify(USAGE, (name, value: unknown) => (name in none ? undefined : value));
     await start(() => ["ok", CURRENT, told, "[]", "1"]);
     expect(await side.run(admitted())).toMatchObject({ outcome: { usage: { ...USAGE, ...none } } });
