@@ -9,6 +9,8 @@ namespace locus {
 
 /// A core's pace is looked at so often at most, ns: one look takes it 5 µs. Chosen: moments in which cores were slow lasted 50 to 100 ms.
 constexpr int64_t kPaceEveryNs = 5'000'000;
+/// What a look has told says nothing of a turn that ends so much later, ns.
+constexpr int64_t kPaceStaleNs = 50'000'000;
 /// The least of this time, and of as much before it, is usual, ns. Chosen: a machine that stays slow is usual then.
 constexpr int64_t kPaceUsualNs = 60'000'000'000;
 /// A piece of work that takes more times as long is taken for one that takes so many.
@@ -31,12 +33,14 @@ class CorePace {
  public:
   explicit CorePace(UsualPace* usual) : usual_(usual) {}
 
-  /// Of the processor time of a turn that ends now, what it would not have taken at the usual pace, ns.
+  /// Of the processor time of a turn that ends now, what it would not have taken at the usual pace, ns. Long turns are looked at once more.
   uint64_t SlowedNs(int64_t cpu_ns, int64_t now_ns);
+  /// Between turns, when what they came to has been sent: nobody waits for it.
+  void Look(int64_t now_ns);
 
  private:
   UsualPace* const usual_;
-  int64_t looked_ns_ = -kPaceEveryNs;
+  int64_t looked_ns_ = -kPaceStaleNs;
   double slowed_part_ = 0;  ///< of processor time, when it was looked at last
 };
 

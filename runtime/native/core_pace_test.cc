@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
       const int64_t from_ns = at_ns;
       while ((at_ns = locus::NowNs()) < from_ns + locus::kMs) continue;
       slowed_ns += pace.SlowedNs(at_ns - from_ns, at_ns);
+      pace.Look(at_ns);
     }
     return std::printf("%llu\n", static_cast<unsigned long long>(slowed_ns)) > 0 ? 0 : 1;
   }

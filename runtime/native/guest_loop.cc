@@ -101,6 +101,7 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
       to_supervisor_.Flush();
       host.Announce(lane_);
     }
+    if (found) pace_.Look(turn_ended_ns_);
     if (!timers_.empty()) found |= FireTimers(NowNs());
     // In a busy isolate the clock is the last turn's: a call that never settles must not wait for a quiet
     // moment.
