@@ -24,6 +24,28 @@ void Lower(std::atomic<int64_t>* least, int64_t value) {
   }
 }
 
+UsualPace process_pace;
+
+/// How long the piece of work takes this core, ns: the least of three times, since something else may have the core meanwhile.
+int64_t PieceOfWorkNs() {
+  int64_t least_ns = INT64_MAX;
+  uint32_t a = 1, b = 2, c = 3, d = 4, e = 5, f = 6;
+  for (int time = 0; time < 3; time++) {
+    const int64_t from_ns = NowNs();
+    for (int step = 0; step < kSteps; step++) {
+      // Hardly any of it waits for what is before it.
+      Take(a += b ^ 3);
+      Take(b += c * 5);
+      Take(c = (c << 1) ^ d);
+      Take(d += 7);
+      Take(e += f >> 3);
+      Take(f ^= d);
+    }
+    least_ns = std::min(least_ns, NowNs() - from_ns);
+  }
+  return least_ns;
+}
+
 }  // namespace
 
 double UsualPace::TimesOf(int64_t took_ns, int64_t now_ns) {
@@ -49,31 +71,7 @@ uint64_t CorePace::SlowedNs(int64_t cpu_ns, int64_t now_ns) {
 void CorePace::Look(int64_t now_ns) {
   if (now_ns - looked_ns_ < kPaceEveryNs) return;
   looked_ns_ = now_ns;
-  slowed_part_ = 1 - 1 / usual_->TimesOf(PieceOfWorkNs(), now_ns);
-}
-
-int64_t PieceOfWorkNs() {
-  int64_t least_ns = INT64_MAX;
-  uint32_t a = 1, b = 2, c = 3, d = 4, e = 5, f = 6;
-  for (int time = 0; time < 3; time++) {
-    const int64_t from_ns = NowNs();
-    for (int step = 0; step < kSteps; step++) {
-      // Hardly any of it waits for what is before it.
-      Take(a += b ^ 3);
-      Take(b += c * 5);
-      Take(c = (c << 1) ^ d);
-      Take(d += 7);
-      Take(e += f >> 3);
-      Take(f ^= d);
-    }
-    least_ns = std::min(least_ns, NowNs() - from_ns);
-  }
-  return least_ns;
-}
-
-UsualPace& ProcessPace() {
-  static UsualPace pace;
-  return pace;
+  slowed_part_ = 1 - 1 / process_pace.TimesOf(PieceOfWorkNs(), now_ns);
 }
 
 }  // namespace locus

@@ -19,7 +19,7 @@ constexpr double kSlowTimesMax = 16;
 /// What a piece of work takes cores at best. Any thread.
 class UsualPace {
  public:
-  /// It took `took_ns`: how many times as long as usually calls take meanwhile, 1 to `kSlowTimesMax`.
+  /// It took `took_ns`: how many times as long as usually calls take meanwhile, 1 to 8 (at `kSlowTimesMax`).
   double TimesOf(int64_t took_ns, int64_t now_ns);
 
  private:
@@ -28,26 +28,17 @@ class UsualPace {
   std::atomic<int64_t> least_before_ns_{INT64_MAX};
 };
 
-/// Of the cores that one thread runs on, one after the other.
+/// Of the cores that one thread runs on, one after the other, beside what is usual for all threads of this process.
 class CorePace {
  public:
-  explicit CorePace(UsualPace* usual) : usual_(usual) {}
-
   /// Of the processor time of a turn that ends now, what it would not have taken at the usual pace, ns. Long turns are looked at once more.
   uint64_t SlowedNs(int64_t cpu_ns, int64_t now_ns);
   /// Between turns, when what they came to has been sent: nobody waits for it.
   void Look(int64_t now_ns);
 
  private:
-  UsualPace* const usual_;
   int64_t looked_ns_ = -kPaceStaleNs;
   double slowed_part_ = 0;  ///< of processor time, when it was looked at last
 };
-
-/// How long a fixed piece of work takes this core, ns: the least of three times, since something else may have the core meanwhile.
-int64_t PieceOfWorkNs();
-
-/// Of all threads of this process.
-UsualPace& ProcessPace();
 
 }  // namespace locus

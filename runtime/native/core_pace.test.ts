@@ -1,20 +1,18 @@
 // How quick a core is beside what it usually is: core_pace.cc.
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compileTested, hasCompiler } from "./tested-program.ts";
 
-const compiler = spawnSync("g++", ["--version"]).status === 0;
-
-describe.skipIf(!compiler)("core_pace.cc (skipped where there is no g++)", () => {
+describe.skipIf(!hasCompiler)("core_pace.cc (skipped where there is no g++)", () => {
   const folder = mkdtempSync(join(tmpdir(), "locus-pace-"));
-  const program = join(folder, "core_pace_test");
+  let program = "";
   beforeAll(() => {
-    const sources = ["core_pace.cc", "core_pace_test.cc"].map((file) => join(import.meta.dirname, file));
-    execFileSync("g++", ["-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, ...sources]);
+    program = compileTested("core_pace", folder);
   }, 120_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -10,7 +10,7 @@
 int main(int argc, char** argv) {
   constexpr int64_t kSecond = 1'000'000'000;
   if (argc == 1) {
-    locus::CorePace pace(&locus::ProcessPace());
+    locus::CorePace pace;
     uint64_t slowed_ns = 0;
     const int64_t until_ns = locus::NowNs() + kSecond;
     for (int64_t at_ns = locus::NowNs(); at_ns < until_ns;) {

@@ -6,15 +6,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compileTested, hasCompiler } from "./tested-program.ts";
 
-const compiler = spawnSync("g++", ["--version"]).status === 0;
-
-describe.skipIf(!compiler)("cores.cc (skipped where there is no g++)", () => {
+describe.skipIf(!hasCompiler)("cores.cc (skipped where there is no g++)", () => {
   const folder = mkdtempSync(join(tmpdir(), "locus-cores-"));
-  const program = join(folder, "cores_test");
+  let program = "";
   beforeAll(() => {
-    const sources = ["cores.cc", "cores_test.cc"].map((file) => join(import.meta.dirname, file));
-    execFileSync("g++", ["-std=c++20", "-O1", "-Wall", "-Wextra", "-Werror", "-o", program, ...sources]);
+    program = compileTested("cores", folder);
   }, 120_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

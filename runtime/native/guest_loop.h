@@ -277,7 +277,7 @@ class GuestLoop {
   std::vector<uint64_t> settled_;             ///< since the last turn's end
   int64_t cpu_at_ns_ = 0;                     ///< the thread's processor time as last read, and when that was
   int64_t cpu_read_ns_ = 0;
-  CorePace pace_{&ProcessPace()};
+  CorePace pace_;
   clockid_t cpu_clock_ = {};
   bool reading_rejections_ = false;
   bool collecting_others_ =

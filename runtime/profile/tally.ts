@@ -78,7 +78,7 @@ const US_MAX = 1e10;
 const OPERATIONS_MAX = 1e7;
 /** Of 1 + so much work. */
 const LOG_MAX = Math.log1p(US_MAX * 2);
-type BoundTerm = Exclude<TallyTerm, "calls" | "failed" | "untold" | "fixed">;
+type BoundTerm = Exclude<TallyTerm, "calls" | "failed" | "untold" | "fixed" | "slowedUs">;
 
 /** What one call can come to. Of a host that says more, or of whoever else writes windows, no mean is made. */
 const TERM_MAX: Readonly<Record<BoundTerm, number>> = {
@@ -96,14 +96,12 @@ const TERM_MAX: Readonly<Record<BoundTerm, number>> = {
   findableRounds: OPERATIONS_MAX,
   foundOperations: OPERATIONS_MAX,
   foundRounds: OPERATIONS_MAX,
-  // Beside `cpuUs`.
-  slowedUs: Infinity,
   logWork: LOG_MAX,
   logWorkSquared: LOG_MAX ** 2,
   logCpu: LOG_MAX,
   logCpuSquared: LOG_MAX ** 2,
 };
-/** By term; what is counted is looked at by itself. */
+/** By term; what is counted, or a part of another term, is looked at by itself. */
 const MOST: readonly number[] = TALLY_TERMS.map((term) => (term in TERM_MAX ? TERM_MAX[term as BoundTerm] : Infinity));
 /** Calls of one function in one window. */
 const CALLS_MAX = 1e9;

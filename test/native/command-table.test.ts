@@ -6,13 +6,12 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import { hasCompiler } from "#runtime/native/tested-program.ts";
 import { COMMAND_ROWS } from "#runtime/channel/command-rows.ts";
 import { REFUSAL_CASES } from "#runtime/channel/refusal-cases.ts";
 import { checkOperation, type Argument } from "#runtime/channel/refusal.ts";
 
-const compiler = spawnSync("g++", ["--version"]).status === 0;
-
-describe.skipIf(!compiler)("command_table.cc (skipped where there is no g++)", () => {
+describe.skipIf(!hasCompiler)("command_table.cc (skipped where there is no g++)", () => {
   const folder = mkdtempSync(join(tmpdir(), "locus-command-table-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
