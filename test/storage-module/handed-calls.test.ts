@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { call, expectInfo, handingServers, info, OLDER_USAGE, USAGE, waiting } from "./handing-server.ts";
 import { brittle, PlayedNode, speak } from "./played-node.ts";
-import { planScript, PUSHED_BACK, until } from "./scripted-host.ts";
+import { outcome, planScript, PUSHED_BACK, until } from "./scripted-host.ts";
 
 const start = handingServers();
 
@@ -303,19 +303,15 @@ test("a call that is pushed back waits for its node from then on, however long i
 test("calls are pushed back while that wastes little of what calls of the function compute, and are let stay then, and counted", async () => {
   const server = await start();
   const [client, node] = [server.client(), await new PlayedNode(server).attach()];
-  /** An outcome after so much computing: well ended, with an empty result of "1", or pushed back. */
-  const outcome = (cpuUs: number, isBack: boolean) => {
-    const frame = Buffer.alloc(isBack ? 112 : 113);
-    frame.writeUInt32LE(isBack ? 0 : 1, 4);
-    frame.writeBigUInt64LE(BigInt(cpuUs * 1_000), 16);
-    if (isBack) frame.writeUInt32LE(1, 108);
-    else frame.write("1", 112);
-    return JSON.stringify({ raw: [{ ring: "outcomes", hex: frame.toString("hex") }], mute: true });
+  /** An outcome after so much computing: well ended, with a result of 1, or pushed back. */
+  const ended = (cpuUs: number, isBack: boolean) => {
+    const hex = outcome({ cpuUs, isBack, lengths: [isBack ? 0 : 1, 0, 0] }) + (isBack ? "" : "31");
+    return JSON.stringify({ raw: [{ ring: "outcomes", hex }], mute: true });
   };
   const usage = (cpuUs: number): string => JSON.stringify({ ...NO_USAGE, cpuUs });
   const pushedBack = async (cpuUs: number, secondUs: number): Promise<string> => {
     const taken = node.takeOne();
-    const replied = call(client, "0", outcome(cpuUs, true));
+    const replied = call(client, "0", ended(cpuUs, true));
     const [id] = await taken;
     await node.give(id, "OK", usage(secondUs), "2");
     return replied;
@@ -325,8 +321,8 @@ test("calls are pushed back while that wastes little of what calls of the functi
   expect(await pushedBack(101_000, 0)).toBe("2");
   await expectInfo(client, { calls_pushed_back: "2", calls_let_stay: "0" });
   // A debt of 100 ms. The second of these would have been pushed back.
-  expect(await call(client, "0", outcome(999, false))).toBe("1");
-  expect(await call(client, "0", outcome(1_000, false))).toBe("1");
+  expect(await call(client, "0", ended(999, false))).toBe("1");
+  expect(await call(client, "0", ended(1_000, false))).toBe("1");
   await expectInfo(client, { calls_pushed_back: "2", calls_let_stay: "1" });
   const [[, stats] = []] = (await client.call("LOCUS.FUNCTION", "STATS", "script")) as string[][];
   expect(JSON.parse(stats!)).toMatchObject({ pushedBack: 2, letStay: 1 });

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readInfo } from "#test/module-info.ts";
 import type { RedisServer } from "#test/redis-server.ts";
 import { SANITIZED_BUILD_TIMEOUT_MS, WATCHED } from "#test/sanitized-build.ts";
-import { PUSHED_BACK, runLines, type Script, startScriptedServer, until } from "./scripted-host.ts";
+import { outcome, PUSHED_BACK, runLines, type Script, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
 let redis: Redis;
@@ -26,8 +26,6 @@ const u32 = (...numbers: readonly number[]): string =>
 /** A round's payload: its header, then commands. */
 const round = (count: number, commands: string): string => u32(0, count) + hex(commands);
 const GET = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
-/** An outcome's payload without its texts: code, lengths of result, message and stack, then usage and flags. */
-const outcome = (...numbers: readonly number[]): string => u32(...numbers) + "00".repeat(96);
 
 const OUTCOMES = { ring: "outcomes" } as const;
 const ASKS_TO_WRITE = 3;
@@ -52,12 +50,15 @@ const LIES: readonly (readonly [string, Script])[] = [
   ["a round longer than any may be", { raw: [{ claims: 17 << 20 }], rounds: [], mute: true }],
   ["a frame of four gigabytes", { raw: [{ claims: 0xffff_ffff }], rounds: [], mute: true }],
   ["a torn outcome", { raw: [{ ...OUTCOMES, hex: "00" }] }],
-  ["an outcome with lengths that lie", { raw: [{ ...OUTCOMES, hex: outcome(0, 0xffff_ffff, 7, 7) }] }],
-  ["an outcome with more than its lengths tell", { raw: [{ ...OUTCOMES, hex: outcome(0, 0, 0, 0), pad: 1 }] }],
-  ["an outcome with a code that there is not", { raw: [{ ...OUTCOMES, hex: outcome(99_999, 0, 0, 0) }] }],
-  ["a message longer than any may be", { raw: [{ ...OUTCOMES, hex: outcome(1, 0, 20_000, 0), pad: 20_000 }] }],
+  ["an outcome with lengths that lie", { raw: [{ ...OUTCOMES, hex: outcome({ lengths: [0xffff_ffff, 7, 7] }) }] }],
+  ["an outcome with more than its lengths tell", { raw: [{ ...OUTCOMES, hex: outcome(), pad: 1 }] }],
+  ["an outcome with a code that there is not", { raw: [{ ...OUTCOMES, hex: outcome({ code: 99_999 }) }] }],
+  [
+    "a message longer than any may be",
+    { raw: [{ ...OUTCOMES, hex: outcome({ code: 1, lengths: [0, 20_000, 0] }), pad: 20_000 }] },
+  ],
   ["an outcome longer than any may be", { raw: [{ ...OUTCOMES, claims: 5 << 20 }], rounds: [], mute: true }],
-  ["an outcome for a call that it does not have", { raw: [{ ...OUTCOMES, id: 123_456, hex: outcome(0, 0, 0, 0) }] }],
+  ["an outcome for a call that it does not have", { raw: [{ ...OUTCOMES, id: 123_456, hex: outcome() }] }],
   ["a result of two lines", { result: '1\n{"result":2}' }],
   ["an unknown kind of outcome", { raw: [{ ...OUTCOMES, kind: 77 }] }],
   ["being ready twice", { raw: [{ ...CONTROL, kind: READY }] }],
@@ -101,7 +102,7 @@ test.each(LIES)("%s: the host is ended, its call fails with a type, and the next
 
 test("an answer that comes twice costs the host its life, and the answer stands", async () => {
   await startOver(redis);
-  const answer = { ...OUTCOMES, hex: outcome(0, 2, 0, 0), pad: 2, times: 2 };
+  const answer = { ...OUTCOMES, hex: outcome({ lengths: [2, 0, 0] }), pad: 2, times: 2 };
   expect((await run({ raw: [answer], mute: true })).slice(0, 2)).toEqual(["ok", "  "]);
   await until(async () => (await readInfo(redis)).get("host_deaths") === "1");
   expect(await runLines(redis, ["GET", "a"])).toEqual(["$1", "1"]);

@@ -36,8 +36,29 @@ export interface Script {
   readonly mute?: boolean;
 }
 
-/** An outcome frame of a call that is pushed back, with no reads: `OutcomeHeader` of zeros up to its last word. */
-export const PUSHED_BACK = { ring: "outcomes", hex: `${"00".repeat(108)}01000000` } as const;
+/** Where an `OutcomeHeader` (runtime/native/lane.h) has what tests give, and how long it is, in bytes. */
+const OUTCOME = { lengths: 4, cpuNs: 16, back: 116, bytes: 120 } as const;
+
+/** What an outcome tells: all is 0 unless given. `lengths` are of result, message and stack. */
+export interface ToldOutcome {
+  readonly code?: number;
+  readonly lengths?: readonly [number, number, number];
+  readonly cpuUs?: number;
+  readonly isBack?: boolean;
+}
+
+/** The payload of an outcome frame, in hex, without its texts. */
+export function outcome({ code = 0, lengths = [0, 0, 0], cpuUs = 0, isBack = false }: ToldOutcome = {}): string {
+  const header = Buffer.alloc(OUTCOME.bytes);
+  header.writeUInt32LE(code);
+  for (const [index, bytes] of lengths.entries()) header.writeUInt32LE(bytes, OUTCOME.lengths + 4 * index);
+  header.writeBigUInt64LE(BigInt(cpuUs * 1_000), OUTCOME.cpuNs);
+  header.writeUInt32LE(isBack ? 1 : 0, OUTCOME.back);
+  return header.toString("hex");
+}
+
+/** An outcome frame of a call that is pushed back, with no reads. */
+export const PUSHED_BACK = { ring: "outcomes", hex: outcome({ isBack: true }) } as const;
 
 /** The path of its program. */
 export const scriptedHostProgram = (): string =>
