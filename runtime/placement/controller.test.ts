@@ -186,7 +186,7 @@ describe("the controller, under a steady load", () => {
     const withSlight = { ...chains, functionsAt: (ms: number) => [...chains.functionsAt(ms), slight(ms)] };
 
     test("what a trial has done is not what a move is held against", () => {
-      const ofChain = runOf(withSlight, 60_000).transitions.filter(({ function: name }) => name === "chain");
+      const ofChain = runOf(withSlight, 90_000).transitions.filter(({ function: name }) => name === "chain");
       const moves = ofChain.slice(1).flatMap((next, at) => {
         const isFirst =
           ofChain[at]!.why.kind === "tried" && (next.why.kind === "overload" || next.why.kind === "surge");

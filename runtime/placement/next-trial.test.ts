@@ -217,6 +217,20 @@ describe("what is tried next", () => {
     expect([isTried(9_999, 20, 20), isTried(10_000, 20, 20)]).toEqual([false, true]);
   });
 
+  test("nothing, before the calls of those that do the work have been what they are for half a second", () => {
+    const load = both();
+    const isTried = (a: Partial<Tried>, b: Partial<Tried> = {}) =>
+      next([load.tried("a", 0, a), load.tried("b", 1, b)], load.nowMs).length > 0;
+    const sinceMs = load.nowMs - 475;
+    expect([isTried({ sinceMs }), isTried({}, { sinceMs }), isTried({ sinceMs: load.nowMs - 500 })]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    // As often as they like, if they do hardly anything.
+    expect(isTried({}, { sinceMs, load: loadOf(1) })).toBe(true);
+  });
+
   test("nothing, before what the last one has cost is a small part of what was done since", () => {
     const load = both();
     const isTried = (agoMs: number, ratio: number) => {

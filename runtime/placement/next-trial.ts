@@ -25,7 +25,7 @@ import { callsOf, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
 import { STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
 import { keyOf, patienceOf } from "./trials.ts";
-import { GAIN_MIN, shareAt, type Tried, workOf } from "./tried-function.ts";
+import { areSlight, GAIN_MIN, shareAt, type Tried, workOf } from "./tried-function.ts";
 import { neededPart, noiseOfWaiting } from "./worthwhile-shares.ts";
 
 /**
@@ -73,7 +73,8 @@ export interface TrialStep extends Step {
 
 /**
  * Before what a trial is held against a load has gone on for so long: where many callers begin at once, and find caches cold, each call takes longer for a while. Chosen: sixteen callers of `serveAndScore` made 0.26, 0.72, 0.91,
- * 0.96 and 1.0 of their calls a second in their first tenths of a second.
+ * 0.96 and 1.0 of their calls a second in their first tenths of a second. Calls that are not what they were are another load: of 35 chains that began to compute six were tried at one side half a second later,
+ * before it was known where they belong, and were placed after 0.6 to 0.9 s.
  */
 const WARMING_MS = 350;
 
@@ -88,6 +89,8 @@ export function nextTrial(
   const endedMs = all.reduce((latest, { trials }) => Math.max(latest, trials.endedMs), -Infinity);
   if (nowMs - endedMs < restMs(all) || all.some(({ trials }) => nowMs < trials.paidMs)) return [];
   const begunMs = heardMs - WARMING_MS - patienceOf(all, nowMs) * BEFORE_MS;
+  const changed = all.filter(({ sinceMs }) => sinceMs > begunMs);
+  if (!areSlight(changed, all)) return [];
   const weighty = weightyOf(all, nowMs).filter((index) => isCalledSince(all[index]!, begunMs, heardMs));
   if (weighty.length === 0) return [];
   const { busiest, crowded: isBusy } = outlookOf(use, shares);
