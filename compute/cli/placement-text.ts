@@ -234,6 +234,8 @@ const brokenOffText = (why: Extract<Transition["why"], { kind: "tried" }>["broke
       return "broken off: more callers came all at once";
     case "quiet":
       return "broken off: it was not called any more, or not looked at in time";
+    case "slowed":
+      return "not judged: cores were slower or quicker then than before it, or since";
     case null:
       return "nothing tells what came of it";
     default:

@@ -80,7 +80,7 @@ const knownWhy = Type.Union([
     partner: orNull(name),
     ratio: orNull(number),
     isKept: Type.Boolean(),
-    brokenOff: orNull(Type.Enum(["bounds", "surge", "quiet"])),
+    brokenOff: orNull(Type.Enum(["bounds", "surge", "quiet", "slowed"])),
   }),
 ]);
 

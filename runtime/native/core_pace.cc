@@ -18,10 +18,11 @@ constexpr double kToldPart = 0.75;
 /// The compiler may not leave it out.
 inline void Take(uint32_t& value) { asm volatile("" : "+r"(value)); }
 
-void Lower(std::atomic<int64_t>* least, int64_t value) {
-  int64_t seen = least->load(std::memory_order_relaxed);
-  while (value < seen && !least->compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
-  }
+/// To the value, if it is less: what it is then.
+double Lower(std::atomic<double>* least, double value) {
+  double seen = least->load(std::memory_order_relaxed);
+  while (value < seen && !least->compare_exchange_weak(seen, value, std::memory_order_relaxed)) continue;
+  return std::min(seen, value);
 }
 
 UsualPace process_pace;
@@ -49,13 +50,9 @@ int64_t PieceOfWorkNs() {
 }  // namespace
 
 double UsualPace::TimesOf(int64_t took_ns, int64_t now_ns) {
-  int64_t since_ns = since_ns_.load(std::memory_order_relaxed);
-  if (now_ns - since_ns > kPaceUsualNs && since_ns_.compare_exchange_strong(since_ns, now_ns))
-    least_before_ns_.store(least_ns_.exchange(took_ns));
-  Lower(&least_ns_, took_ns);
-  const int64_t usual_ns = std::min(least_ns_.load(), least_before_ns_.load());
-  const double times = static_cast<double>(took_ns) / static_cast<double>(std::max<int64_t>(1, usual_ns));
-  return std::pow(std::clamp(times, 1.0, kSlowTimesMax), kToldPart);
+  const double grown = static_cast<double>(now_ns) / static_cast<double>(kPaceForgottenNs);
+  const double took = std::log(static_cast<double>(std::max<int64_t>(1, took_ns))) - grown;
+  return std::pow(std::min(std::exp(took - Lower(&least_, took)), kSlowTimesMax), kToldPart);
 }
 
 uint64_t CorePace::SlowedNs(int64_t cpu_ns, int64_t now_ns) {

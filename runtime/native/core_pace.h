@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 
 namespace locus {
 
@@ -11,8 +12,8 @@ namespace locus {
 constexpr int64_t kPaceEveryNs = 5'000'000;
 /// What a look has told says nothing of a turn that ends so much later, ns.
 constexpr int64_t kPaceStaleNs = 50'000'000;
-/// The least of this time, and of as much before it, is usual, ns. Chosen: a machine that stays slow is usual then.
-constexpr int64_t kPaceUsualNs = 60'000'000'000;
+/// What is usual becomes so many times (e) as long, ns, as long as no core is quicker: a machine that stays slow is so usually after a minute or two, by and by, so that no function's calls seem to be others all of a sudden. Chosen.
+constexpr int64_t kPaceForgottenNs = 120'000'000'000;
 /// A piece of work that takes more times as long is taken for one that takes so many.
 constexpr double kSlowTimesMax = 16;
 
@@ -23,17 +24,17 @@ class UsualPace {
   double TimesOf(int64_t took_ns, int64_t now_ns);
 
  private:
-  std::atomic<int64_t> least_ns_{INT64_MAX};  ///< since then
-  std::atomic<int64_t> since_ns_{0};
-  std::atomic<int64_t> least_before_ns_{INT64_MAX};
+  /// Logarithm of the least, ns, as it would have been at time 0 had what is usual grown since.
+  std::atomic<double> least_{std::numeric_limits<double>::infinity()};
 };
 
 /// Of the cores that one thread runs on, one after the other, beside what is usual for all threads of this process.
 class CorePace {
  public:
-  /// Of the processor time of a turn that ends now, what it would not have taken at the usual pace, ns. Long turns are looked at once more.
+  /// Of the processor time of a turn that ends now, what it would not have taken at the usual pace, ns, seven eighths of it at most. Long turns are looked at once more; of a short one nothing is told
+  /// where the last look is old.
   uint64_t SlowedNs(int64_t cpu_ns, int64_t now_ns);
-  /// Between turns, when what they came to has been sent: nobody waits for it.
+  /// Between turns, when what they came to has been sent: nobody waits for it. `now_ns`: when the last one ended.
   void Look(int64_t now_ns);
 
  private:

@@ -1,5 +1,5 @@
 // Prints, for each pair of arguments, how many times as long as usual calls take at `NOW_S` where the piece of work took `TOOK_NS` then: see
-// core_pace.test.ts. Without any, what a second of turns of a millisecond was slowed, ns.
+// core_pace.test.ts. Without any, of turns of 1 ms what they were slowed, ns, where nobody has looked yet, after a look, long after it, of one of 1 s then, and after that.
 #include "core_pace.h"
 
 #include <cstdio>
@@ -10,16 +10,19 @@
 int main(int argc, char** argv) {
   constexpr int64_t kSecond = 1'000'000'000;
   if (argc == 1) {
+    // A core was as quick as now a quarter of an hour later, when what is usual had long grown: now it is as slow as any is taken for.
+    const int64_t now_ns = locus::NowNs();
+    locus::CorePace().Look(now_ns + 900 * kSecond);
     locus::CorePace pace;
-    uint64_t slowed_ns = 0;
-    const int64_t until_ns = locus::NowNs() + kSecond;
-    for (int64_t at_ns = locus::NowNs(); at_ns < until_ns;) {
-      const int64_t from_ns = at_ns;
-      while ((at_ns = locus::NowNs()) < from_ns + locus::kMs) continue;
-      slowed_ns += pace.SlowedNs(at_ns - from_ns, at_ns);
-      pace.Look(at_ns);
-    }
-    return std::printf("%llu\n", static_cast<unsigned long long>(slowed_ns)) > 0 ? 0 : 1;
+    const uint64_t unlooked_ns = pace.SlowedNs(locus::kMs, now_ns);
+    pace.Look(now_ns);
+    const uint64_t looked_ns = pace.SlowedNs(locus::kMs, now_ns + locus::kPaceStaleNs - 1);
+    const uint64_t stale_ns = pace.SlowedNs(locus::kMs, now_ns + locus::kPaceStaleNs);
+    const uint64_t long_ns = pace.SlowedNs(kSecond, now_ns + locus::kPaceStaleNs);
+    const uint64_t after_ns = pace.SlowedNs(locus::kMs, now_ns + locus::kPaceStaleNs);
+    for (const uint64_t told : {unlooked_ns, looked_ns, stale_ns, long_ns, after_ns})
+      std::printf("%llu\n", static_cast<unsigned long long>(told));
+    return 0;
   }
   locus::UsualPace pace;
   for (int at = 1; at + 1 < argc; at += 2)

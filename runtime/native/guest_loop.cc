@@ -92,6 +92,7 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
   host.Watch(this);
   host.awake++;
   MeasureMemory();
+  turn_ended_ns_ = NowNs();
   while (lost_.empty() && !(closing_ && by_id_.empty())) {
     const v8::HandleScope turn_scope(isolate_);
     bool found = TakeInvocations();
@@ -101,7 +102,7 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
       to_supervisor_.Flush();
       host.Announce(lane_);
     }
-    if (found) pace_.Look(turn_ended_ns_);
+    pace_.Look(turn_ended_ns_);
     if (!timers_.empty()) found |= FireTimers(NowNs());
     // In a busy isolate the clock is the last turn's: a call that never settles must not wait for a quiet
     // moment.

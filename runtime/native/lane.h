@@ -6,6 +6,7 @@
 // service). docs/rings.md is this file in prose.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -214,7 +215,7 @@ struct RoundHeader {
 /// What the isolate measured of one invocation.
 struct UsageWire {
   uint64_t cpu_ns;
-  uint64_t slowed_ns;  ///< of `cpu_ns`, what it would not have been at the core's usual pace (core_pace.h)
+  uint64_t slowed_ns;  ///< of `cpu_ns`, what it would not have been at the core's usual pace (core_pace.h): 7/8 at most
   uint64_t wait_ns;
   uint64_t operations;
   uint64_t rounds;
@@ -226,6 +227,11 @@ struct UsageWire {
   uint64_t found_operations;
   uint64_t found_rounds;
 };
+
+/// No core is taken for more than eight times as slow as usual, whatever is told of it.
+inline void BoundSlowed(UsageWire* usage) {
+  usage->slowed_ns = std::min(usage->slowed_ns, usage->cpu_ns - usage->cpu_ns / 8);
+}
 
 struct OutcomeHeader {
   uint32_t code;  ///< 0: ok; else 1 + the index of the code in the error table

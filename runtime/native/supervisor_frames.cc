@@ -116,7 +116,7 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
       outcome.message += " while it ran " + flight.call.image->name + ", which had sent writes";
     outcome.stack = said.stack;
     outcome.usage.isolate = header.usage;
-    outcome.usage.isolate.slowed_ns = std::min(header.usage.slowed_ns, header.usage.cpu_ns);
+    BoundSlowed(&outcome.usage.isolate);
     flight.log_lines_dropped += header.log_lines_dropped;
     Answer(flight, std::move(outcome));
   }

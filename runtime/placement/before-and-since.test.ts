@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { beforeMsOf, changed, compared, inFlightLately, isMistake, isOtherPace } from "./before-and-since.ts";
+import {
+  beforeMsOf,
+  changed,
+  compared,
+  inFlightLately,
+  isMistake,
+  isOtherPace,
+  slowerTimes,
+} from "./before-and-since.ts";
 import type { Calls } from "./played-calls.ts";
 import { Load, atCompute, atStorage, walks } from "./played-load.ts";
 
@@ -50,12 +58,38 @@ test.each([
   [0, 0.5, true],
   [0.8, 0.2, true],
 ])("cores of which %f was slowed before and %f since are so much quicker or slower: %s", (before, since, isOther) => {
-  const with100Us = (slowedPart: number) => ({ ...atCompute, usage: { cpuUs: 100, slowedUs: 100 * slowedPart } });
-  const load = Load.warm()
-    .run(300, { a: with100Us(before) })
-    .run(200, { a: with100Us(since) });
+  expect(isOtherPace(slowerWith(computing(before), computing(since)))).toBe(isOther);
+});
+
+/** 100 µs each, so much of it slowed. */
+const computing = (slowedPart: number): Calls => ({
+  ...atCompute,
+  usage: { cpuUs: 100, slowedUs: 100 * slowedPart },
+});
+
+const slowerWith = (before: Calls, since: Calls | null, besides: Calls | null = null): number => {
+  const others = besides === null ? {} : { b: besides };
+  const load = Load.warm().run(300, { a: before, ...others });
+  load.run(200, since === null ? others : { a: since, ...others });
   const change = { atMs: load.nowMs - 200, settledMs: load.nowMs - 150, beforeMs: 150 };
-  expect(isOtherPace([load.tried("a", 0)], change, load.nowMs)).toBe(isOther);
+  const all = [load.tried("a", 0), ...(besides === null ? [] : [load.tried("b", 0)])];
+  return slowerTimes(all, change, load.nowMs);
+};
+
+test("by calls how much slower cores are can be told only where some ended before and since", () => {
+  expect(slowerWith(computing(0.5), computing(0))).toBeCloseTo(0.5);
+  expect(slowerWith(computing(0.5), null)).toBe(1);
+});
+
+test("by their CPU time: one that waits for long tells as little as it computes", () => {
+  const waiting: Calls = { ...atCompute, elapsedUs: 100_000, usage: { cpuUs: 1, slowedUs: 0.8 } };
+  expect(slowerWith(computing(0), computing(0.5), waiting)).toBeCloseTo(2, 1);
+  expect(slowerWith(computing(0.5), computing(0.5), waiting)).toBeCloseTo(1);
+});
+
+test("none is taken for more than eight times as slow, whatever is told", () => {
+  expect(slowerWith(computing(0), computing(1))).toBe(8);
+  expect(slowerWith(computing(1), computing(0))).toBe(1 / 8);
 });
 
 describe("calls in flight", () => {

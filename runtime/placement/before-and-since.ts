@@ -29,6 +29,8 @@ export const GAIN_NOISES = 2;
  * and after it tell apart; where a machine holds its clocks down, two to six times, for most of a trial.
  */
 const PACE_ALIKE = 1.7;
+/** No core is taken for more times as slow as usual, whatever is told of it (runtime/native/lane.h). */
+const SLOW_TIMES_MAX = 8;
 /** So much more is clearly worse: a trial is over then, after half of the time. */
 export const LOSS_CLEAR = 0.2;
 
@@ -131,21 +133,27 @@ export function isOtherLoad<One extends Tried>(
   return other > 0 && other >= GAIN_MIN * work;
 }
 
-/** Whether cores were so much quicker or slower since than before that what calls take says nothing of the change. */
-export function isOtherPace(all: readonly Tried[], { atMs, settledMs, beforeMs }: Changed, nowMs: number): boolean {
-  const times = slowTimesIn(all, settledMs, nowMs) / slowTimesIn(all, atMs - beforeMs, atMs);
-  return Math.max(times, 1 / times) > PACE_ALIKE;
+/**
+ * How many times as slow cores were since as before, beside what is usual for them, by the CPU time of calls: what these take more by that is not the change's doing. 1 where none ended on
+ * one of the two, and nobody can tell.
+ */
+export function slowerTimes(all: readonly Tried[], { atMs, settledMs, beforeMs }: Changed, nowMs: number): number {
+  const [since, before] = [slowTimesIn(all, settledMs, nowMs), slowTimesIn(all, atMs - beforeMs, atMs)];
+  return since === null || before === null ? 1 : since / before;
 }
 
-/** By what calls took: how many times as long as it takes at the usual pace of cores. */
-function slowTimesIn(all: readonly Tried[], fromMs: number, toMs: number): number {
-  let [elapsedUs, slowedUs] = [0, 0];
+/** Whether cores were so much quicker or slower that what calls take says nothing of the change. */
+export const isOtherPace = (slower: number): boolean => Math.max(slower, 1 / slower) > PACE_ALIKE;
+
+/** How many times as much CPU time calls took as at the usual pace of cores; null: none ended. */
+function slowTimesIn(all: readonly Tried[], fromMs: number, toMs: number): number | null {
+  let [cpuUs, slowedUs] = [0, 0];
   for (const { profile } of all) {
     const heard = profile.byTime.between(fromMs, toMs);
-    elapsedUs += heard.elapsedUs;
+    cpuUs += heard.cpuUs;
     slowedUs += heard.slowedUs;
   }
-  return elapsedUs <= slowedUs ? 1 : elapsedUs / (elapsedUs - slowedUs);
+  return cpuUs <= 0 ? null : cpuUs / Math.max(cpuUs - slowedUs, cpuUs / SLOW_TIMES_MAX);
 }
 
 /**

@@ -486,7 +486,9 @@ function trialEnded(tried: CalledFunction, verdict: Verdict, modelError: number,
   const trials = trialsAfter(tried, verdict, nowMs, modelError);
   if (verdict.came !== "kept" && verdict.came !== "as-good") {
     const costMs = before.trialCostMs + trialCostMs(tried, verdict, nowMs);
-    return backFromTrial({ ...before, trialCostMs: costMs }, trials, { ratio: verdict.ratio, brokenOff: null });
+    const isSlowed = verdict.came === "slowed";
+    const came = { ratio: isSlowed ? null : verdict.ratio, brokenOff: isSlowed ? "slowed" : null } as const;
+    return backFromTrial({ ...before, trialCostMs: costMs }, trials, came);
   }
   const { side, partner, fromShare } = before.trials.running!;
   const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept: true, brokenOff: null };

@@ -76,8 +76,8 @@ export type Why =
       readonly brokenOff: BrokenOff | null;
     };
 
-/** Why a trial has no verdict: a function may not stay where it is, more callers came all at once, or nobody called it any more, or looked at it in time. */
-export type BrokenOff = "bounds" | "surge" | "quiet";
+/** Why a trial has no verdict: a function may not stay where it is, more callers came all at once, nobody called it any more, or looked at it in time, or cores were slower or quicker than before. */
+export type BrokenOff = "bounds" | "surge" | "quiet" | "slowed";
 
 export interface Transition {
   readonly atMs: number;

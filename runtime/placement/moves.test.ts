@@ -31,13 +31,19 @@ const MOVED: FunctionState = {
   moved: { atMs: MOVED_MS, by: "model", fromShare: 0, promisedUs: 300, isJudged: false },
 };
 
-/** The chain has gone to storage, where calls take so many times as long as they should, and fewer of them and of the other function end. */
-function played(ms: number, factor: number, hash = HASH): PlayedCalls {
-  const calls = (side: "compute" | "storage", times: number) => ({
-    chain: modelledCalls(side, 320 / times, CHAIN, DEFAULT_CONSTANTS, times),
-    hash: modelledCalls("compute", 8 / times, hash, DEFAULT_CONSTANTS, times),
-  });
-  return new PlayedCalls().run(MOVED_MS, calls("compute", 1)).run(ms, calls("storage", factor));
+/**
+ * The chain has gone to storage, where calls take so many times as long as they should, and fewer of them and of the other function end. `slowedPart`: of what they
+ * compute so much is that more since.
+ */
+function played(ms: number, factor: number, hash = HASH, slowedPart = 0): PlayedCalls {
+  const calls = (side: "compute" | "storage", times: number, slowed: number) => {
+    const of = (where: typeof side, count: number, demand: Demand) => {
+      const modelled = modelledCalls(where, count / times, demand, DEFAULT_CONSTANTS, times);
+      return { ...modelled, usage: { ...modelled.usage, slowedUs: slowed * (modelled.usage?.cpuUs ?? 0) } };
+    };
+    return { chain: of(side, 320, CHAIN), hash: of("compute", 8, hash) };
+  };
+  return new PlayedCalls().run(MOVED_MS, calls("compute", 1, 0)).run(ms, calls("storage", factor, slowedPart));
 }
 
 const judged = (
@@ -63,6 +69,12 @@ describe("a move after which calls take longer, and fewer end", () => {
     expect(why).toMatchObject({ kind: "reverted", promisedUs: 300, retryInMs: 1_000 });
     expect(judged(slow, { backOffMs: 2_000 })!.to.backOffMs).toBe(4_000);
     expect(judged(slow, { backOffMs: 50_000 })!.to.backOffMs).toBe(60_000);
+  });
+
+  test("is not judged while cores are slower than before, nor approved; half a second after its code is warm it is all the same", () => {
+    const slowedFor = (ms: number) => played(ms, 8, HASH, 0.6);
+    expect([judged(slowedFor(150)), judged(slowedFor(500))]).toEqual([null, null]);
+    expect(judged(slowedFor(900))!.to).toMatchObject({ state: "reverting", share: 0 });
   });
 
   test("is not judged before it has had 100 ms, nor twice", () => {

@@ -18,7 +18,9 @@ import {
   meanUs,
   isCalledThroughout,
   PIECE_MS,
+  slowerTimes,
   tookSince,
+  TRIAL_MS_MAX,
 } from "./before-and-since.ts";
 import { heldAgain, refutedAgain } from "./held-function.ts";
 import { areSlight, firstWeighty } from "./tried-function.ts";
@@ -230,7 +232,9 @@ export function lastMoves(all: readonly CalledFunction[], { heardMs }: Pick<Situ
   if (heardMs - move.settledMs < JUDGED_BY_MS) return untold;
   const areOthers = all.filter(({ sinceMs }) => sinceMs > atMs - BEFORE_MS);
   const isAlone = areSlight(areOthers, all) && !areOthers.some(hasMoved);
-  const isTold = isAlone && !isOtherLoad(all, hasMoved, move, heardMs) && !isOtherPace(all, move, heardMs);
+  const isTold = isAlone && !isOtherLoad(all, hasMoved, move, heardMs);
+  // Cores are slow for a moment; or it is the side that it went to that always is, and then that counts.
+  if (isTold && heardMs - move.settledMs < TRIAL_MS_MAX && isOtherPace(slowerTimes(all, move, heardMs))) return untold;
   const areMistake = isTold && isMistake(all, move, heardMs);
   return { atMs, areMistake, ratio: areMistake === true ? tookSince(all, move, heardMs) : null, beforeMs };
 }

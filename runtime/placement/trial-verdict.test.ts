@@ -3,7 +3,7 @@ import type { Side } from "#runtime/profile/sample.ts";
 import { isHeld, isProved } from "./held-function.ts";
 import type { Calls } from "./played-calls.ts";
 import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
-import { trialCostMs, trialsAfter, verdictOf } from "./trial-verdict.ts";
+import { trialCostMs, trialsAfter, type Verdict, verdictOf } from "./trial-verdict.ts";
 import { NO_TRIALS, patienceOf, type Running, type Shown, trialsAfterShift, type Trials } from "./trials.ts";
 import type { Tried } from "./tried-function.ts";
 
@@ -26,25 +26,56 @@ describe("what came of a trial", () => {
     expect(cameOf(100, 2)).toBe("lost");
   });
 
-  test("is nothing where cores were slowed before it, while it ran or since: that is not its doing", () => {
+  describe("where cores were slowed", () => {
     const slowed = { usage: { cpuUs: 100, slowedUs: 60 } };
-    const cameWith = (before: Partial<Calls>, meanwhile: Partial<Calls>, since: Partial<Calls> = {}) => {
-      const load = Load.warm().run(500, { a: { ...atCompute, ...before } });
-      load.run(150, { a: { ...atStorage, elapsedUs: 2_000, ...meanwhile } });
-      const tried = (trials: Trials) => [load.tried("a", 1, { trials })] as const;
-      const first = verdictOf(tried(running("storage", 500)), tried(running("storage", 500)), load.nowMs);
-      if (first?.came !== "better") return first?.came;
-      const shown: Shown = { came: "better", ratio: first.ratio, fromMs: 550, toMs: load.nowMs };
+    const usual = { usage: { cpuUs: 100 } };
+    /** What comes of a trial of storage in which calls take so long, of 4 ms before it and since. */
+    const endOf = (before: Partial<Calls>, meanwhile: Partial<Calls>, since: Partial<Calls>, tookUs = 2_000) => {
+      const load = Load.warm().run(500, { a: { ...atCompute, ...usual, ...before } });
+      load.run(150, { a: { ...atStorage, ...usual, elapsedUs: tookUs, ...meanwhile } });
+      const begun = [load.tried("a", 1, { trials: running("storage", 500) })];
+      const first = verdictOf(begun, begun, load.nowMs)!;
+      const ended = begun[0]!;
+      if (first.came !== "better" && first.came !== "lost") return { ended, verdict: first as Verdict };
+      const shown: Shown = { came: first.came, ratio: first.ratio, fromMs: 550, toMs: load.nowMs };
       const checked: Trials = { ...NO_TRIALS, running: { ...running("storage", 500).running!, shown } };
-      load.run(150, { a: { ...atCompute, ...since } });
-      const back = [load.tried("a", 0, { trials: checked })];
-      return verdictOf(back, back, load.nowMs)?.came;
+      load.run(150, { a: { ...atCompute, ...usual, ...since } });
+      const back = load.tried("a", 0, { trials: checked });
+      return { ended: back, verdict: verdictOf([back], [back], load.nowMs) as Verdict };
     };
-    expect(cameWith({}, {})).toBe("kept");
-    expect(cameWith(slowed, {})).toBe("void");
-    expect(cameWith({}, { ...slowed, elapsedUs: 9_000 })).toBe("void");
-    expect(cameWith({}, {}, slowed)).toBe("void");
-    expect(cameWith(slowed, slowed, slowed)).toBe("kept");
+    const cameWith = (...how: Parameters<typeof endOf>) => endOf(...how).verdict.came;
+
+    test("before it, while it ran or since, that is not its doing, and it is not judged", () => {
+      expect(cameWith({}, {}, {})).toBe("kept");
+      expect(cameWith(slowed, {}, {})).toBe("slowed");
+      expect(cameWith({}, { ...slowed, elapsedUs: 9_000 }, {})).toBe("slowed");
+      expect(cameWith({}, {}, slowed)).toBe("slowed");
+      expect(cameWith(slowed, slowed, slowed)).toBe("kept");
+    });
+
+    test("nor is it worse because it looked so until then", () => {
+      expect(cameWith({}, {}, {}, 9_000)).toBe("worse");
+      expect(cameWith({}, {}, slowed, 9_000)).toBe("slowed");
+      // A little slower before, and quicker since.
+      const slower = (slowedUs: number): Partial<Calls> => ({ usage: { cpuUs: 100, slowedUs } });
+      expect(cameWith(slower(17), slower(50), {}, 6_000)).toBe("slowed");
+    });
+
+    test("it is not tried again at once, nor for longer each time, and has cost what is left of its loss at the pace before it", () => {
+      const { ended, verdict } = endOf({}, { ...slowed, elapsedUs: 15_000 }, {});
+      // 3.75 times what calls took, on cores 2.5 times as slow.
+      expect(verdict.ratio).toBeCloseTo(1.5);
+      const after = trialsAfter(ended, verdict, 650);
+      expect(after.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: 1_150 });
+      expect(after.paidMs).toBeCloseTo(650 + 0.5 * 150 * 20);
+      const again = trialsAfter(
+        { ...ended, trials: { ...ended.trials, ...after, running: ended.trials.running } },
+        verdict,
+        5_000,
+      );
+      expect(again.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: 5_500 });
+      expect(again.fruitless).toBe(0);
+    });
   });
 
   test("is nothing where callers ask for the other side, however long their calls take", () => {

@@ -21,6 +21,7 @@ import {
   meanUs,
   MEASURE_MS,
   SETTLE_MS,
+  slowerTimes,
   STEADY_MS,
   strayedPart,
   TRIAL_MS_MAX,
@@ -56,6 +57,8 @@ const COST_MAX = 0.05;
 const BACK_OFF_MS_MIN = 1_000;
 /** For so long after a side's code has been compiled it is not what it will be: more of it is, and better. Chosen: walks whose calls had all run at storage for a moment in the first second took 1.4 to 2.6 times as long there as on both sides, and 0.8 to 1.2 times in the third. */
 const YOUNG_MS = 2_000;
+/** Where cores were slow meanwhile: by then they are not, mostly, and something else may be tried first. Chosen: such moments lasted 50 to 100 ms. */
+const BACK_OFF_MS_SLOWED = 500;
 /** Of what is worse by LOSS_CLEAR; of what is so many times worse so many times as long, on a side whose code was compiled: hardly anything makes that good. */
 const BACK_OFF_MS_WORSE = 4_000;
 const BACK_OFF_MS_MAX = 60_000;
@@ -75,12 +78,12 @@ const HOLD_MS_AS_GOOD = 10_000;
 export interface Verdict {
   /**
    * `as-good`: no clear gain, and the simpler plan. `worse`: clearly so. `void`: nothing was tried, since callers ask for sides, one that took part does no more, or others' calls came, went or changed. `gone`: no call of a
-   * function that was tried has ended for longer than there is between two.
+   * function that was tried has ended for longer than there is between two. `slowed`: cores were so much slower or quicker than before that it tells nothing.
    */
-  readonly came: "kept" | "as-good" | "dropped" | "worse" | "void" | "gone";
+  readonly came: "kept" | "as-good" | "dropped" | "worse" | "void" | "gone" | "slowed";
   /**
    * What all calls took, to what they took before and after; null: too few ended to tell. Of a loss, to whichever of the two they are less beyond: 1 where that is
-   * none.
+   * none. Where cores were slowed meanwhile, at the pace that they had before.
    */
   readonly ratio: number | null;
   /** Only before: what came after it tells nothing. */
@@ -116,10 +119,29 @@ function toldOf(
   const verdict = shown === null ? whileTried(tried, all, startedMs, nowMs) : afterwards(tried, all, shown, nowMs);
   if (verdict === null) return null;
   const { fromMs, toMs } = shown ?? { fromMs: startedMs - BEFORE_MS, toMs: startedMs };
-  const isPaused = hasPaused(all, shown === null ? startedMs : fromMs, nowMs, inFlightIn(all, fromMs, toMs));
-  const change = { atMs: toMs, settledMs: toMs + SETTLE_MS, beforeMs: toMs - fromMs };
-  return isPaused || isOtherPace(all, change, nowMs) ? VOID : verdict;
+  if (hasPaused(all, shown === null ? startedMs : fromMs, nowMs, inFlightIn(all, fromMs, toMs))) return VOID;
+  const change = shown === null ? heldAgainstBefore(tried, startedMs, nowMs) : heldAgainstSince(shown);
+  const slower = slowerTimes(all, change, nowMs);
+  if (!isOtherPace(slower) || verdict.came === "void") return verdict;
+  return { came: "slowed", ratio: verdict.ratio === null ? null : verdict.ratio / (shown === null ? slower : 1) };
 }
+
+/** What counts of a trial, so far: since the code of those that gain by it is warm; where that is too little yet, all that there is. */
+function heldAgainstBefore(tried: readonly Tried[], startedMs: number, nowMs: number): Changed {
+  const patience = patienceOf(tried, nowMs);
+  const change = sinceWarm(tried, startedMs, patience);
+  return nowMs - change.settledMs < (patience * MEASURE_MS) / 2 ? sinceSettled(change) : change;
+}
+
+function sinceWarm(tried: readonly Tried[], startedMs: number, patience: number): Changed {
+  const gaining = tried.map(({ profile, trials: { running } }) => ({ profile, side: running!.side }));
+  return changed(gaining, startedMs, { measureMs: patience * MEASURE_MS, beforeMs: patience * BEFORE_MS });
+}
+
+const sinceSettled = (change: Changed): Changed => ({ ...change, settledMs: change.atMs + SETTLE_MS });
+
+const heldAgainstSince = ({ fromMs, toMs }: Shown): Changed =>
+  sinceSettled({ atMs: toMs, settledMs: toMs, beforeMs: toMs - fromMs });
 
 const isTried = ({ trials: { running } }: Tried): boolean => running !== null;
 
@@ -143,9 +165,8 @@ function whileTried(
   const passedMs = nowMs - startedMs;
   const patience = patienceOf(tried, nowMs);
   const measureMs = patience * MEASURE_MS;
-  const gaining = tried.map(({ profile, trials: { running } }) => ({ profile, side: running!.side }));
-  const change = changed(gaining, startedMs, { measureMs, beforeMs: patience * BEFORE_MS });
-  const cold = { ...change, settledMs: startedMs + SETTLE_MS };
+  const change = sinceWarm(tried, startedMs, patience);
+  const cold = sinceSettled(change);
   if (nowMs - cold.settledMs < measureMs / 2) return null;
   if (isOtherLoad(all, isTried, cold, nowMs)) return VOID;
   const compare = (from: Changed) => compared(all, from, nowMs) ?? NOTHING;
@@ -185,8 +206,7 @@ function whileTried(
 
 /** All is as before again: held against what has come since. */
 function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown, nowMs: number): Verdict | null {
-  const beforeMs = shown.toMs - shown.fromMs;
-  const change = { atMs: shown.toMs, settledMs: shown.toMs + SETTLE_MS, beforeMs };
+  const change = heldAgainstSince(shown);
   const patience = patienceOf(tried, nowMs);
   const gainMin = patience * GAIN_MIN;
   const isOver = nowMs - shown.toMs >= TRIAL_MS_MAX;
@@ -314,9 +334,11 @@ export function trialsAfter(
   // Nothing was tried.
   if (came === "void") return over;
   const key = keyOf(side, partner);
-  if (came === "gone" && !running.isCalm) {
+  const paidMs = nowMs + Math.min(TRIAL_REST_MS_MAX, costMsOf(running, ratio, nowMs) / COST_MAX);
+  if (came === "slowed" || (came === "gone" && !running.isCalm)) {
     const { ms = BACK_OFF_MS_MIN } = backOffs.get(key) ?? {};
-    return { ...over, backOffs: new Map([...backOffs, [key, { ms, untilMs: nowMs + BACK_OFF_MS_MIN }]]) };
+    const untilMs = nowMs + (came === "slowed" ? BACK_OFF_MS_SLOWED : BACK_OFF_MS_MIN);
+    return { ...over, paidMs, backOffs: new Map([...backOffs, [key, { ms, untilMs }]]) };
   }
   const lastMs = backOffs.get(key)?.ms ?? 0;
   const wasWarm = startedMs - (tried.profile.warmMs(side) ?? Infinity) >= YOUNG_MS;
@@ -336,7 +358,7 @@ export function trialsAfter(
   return {
     ...over,
     fruitless,
-    paidMs: nowMs + Math.min(TRIAL_REST_MS_MAX, costMsOf(running, ratio, nowMs) / COST_MAX),
+    paidMs,
     backOffs: new Map([...recent, [key, backOff]]),
   };
 }

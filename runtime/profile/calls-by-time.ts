@@ -1,5 +1,5 @@
 // What a function's calls took in the last 2.3 s, by when they were heard of: to hold one stretch of time against another, where
-// decayed means would mix them. What a longer window brings lies evenly on its time; it is written once, at its end, and laid there when somebody asks. Bounded: 6 KiB.
+// decayed means would mix them. What a longer window brings lies evenly on its time; it is written once, at its end, and laid there when somebody asks. Bounded: 7 KiB.
 
 import { clamp } from "#runtime/clamp.ts";
 import type { Layout, Values } from "./layout.ts";
@@ -26,16 +26,15 @@ export interface Heard {
   readonly untold: number;
   /** Of the calls, both ways. */
   readonly bytes: number;
-  /** Of `elapsedUs`, as large a part as of their CPU time would not have been had cores been as quick as they usually are. */
+  /** Of the calls, … */
+  readonly cpuUs: number;
+  /** … and of that, what it would not have been had cores been as quick as they usually are. */
   readonly slowedUs: number;
 }
 
-const slowedPartOf = (sums: Tally["sums"]): number =>
-  sums[TERM_AT.cpuUs]! > 0 ? sums[TERM_AT.slowedUs]! / sums[TERM_AT.cpuUs]! : 0;
-
 /** Of a slot: after its number, 0 where there is none, what was heard of in it, and over how many slots that lies, this one the last. */
-const [AFTER, CALLS, ELAPSED_US, AT_STORAGE, UNTOLD, BYTES, SLOWED_US, LASTED, FIELDS] = [
-  0, 1, 2, 3, 4, 5, 6, 7, 8,
+const [AFTER, CALLS, ELAPSED_US, AT_STORAGE, UNTOLD, BYTES, CPU_US, SLOWED_US, LASTED, FIELDS] = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 ] as const;
 
 export class CallsByTime {
@@ -70,7 +69,8 @@ export class CallsByTime {
     if (side === "storage") values[at + AT_STORAGE]! += calls;
     values[at + UNTOLD]! += untold;
     values[at + BYTES]! += sums[TERM_AT.bytes]!;
-    values[at + SLOWED_US]! += slowedPartOf(sums) * sums[TERM_AT.elapsedUs]!;
+    values[at + CPU_US]! += sums[TERM_AT.cpuUs]!;
+    values[at + SLOWED_US]! += sums[TERM_AT.slowedUs]!;
   }
 
   /** To the slot. */
@@ -85,6 +85,7 @@ export class CallsByTime {
     let atStorage = 0;
     let untold = 0;
     let bytes = 0;
+    let cpuUs = 0;
     let slowedUs = 0;
     for (let slot = first; slot <= last; slot++) {
       const at = this.#placeOf(slot);
@@ -99,10 +100,11 @@ export class CallsByTime {
       atStorage += part * values[at + AT_STORAGE]!;
       untold += part * values[at + UNTOLD]!;
       bytes += part * values[at + BYTES]!;
+      cpuUs += part * values[at + CPU_US]!;
       slowedUs += part * values[at + SLOWED_US]!;
     }
     const times = calls <= 0 ? 0 : 1 + untold / calls;
-    return { calls, elapsedUs: times * elapsedUs, atStorage, untold, bytes, slowedUs: times * slowedUs };
+    return { calls, elapsedUs: times * elapsedUs, atStorage, untold, bytes, cpuUs, slowedUs };
   }
 
   /** Where it is; with nothing in it, if it is another one's place until now. */

@@ -71,6 +71,7 @@ Failure ReadUsage(std::string_view text, Usage* usage) {
       return NothingUsable(std::string("the usage's ") + field.name + " must be a number from 0");
     field.set(usage, value);
   }
+  BoundSlowed(&usage->isolate);
   return {};
 }
 

@@ -458,3 +458,22 @@ test("what a call replies does not depend on where it ran, in RESP2 and RESP3", 
     await planScript(client, 0);
   }
 });
+
+test("of what a call has computed seven eighths at most were for slow cores, whatever the sandbox host or a node tells", async () => {
+  const server = await start();
+  const [client, node] = [server.client(), await new PlayedNode(server).attach()];
+  const toldOf = async (): Promise<unknown> => {
+    const [[, stats] = []] = (await client.call("LOCUS.FUNCTION", "STATS", "script")) as string[][];
+    return JSON.parse(stats!);
+  };
+  await planScript(client, 1);
+  const hex = outcome({ cpuUs: 80, slowedUs: 1e12, lengths: [1, 0, 0] }) + "31";
+  expect(await call(client, "0", JSON.stringify({ raw: [{ ring: "outcomes", hex }], mute: true }))).toBe("1");
+  expect(await toldOf()).toMatchObject({ cpuUs: 80, slowedUs: 70 });
+  await planScript(client, 0);
+  const replied = call(client);
+  const [id] = await node.takeOne();
+  await node.give(id, "OK", JSON.stringify({ ...NO_USAGE, cpuUs: 800, slowedUs: 900 }), "2");
+  expect(await replied).toBe("2");
+  expect(await toldOf()).toMatchObject({ cpuUs: 880, slowedUs: 770 });
+});

@@ -37,22 +37,25 @@ export interface Script {
 }
 
 /** Where an `OutcomeHeader` (runtime/native/lane.h) has what tests give, and how long it is, in bytes. */
-const OUTCOME = { lengths: 4, cpuNs: 16, back: 116, bytes: 120 } as const;
+const OUTCOME = { lengths: 4, cpuNs: 16, slowedNs: 24, back: 116, bytes: 120 } as const;
 
 /** What an outcome tells: all is 0 unless given. `lengths` are of result, message and stack. */
 export interface ToldOutcome {
   readonly code?: number;
   readonly lengths?: readonly [number, number, number];
   readonly cpuUs?: number;
+  readonly slowedUs?: number;
   readonly isBack?: boolean;
 }
 
 /** The payload of an outcome frame, in hex, without its texts. */
-export function outcome({ code = 0, lengths = [0, 0, 0], cpuUs = 0, isBack = false }: ToldOutcome = {}): string {
+export function outcome(told: ToldOutcome = {}): string {
+  const { code = 0, lengths = [0, 0, 0], cpuUs = 0, slowedUs = 0, isBack = false } = told;
   const header = Buffer.alloc(OUTCOME.bytes);
   header.writeUInt32LE(code);
   for (const [index, bytes] of lengths.entries()) header.writeUInt32LE(bytes, OUTCOME.lengths + 4 * index);
   header.writeBigUInt64LE(BigInt(cpuUs * 1_000), OUTCOME.cpuNs);
+  header.writeBigUInt64LE(BigInt(slowedUs * 1_000), OUTCOME.slowedNs);
   header.writeUInt32LE(isBack ? 1 : 0, OUTCOME.back);
   return header.toString("hex");
 }
