@@ -166,7 +166,7 @@ describe("what people are told of one function", () => {
     const came = (
       ratio: number | null,
       isKept: boolean,
-      brokenOff: "bounds" | "surge" | "quiet" | "slowed" | null = null,
+      brokenOff: "bounds" | "surge" | "quiet" | null = null,
     ): string => lineOf("probing", { kind: "tried", ...all, ratio, isKept, brokenOff });
     expect(came(0.8, true)).toMatch(/took 80 % of what they took otherwise: it stays so$/);
     expect(came(0.8, false)).toMatch(/took 80 % of what they took otherwise, which may be chance: back$/);
@@ -183,7 +183,9 @@ describe("what people are told of one function", () => {
     expect(came(null, false)).toMatch(/storage was tried, and nothing tells what came of it$/);
     expect(came(null, false, "bounds")).toMatch(/tried, and broken off: a function may not stay where it was$/);
     expect(came(null, false, "surge")).toMatch(/tried, and broken off: more callers came all at once$/);
-    expect(came(null, false, "slowed")).toMatch("not judged: cores were slower or quicker then");
+    expect(lineOf("compute", { kind: "slowed", side: "storage", partner: null })).toMatch(
+      "storage was tried, and nobody judges it: cores were slower or quicker then",
+    );
     expect(came(null, false, "quiet")).toMatch(
       /tried, and broken off: it was not called any more, or not looked at in time$/,
     );

@@ -210,6 +210,8 @@ const whyText = (why: Transition["why"]): string => {
       if (why.isKept) return `${took}: it stays so`;
       return why.ratio < 1 ? `${took}, which may be chance: back` : `${took}: back`;
     }
+    case "slowed":
+      return `${triedText(why)} was tried, and nobody judges it: cores were slower or quicker then than before it, or since`;
     default:
       return otherText(why satisfies never);
   }
@@ -234,8 +236,6 @@ const brokenOffText = (why: Extract<Transition["why"], { kind: "tried" }>["broke
       return "broken off: more callers came all at once";
     case "quiet":
       return "broken off: it was not called any more, or not looked at in time";
-    case "slowed":
-      return "not judged: cores were slower or quicker then than before it, or since";
     case null:
       return "nothing tells what came of it";
     default:

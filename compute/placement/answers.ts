@@ -80,8 +80,9 @@ const knownWhy = Type.Union([
     partner: orNull(name),
     ratio: orNull(number),
     isKept: Type.Boolean(),
-    brokenOff: orNull(Type.Enum(["bounds", "surge", "quiet", "slowed"])),
+    brokenOff: orNull(Type.Enum(["bounds", "surge", "quiet"])),
   }),
+  reason(["slowed"], { side, partner: orNull(name) }),
 ]);
 
 const KNOWN_KINDS = knownWhy.anyOf.flatMap(({ properties: { kind } }) => kind.enum);

@@ -219,26 +219,31 @@ export function variationOf(profile: FunctionProfile, nowMs: number): number {
 
 /**
  * Whether calls clearly take longer since a move and fewer end: where more come both do not grow, nor where fewer come. null: it cannot be told yet. Whatever calls are
- * counted by: what callers mostly wait for, as round trips, need not go with their work.
+ * counted by: what callers mostly wait for, as round trips, need not go with their work. `slower`: calls take so many times as long since cores are slow, 1 and more.
  */
-export function isMistake(all: readonly Tried[], move: Changed, nowMs: number): boolean | null {
-  const byCalls = isWorse(all, move, nowMs, false);
-  return byCalls === true ? isWorse(all, move, nowMs, true) : byCalls;
+export function isMistake(all: readonly Tried[], move: Changed, nowMs: number, slower = 1): boolean | null {
+  const byCalls = isWorse(all, move, nowMs, { isByWork: false, slower });
+  return byCalls === true ? isWorse(all, move, nowMs, { isByWork: true, slower }) : byCalls;
 }
 
-function isWorse(all: readonly Tried[], move: Changed, nowMs: number, isByWork: boolean): boolean | null {
+function isWorse(
+  all: readonly Tried[],
+  move: Changed,
+  nowMs: number,
+  { isByWork, slower }: { readonly isByWork: boolean; readonly slower: number },
+): boolean | null {
   const comparison = compared(all, move, nowMs, isByWork);
   if (comparison === null) return false;
   const { calls, callsBefore, ratio, slowdown, noise } = comparison;
   if (calls < CALLS_MIN) {
     if (nowMs - move.settledMs < TRIAL_MS_MAX - SETTLE_MS) return null;
     // Where many ended before that is what it did.
-    if (callsBefore < CALLS_MIN || slowdown <= 1 + LOSS_CLEAR) return false;
-  } else if (Math.min(ratio, slowdown) <= 1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise)) return false;
+    if (callsBefore < CALLS_MIN || slowdown <= slower * (1 + LOSS_CLEAR)) return false;
+  } else if (Math.min(ratio, slowdown) <= slower * (1 + Math.max(LOSS_CLEAR, GAIN_NOISES * noise))) return false;
   // What was so before is not its doing: a side that has just become slow is what it is made for.
   const lately = compared(all, { ...move, beforeMs: PIECE_MS }, nowMs, isByWork);
   if (lately === null) return true;
-  return (calls < CALLS_MIN ? lately.slowdown : Math.min(lately.ratio, lately.slowdown)) > 1 + LOSS_CLEAR;
+  return (calls < CALLS_MIN ? lately.slowdown : Math.min(lately.ratio, lately.slowdown)) > slower * (1 + LOSS_CLEAR);
 }
 
 /** What all calls take since something changed, to what they took before, as far as fewer end as well; null: nothing tells. */

@@ -486,8 +486,7 @@ function trialEnded(tried: CalledFunction, verdict: Verdict, modelError: number,
   const trials = trialsAfter(tried, verdict, nowMs, modelError);
   if (verdict.came !== "kept" && verdict.came !== "as-good") {
     const costMs = before.trialCostMs + trialCostMs(tried, verdict, nowMs);
-    const isSlowed = verdict.came === "slowed";
-    const came = { ratio: isSlowed ? null : verdict.ratio, brokenOff: isSlowed ? "slowed" : null } as const;
+    const came = verdict.came === "slowed" ? "slowed" : { ratio: verdict.ratio, brokenOff: null };
     return backFromTrial({ ...before, trialCostMs: costMs }, trials, came);
   }
   const { side, partner, fromShare } = before.trials.running!;

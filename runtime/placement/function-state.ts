@@ -74,10 +74,12 @@ export type Why =
       readonly ratio: number | null;
       readonly isKept: boolean;
       readonly brokenOff: BrokenOff | null;
-    };
+    }
+  /** The same, where nobody judges it: cores were slower then, or quicker, than in what it was held against. */
+  | { readonly kind: "slowed"; readonly side: Side; readonly partner: string | null };
 
-/** Why a trial has no verdict: a function may not stay where it is, more callers came all at once, nobody called it any more, or looked at it in time, or cores were slower or quicker than before. */
-export type BrokenOff = "bounds" | "surge" | "quiet" | "slowed";
+/** Why a trial has no verdict: a function may not stay where it is, more callers came all at once, or nobody called it any more, or looked at it in time. */
+export type BrokenOff = "bounds" | "surge" | "quiet";
 
 export interface Transition {
   readonly atMs: number;
@@ -263,14 +265,19 @@ export function settled(name: string, before: FunctionState | undefined, rules: 
   return { to: now, why: null };
 }
 
-/** A trial has come to nothing, or is not waited for: it is where it was before. `trials`: what is left of it; `came`: what all calls took, null where nothing tells, and why it was broken off. */
+/**
+ * A trial has come to nothing, or is not waited for: it is where it was before. `trials`: what is left of it; `came`: what all calls took, null where nothing tells, and why it was broken off; or nobody judges it,
+ * since cores were slow.
+ */
 export function backFromTrial(
   now: FunctionState,
   trials: Trials,
-  came: Readonly<{ ratio: number | null; brokenOff: BrokenOff | null }>,
+  came: "slowed" | Readonly<{ ratio: number | null; brokenOff: BrokenOff | null }>,
 ): Change {
   const { side, partner, fromShare: share } = now.trials.running!;
-  const why = { kind: "tried", side, partner, ...came, isKept: false } as const;
+  const tried = { side, partner };
+  const why: Why =
+    came === "slowed" ? { kind: "slowed", ...tried } : { kind: "tried", ...tried, ...came, isKept: false };
   return { to: { ...now, state: restingState(share), share, trials }, why };
 }
 

@@ -66,7 +66,7 @@ export class KeptTransitions {
 }
 
 const VISITS: ReadonlySet<Why["kind"]> = new Set(["probing", "probed"]);
-const TRIALS: ReadonlySet<Why["kind"]> = new Set(["trying", "checking", "tried"]);
+const TRIALS: ReadonlySet<Why["kind"]> = new Set(["trying", "checking", "tried", "slowed"]);
 
 function kindOf(transition: Transition): Kind {
   const { why } = transition;

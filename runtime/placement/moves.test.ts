@@ -31,20 +31,18 @@ const MOVED: FunctionState = {
   moved: { atMs: MOVED_MS, by: "model", fromShare: 0, promisedUs: 300, isJudged: false },
 };
 
-/**
- * The chain has gone to storage, where calls take so many times as long as they should, and fewer of them and of the other function end. `slowedPart`: of what they
- * compute so much is that more since.
- */
-function played(ms: number, factor: number, hash = HASH, slowedPart = 0): PlayedCalls {
-  const calls = (side: "compute" | "storage", times: number, slowed: number) => {
-    const of = (where: typeof side, count: number, demand: Demand) => {
-      const modelled = modelledCalls(where, count / times, demand, DEFAULT_CONSTANTS, times);
-      return { ...modelled, usage: { ...modelled.usage, slowedUs: slowed * (modelled.usage?.cpuUs ?? 0) } };
-    };
-    return { chain: of(side, 320, CHAIN), hash: of("compute", 8, hash) };
+/** Calls of both, which take so many times as long as they should, and as many fewer end. `slowedPart`: of what they compute so much is that more. */
+function callsAt(side: "compute" | "storage", times: number, { hash = HASH, slowedPart = 0 } = {}) {
+  const of = (where: typeof side, count: number, demand: Demand) => {
+    const modelled = modelledCalls(where, count / times, demand, DEFAULT_CONSTANTS, times);
+    return { ...modelled, usage: { ...modelled.usage, slowedUs: slowedPart * (modelled.usage?.cpuUs ?? 0) } };
   };
-  return new PlayedCalls().run(MOVED_MS, calls("compute", 1, 0)).run(ms, calls("storage", factor, slowedPart));
+  return { chain: of(side, 320, CHAIN), hash: of("compute", 8, hash) };
 }
+
+/** The chain has gone to storage, where calls take so many times as long as they should, and fewer of them and of the other function end. */
+const played = (ms: number, factor: number, how: Parameters<typeof callsAt>[2] = {}): PlayedCalls =>
+  new PlayedCalls().run(MOVED_MS, callsAt("compute", 1, how)).run(ms, callsAt("storage", factor, how));
 
 const judged = (
   load: PlayedCalls,
@@ -71,10 +69,30 @@ describe("a move after which calls take longer, and fewer end", () => {
     expect(judged(slow, { backOffMs: 50_000 })!.to.backOffMs).toBe(60_000);
   });
 
-  test("is not judged while cores are slower than before, nor approved; half a second after its code is warm it is all the same", () => {
-    const slowedFor = (ms: number) => played(ms, 8, HASH, 0.6);
-    expect([judged(slowedFor(150)), judged(slowedFor(500))]).toEqual([null, null]);
-    expect(judged(slowedFor(900))!.to).toMatchObject({ state: "reverting", share: 0 });
+  describe("while cores are slower than before", () => {
+    const SLOW = { slowedPart: 0.8 };
+    const slowedFor = (ms: number): PlayedCalls =>
+      new PlayedCalls().run(MOVED_MS, callsAt("compute", 1)).run(ms, callsAt("storage", 8, SLOW));
+
+    test("is not judged, nor approved; half a second after its code is warm it is all the same", () => {
+      expect([judged(slowedFor(150)), judged(slowedFor(500))]).toEqual([null, null]);
+      expect(judged(slowedFor(900))!.to).toMatchObject({ state: "reverting", share: 0 });
+    });
+
+    test.each([
+      [1, false],
+      [3, true],
+    ])("for a moment, and calls take %f times as long afterwards: is a mistake: %s", (times, isMistake) => {
+      const outcomes = Array.from({ length: 36 }, (_, step) => {
+        const [slowMs, ms] = [100, 25 * step];
+        const load = new PlayedCalls().run(MOVED_MS, callsAt("compute", 1));
+        load.run(Math.min(slowMs, ms), callsAt("storage", 5 * times, SLOW));
+        if (ms > slowMs) load.run(ms - slowMs, callsAt("storage", times));
+        return judged(load)?.to.state ?? null;
+      });
+      const [first = "none"] = outcomes.filter((state) => state !== null);
+      expect(first).toBe(isMistake ? "reverting" : "storage");
+    });
   });
 
   test("is not judged before it has had 100 ms, nor twice", () => {
@@ -100,7 +118,7 @@ describe("a move after which calls take longer, and fewer end", () => {
     { trials: { ...NO_TRIALS, endedMs: MOVED_MS + 1 } },
     { sinceMs: MOVED_MS + 1 },
   ])("is taken back where what does little of the work moved, ended a trial or changed since: %o", (hash) => {
-    const slight = played(150, 8, { ...HASH, cpuUs: 50 });
+    const slight = played(150, 8, { hash: { ...HASH, cpuUs: 50 } });
     expect(judged(slight, {}, hash)?.why).toMatchObject({ kind: "reverted" });
   });
 

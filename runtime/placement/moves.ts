@@ -234,8 +234,9 @@ export function lastMoves(all: readonly CalledFunction[], { heardMs }: Pick<Situ
   const isAlone = areSlight(areOthers, all) && !areOthers.some(hasMoved);
   const isTold = isAlone && !isOtherLoad(all, hasMoved, move, heardMs);
   // Cores are slow for a moment; or it is the side that it went to that always is, and then that counts.
-  if (isTold && heardMs - move.settledMs < TRIAL_MS_MAX && isOtherPace(slowerTimes(all, move, heardMs))) return untold;
-  const areMistake = isTold && isMistake(all, move, heardMs);
+  const slower = heardMs - move.settledMs < TRIAL_MS_MAX ? slowerTimes(all, move, heardMs) : 1;
+  if (isTold && isOtherPace(slower)) return untold;
+  const areMistake = isTold && isMistake(all, move, heardMs, Math.max(1, slower));
   return { atMs, areMistake, ratio: areMistake === true ? tookSince(all, move, heardMs) : null, beforeMs };
 }
 

@@ -61,20 +61,38 @@ describe("what came of a trial", () => {
       expect(cameWith(slower(17), slower(50), {}, 6_000)).toBe("slowed");
     });
 
-    test("it is not tried again at once, nor for longer each time, and has cost what is left of its loss at the pace before it", () => {
+    test("nor where so few end since that nothing tells", () => {
+      const { ended } = endOf({}, {}, {}, 9_000);
+      const load = Load.warm().run(500, { a: { ...atCompute, ...usual } });
+      load.run(150, { a: { ...atStorage, ...usual, elapsedUs: 9_000 } });
+      load.run(500, { a: { ...atCompute, ...slowed, count: 1, elapsedUs: 9_000 } });
+      const back = load.tried("a", 0, { trials: ended.trials });
+      expect(verdictOf([back], [back], load.nowMs)?.came).toBe("slowed");
+    });
+
+    test("it is not tried again at once, nor for longer each time, and has cost nothing; what is known of it is not forgotten", () => {
       const { ended, verdict } = endOf({}, { ...slowed, elapsedUs: 15_000 }, {});
-      // 3.75 times what calls took, on cores 2.5 times as slow.
-      expect(verdict.ratio).toBeCloseTo(1.5);
       const after = trialsAfter(ended, verdict, 650);
-      expect(after.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: 1_150 });
-      expect(after.paidMs).toBeCloseTo(650 + 0.5 * 150 * 20);
-      const again = trialsAfter(
-        { ...ended, trials: { ...ended.trials, ...after, running: ended.trials.running } },
-        verdict,
-        5_000,
-      );
-      expect(again.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: 5_500 });
-      expect(again.fruitless).toBe(0);
+      expect(after.backOffs.get("storage")).toEqual({ ms: 0, untilMs: 1_150, isSlowed: true });
+      expect([after.paidMs, after.fruitless]).toEqual([-Infinity, 0]);
+      const tie = { ms: 2_000, untilMs: 0, isTie: true } as const;
+      const trials = { ...ended.trials, backOffs: new Map([["storage", tie]]) };
+      const again = trialsAfter({ ...ended, trials }, verdict, 5_000);
+      expect(again.backOffs.get("storage")).toEqual({ ...tie, untilMs: 5_500, isSlowed: true });
+    });
+
+    test("in two trials of the same in a row, that is how the side is, and it is judged", () => {
+      const load = Load.warm().run(500, { a: { ...atCompute, ...usual } });
+      load.run(150, { a: { ...atStorage, ...slowed, elapsedUs: 10_000 } });
+      const isSlowed = new Map([["storage", { ms: 0, untilMs: 400, isSlowed: true } as const]]);
+      const cameIn = (backOffs: Trials["backOffs"]) => {
+        const tried = load.tried("a", 1, { trials: { ...running("storage", 500), backOffs } });
+        return verdictOf([tried], [tried], load.nowMs)?.came;
+      };
+      expect([cameIn(NO_TRIALS.backOffs), cameIn(isSlowed)]).toEqual(["slowed", "lost"]);
+      const ended = load.tried("a", 1, { trials: { ...running("storage", 500), backOffs: isSlowed } });
+      const { backOffs } = trialsAfter(ended, { came: "worse", ratio: 2.5 }, 650);
+      expect(backOffs.get("storage")).not.toHaveProperty("isSlowed");
     });
   });
 

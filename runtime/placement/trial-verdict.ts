@@ -83,7 +83,7 @@ export interface Verdict {
   readonly came: "kept" | "as-good" | "dropped" | "worse" | "void" | "gone" | "slowed";
   /**
    * What all calls took, to what they took before and after; null: too few ended to tell. Of a loss, to whichever of the two they are less beyond: 1 where that is
-   * none. Where cores were slowed meanwhile, at the pace that they had before.
+   * none.
    */
   readonly ratio: number | null;
   /** Only before: what came after it tells nothing. */
@@ -97,7 +97,25 @@ export type FirstHalf = Pick<Shown, "came" | "ratio" | "fromMs">;
 export function verdictOf(tried: readonly Tried[], all: readonly Tried[], nowMs: number): Verdict | FirstHalf | null {
   const { startedMs = nowMs, shown = null } = tried[0]?.trials.running ?? {};
   const verdict = toldOf(tried, all, { startedMs, shown }, nowMs);
-  return verdict?.came === "void" || verdict?.came === "gone" ? (untold(tried) ?? verdict) : verdict;
+  if (verdict === null) return null;
+  const isVoid = verdict.came === "void" || verdict.came === "gone";
+  if (!(isVoid && shown === null) && isSlowed(tried, all, { startedMs, shown }, nowMs)) return SLOWED;
+  return isVoid ? (untold(tried) ?? verdict) : verdict;
+}
+
+/** Whether cores were so much slower or quicker than in what it is held against that nobody judges it. Where they were so in the last one as well that is how the side is. */
+function isSlowed(
+  tried: readonly Tried[],
+  all: readonly Tried[],
+  { startedMs, shown }: Pick<Running, "startedMs" | "shown">,
+  nowMs: number,
+): boolean {
+  const wasSlowed = tried.some(({ trials: { running, backOffs } }) => {
+    return running !== null && backOffs.get(keyOf(running.side, running.partner))?.isSlowed === true;
+  });
+  if (wasSlowed) return false;
+  const change = shown === null ? heldAgainstBefore(tried, startedMs, nowMs) : heldAgainstSince(shown);
+  return isOtherPace(slowerTimes(all, change, nowMs));
 }
 
 /** Where the second half of it tells nothing, or is broken off: what looked clearly worse is so unless what came after it contradicts that. null: nothing did. */
@@ -119,11 +137,7 @@ function toldOf(
   const verdict = shown === null ? whileTried(tried, all, startedMs, nowMs) : afterwards(tried, all, shown, nowMs);
   if (verdict === null) return null;
   const { fromMs, toMs } = shown ?? { fromMs: startedMs - BEFORE_MS, toMs: startedMs };
-  if (hasPaused(all, shown === null ? startedMs : fromMs, nowMs, inFlightIn(all, fromMs, toMs))) return VOID;
-  const change = shown === null ? heldAgainstBefore(tried, startedMs, nowMs) : heldAgainstSince(shown);
-  const slower = slowerTimes(all, change, nowMs);
-  if (!isOtherPace(slower) || verdict.came === "void") return verdict;
-  return { came: "slowed", ratio: verdict.ratio === null ? null : verdict.ratio / (shown === null ? slower : 1) };
+  return hasPaused(all, shown === null ? startedMs : fromMs, nowMs, inFlightIn(all, fromMs, toMs)) ? VOID : verdict;
 }
 
 /** What counts of a trial, so far: since the code of those that gain by it is warm; where that is too little yet, all that there is. */
@@ -273,6 +287,9 @@ const NOTHING: Comparison = { calls: 0, callsBefore: 0, ratio: 1, slowdown: 1, n
 
 const VOID: Verdict = { came: "void", ratio: null };
 
+/** What calls took says nothing. */
+const SLOWED: Verdict = { came: "slowed", ratio: null };
+
 /** Its callers have gone; or calls take so long there that nobody can tell, which is not tried again at once. */
 const GONE: Verdict = { came: "gone", ratio: null };
 
@@ -334,13 +351,16 @@ export function trialsAfter(
   // Nothing was tried.
   if (came === "void") return over;
   const key = keyOf(side, partner);
-  const paidMs = nowMs + Math.min(TRIAL_REST_MS_MAX, costMsOf(running, ratio, nowMs) / COST_MAX);
-  if (came === "slowed" || (came === "gone" && !running.isCalm)) {
-    const { ms = BACK_OFF_MS_MIN } = backOffs.get(key) ?? {};
-    const untilMs = nowMs + (came === "slowed" ? BACK_OFF_MS_SLOWED : BACK_OFF_MS_MIN);
-    return { ...over, paidMs, backOffs: new Map([...backOffs, [key, { ms, untilMs }]]) };
+  const known = backOffs.get(key);
+  if (came === "slowed") {
+    const slowed = { ms: 0, ...known, untilMs: nowMs + BACK_OFF_MS_SLOWED, isSlowed: true } as const;
+    return { ...over, backOffs: new Map([...backOffs, [key, slowed]]) };
   }
-  const lastMs = backOffs.get(key)?.ms ?? 0;
+  if (came === "gone" && !running.isCalm) {
+    const { ms = BACK_OFF_MS_MIN } = known ?? {};
+    return { ...over, backOffs: new Map([...backOffs, [key, { ms, untilMs: nowMs + BACK_OFF_MS_MIN }]]) };
+  }
+  const lastMs = known?.ms ?? 0;
   const wasWarm = startedMs - (tried.profile.warmMs(side) ?? Infinity) >= YOUNG_MS;
   const timesWorse = wasWarm ? Math.max(1, ((ratio ?? 1) - 1) / LOSS_CLEAR) : 1;
   const leastMs = came === "worse" ? Math.min(BACK_OFF_MS_MAX, timesWorse * BACK_OFF_MS_WORSE) : BACK_OFF_MS_MIN;
@@ -358,7 +378,7 @@ export function trialsAfter(
   return {
     ...over,
     fruitless,
-    paidMs,
+    paidMs: nowMs + Math.min(TRIAL_REST_MS_MAX, costMsOf(running, ratio, nowMs) / COST_MAX),
     backOffs: new Map([...recent, [key, backOff]]),
   };
 }

@@ -23,6 +23,8 @@ interface BackOff {
   readonly untilMs: number;
   /** It was as good. */
   readonly isTie?: true;
+  /** Nobody has judged the last one, since cores were slow: the next one is, whatever they are. */
+  readonly isSlowed?: true;
   /** Without: it was no better, or cold, or two changed places. */
   readonly refutation?: Refutation;
 }
