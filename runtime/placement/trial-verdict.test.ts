@@ -81,6 +81,15 @@ describe("what came of a trial", () => {
       expect(again.backOffs.get("storage")).toEqual({ ...tie, untilMs: 5_500, isSlowed: true });
     });
 
+    test("what was refuted once binds nobody again for it", () => {
+      const { ended, verdict } = endOf({}, { ...slowed, elapsedUs: 15_000 }, {});
+      const promised = { promisedUs: 1, promisedBytes: 1, modelError: 1 };
+      const refutation = { atMs: 0, sinceMs: 0, fromShare: 0, ...promised };
+      const trials = { ...ended.trials, backOffs: new Map([["storage", { ms: 4_000, untilMs: 0, refutation }]]) };
+      const { backOffs } = trialsAfter({ ...ended, trials }, verdict, 5_000);
+      expect(backOffs.get("storage")).toEqual({ ms: 4_000, untilMs: 5_500, isSlowed: true });
+    });
+
     test("in two trials of the same in a row, that is how the side is, and it is judged", () => {
       const load = Load.warm().run(500, { a: { ...atCompute, ...usual } });
       load.run(150, { a: { ...atStorage, ...slowed, elapsedUs: 10_000 } });

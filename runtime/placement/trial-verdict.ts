@@ -353,8 +353,11 @@ export function trialsAfter(
   const key = keyOf(side, partner);
   const known = backOffs.get(key);
   if (came === "slowed") {
-    const slowed = { ms: 0, ...known, untilMs: nowMs + BACK_OFF_MS_SLOWED, isSlowed: true } as const;
-    return { ...over, backOffs: new Map([...backOffs, [key, slowed]]) };
+    // Nothing is refuted by it: what an earlier one had shown was over when it began.
+    const { ms = 0, isTie } = known ?? {};
+    const untilMs = nowMs + BACK_OFF_MS_SLOWED;
+    const backOff = { ms, untilMs, isSlowed: true, ...(isTie && { isTie }) } as const;
+    return { ...over, backOffs: new Map([...backOffs, [key, backOff]]) };
   }
   if (came === "gone" && !running.isCalm) {
     const { ms = BACK_OFF_MS_MIN } = known ?? {};
