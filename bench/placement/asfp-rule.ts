@@ -6,8 +6,8 @@
 // It keeps no memory of a function.
 //
 // Here, in its favour: what would be pushed back goes to the compute side at once, and the first slices that it would have run in vain
-// are not paid; whether a call will compute for too long is known beforehand, from the call of its function before. Its second
-// sign of overload, a millisecond between two polls of the network, cannot be seen from outside; the queue tells as much.
+// are not paid; whether a call will compute for too long is known beforehand, from the call of its function before (a guess
+// where calls differ). Its second sign of overload, a millisecond between two polls of the network, cannot be seen from outside; the queue tells as much.
 
 import type { Ended, Rule } from "./rule.ts";
 

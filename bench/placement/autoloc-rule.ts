@@ -9,7 +9,8 @@
 // function and knows no load.
 //
 // Here, in its favour: what would be pushed back goes to the compute side at once, and the slices that it would have run in vain are
-// not paid; whether a call will exceed its credit is known beforehand, from the call of its function before.
+// not paid; whether a call will exceed its credit is known beforehand, from the call of its function before (a guess
+// where calls differ).
 
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import type { Ended, Rule } from "./rule.ts";

@@ -46,7 +46,7 @@ import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
 const SILENT_MS = 5_000;
 /** Between two steps, for each function that is called: a step takes some 20 µs of each, and what it leaves to the collector of garbage half as much, so steps take 2 % of a core … */
 const STEP_MS_PER_FUNCTION = 1.5;
-/** … but all are looked at within this, whatever their number: of 4,096 functions steps take 8 % of a core, and 25 % while they come within SOON_MS. */
+/** … but all are looked at within this, whatever their number: as many functions as there may be (storage-module/src/registry.h), 6 % of a core while steps come within SOON_MS. */
 const STEP_MS_MAX = 1_500;
 /**
  * What is urgent is followed at once, and what is so at the next step as well within this; and so is what has come of a shift, a move or a trial: at the third step after it, what it is held

@@ -57,11 +57,9 @@ double UsualPace::TimesOf(int64_t took_ns, int64_t now_ns) {
 
 uint64_t CorePace::SlowedNs(int64_t cpu_ns, int64_t now_ns) {
   const bool is_told = now_ns - looked_ns_ < kPaceStaleNs;
-  double part = is_told ? slowed_part_ : 0;
-  if (cpu_ns >= kPaceEveryNs) {
-    Look(now_ns);
-    part = is_told ? (part + slowed_part_) / 2 : slowed_part_;
-  }
+  const double before = slowed_part_;
+  if (!is_told || cpu_ns >= kPaceEveryNs) Look(now_ns);
+  const double part = is_told ? (before + slowed_part_) / 2 : slowed_part_;
   return static_cast<uint64_t>(static_cast<double>(std::max<int64_t>(0, cpu_ns)) * part);
 }
 

@@ -52,7 +52,7 @@ describe.skipIf(!hasCompiler)("core_pace.cc (skipped where there is no g++)", ()
     expect(told.slice(-6)).toEqual([1, 1, 1, 1, 1, 1]);
   });
 
-  test("of a turn it is told by the last look, if that is not old, and by one more if the turn was long: by both, or that alone", () => {
-    expect(run([])).toEqual([0, 875_000, 0, 875_000_000, 875_000, 437_500_000]);
+  test("of a turn it is told by the last look, if that is not old, and by one right after it if it is, or if the turn was long: by that alone, or by both", () => {
+    expect(run([])).toEqual([875_000, 875_000, 0, 875_000, 437_500_000, 875_000]);
   });
 });

@@ -1,5 +1,6 @@
 // Prints, for each pair of arguments, how many times as long as usual calls take at `NOW_S` where the piece of work took `TOOK_NS` then: see
-// core_pace.test.ts. Without any, of turns of 1 ms what they were slowed, ns, where nobody has looked yet, after a look, long after it, of one of 1 s then, after that, and of one of 1 s within which a core has become slow.
+// core_pace.test.ts. Without any, what turns were slowed, ns: one of 1 ms where nobody has looked yet, after a look, after one at a core that was quick then and is slow now, and long after that one; and after one, of 1 s and
+// then of 1 ms.
 #include "core_pace.h"
 
 #include <cstdio>
@@ -11,19 +12,19 @@ int main(int argc, char** argv) {
   constexpr int64_t kSecond = 1'000'000'000;
   if (argc == 1) {
     const int64_t now_ns = locus::NowNs();
-    locus::CorePace pace, other;
-    const uint64_t unlooked_ns = pace.SlowedNs(locus::kMs, now_ns);
-    other.Look(now_ns);
+    const int64_t last_ns = now_ns + locus::kPaceStaleNs - 1;
+    locus::CorePace unlooked, slow, became_slow, turned_slow;
+    became_slow.Look(now_ns);
+    turned_slow.Look(now_ns);
     // A core was as quick as now a quarter of an hour later, when what is usual had long grown: now it is as slow as any is taken for.
     locus::CorePace().Look(now_ns + 900 * kSecond);
-    pace.Look(now_ns);
-    const uint64_t looked_ns = pace.SlowedNs(locus::kMs, now_ns + locus::kPaceStaleNs - 1);
-    const uint64_t stale_ns = pace.SlowedNs(locus::kMs, now_ns + locus::kPaceStaleNs);
-    const uint64_t long_ns = pace.SlowedNs(kSecond, now_ns + locus::kPaceStaleNs);
-    const uint64_t after_ns = pace.SlowedNs(locus::kMs, now_ns + locus::kPaceStaleNs);
-    const uint64_t between_ns = other.SlowedNs(kSecond, now_ns + locus::kPaceStaleNs - 1);
-    for (const uint64_t told : {unlooked_ns, looked_ns, stale_ns, long_ns, after_ns, between_ns})
-      std::printf("%llu\n", static_cast<unsigned long long>(told));
+    slow.Look(now_ns);
+    const uint64_t told_ns[] = {
+        unlooked.SlowedNs(locus::kMs, now_ns),          slow.SlowedNs(locus::kMs, last_ns),
+        became_slow.SlowedNs(locus::kMs, last_ns),      became_slow.SlowedNs(locus::kMs, last_ns + 1),
+        turned_slow.SlowedNs(kSecond, last_ns),         turned_slow.SlowedNs(locus::kMs, last_ns),
+    };
+    for (const uint64_t told : told_ns) std::printf("%llu\n", static_cast<unsigned long long>(told));
     return 0;
   }
   locus::UsualPace pace;

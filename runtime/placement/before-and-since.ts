@@ -145,7 +145,7 @@ export function slowerTimes(all: readonly Tried[], { atMs, settledMs, beforeMs }
 /** Whether cores were so much quicker or slower that what calls take says nothing of the change. */
 export const isOtherPace = (slower: number): boolean => Math.max(slower, 1 / slower) > PACE_ALIKE;
 
-/** How many times as much CPU time calls took as at the usual pace of cores; null: none ended. */
+/** As of one function's calls, of all that ended in a time. */
 function slowTimesIn(all: readonly Tried[], fromMs: number, toMs: number): number | null {
   let [cpuUs, slowedUs] = [0, 0];
   for (const { profile } of all) {
@@ -153,8 +153,12 @@ function slowTimesIn(all: readonly Tried[], fromMs: number, toMs: number): numbe
     cpuUs += heard.cpuUs;
     slowedUs += heard.slowedUs;
   }
-  return cpuUs <= 0 ? null : cpuUs / Math.max(cpuUs - slowedUs, cpuUs / SLOW_TIMES_MAX);
+  return slowTimesOf({ cpuUs, slowedUs });
 }
+
+/** How many times as much CPU time calls took as at the usual pace of cores; null: none ended. */
+export const slowTimesOf = ({ cpuUs, slowedUs }: Pick<Heard, "cpuUs" | "slowedUs">): number | null =>
+  cpuUs <= 0 ? null : cpuUs / Math.max(cpuUs - slowedUs, cpuUs / SLOW_TIMES_MAX);
 
 /**
  * Whether nobody called for a while, and then somebody again: no call ended for PIECE_MS, and those that did next had not waited for as long, most of

@@ -1383,17 +1383,29 @@ describe("what has proved better", () => {
       });
     });
 
-    test("one side that did as well as both stays so, and holds nobody else", () => {
+    /** One side does as well as both in a trial. `movedAgoMs`: before it began, the model had moved it to both. */
+    const asGood = (movedAgoMs?: number) => {
       const walks = (side: Side, count: number): Calls => ({ ...calls(side, count, WALK), elapsedUs: 5_000 });
       const onBoth = { walk: [walks("compute", 10), walks("storage", 10)], hash: calls("compute", 20, HASH) };
       const onOne = { walk: walks("compute", 20), hash: calls("compute", 20, HASH) };
       const load = visited({ walk: WALK, hash: HASH }).run(700, onBoth);
       const running = { side: "compute", partner: null, startedMs: load.nowMs, fromShare: 0.5, shown: null } as const;
       const begun = resting(0, { state: "probing", trials: { ...NO_TRIALS, running } });
-      const first = next(load.run(150, onOne), { walk: begun, hash: resting(0) });
+      const last = { by: "model", fromShare: 0, promisedUs: 5_000, isJudged: true } as const;
+      const moved = movedAgoMs === undefined ? null : { ...last, atMs: load.nowMs - movedAgoMs };
+      const first = next(load.run(150, onOne), { walk: { ...begun, moved }, hash: resting(0) });
       expect(first.state.get("walk")).toMatchObject({ share: 0.5, trials: { running: { shown: { came: "tie" } } } });
       const { state, transitions } = next(load.run(150, onBoth), Object.fromEntries(first.state));
-      const { nowMs } = load;
+      return { state, transitions, nowMs: load.nowMs };
+    };
+
+    test("a trial that undoes a move of less than ten seconds ago makes it a flap, as any move does", () => {
+      const flapsOf = (movedAgoMs?: number) => asGood(movedAgoMs).state.get("walk")!.flaps;
+      expect([flapsOf(), flapsOf(600), flapsOf(9_600), flapsOf(9_700)]).toEqual([0, 1, 1, 0]);
+    });
+
+    test("one side that did as well as both stays so, and holds nobody else", () => {
+      const { state, transitions, nowMs } = asGood();
       expect(state.get("walk")).toMatchObject({ state: "compute", share: 0, moved: { by: "trial", fromShare: 0.5 } });
       expect(state.get("walk")!.trials).toMatchObject({ keptSide: null, held: { untilMs: nowMs + 10_000 } });
       expect(state.get("walk")!.regimes.proof).toBeNull();

@@ -29,7 +29,7 @@ import {
   type Transition,
   type Why,
 } from "./function-state.ts";
-import { judgedMove, lastMoves, moved, recalled, relieved, unmoved, type LastMoves } from "./moves.ts";
+import { flapsAfter, judgedMove, lastMoves, moved, recalled, relieved, unmoved, type LastMoves } from "./moves.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import { mixingAfter } from "./mixing.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
@@ -493,8 +493,9 @@ function trialEnded(tried: CalledFunction, verdict: Verdict, modelError: number,
   const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept: true, brokenOff: null };
   const share = shareAt(side);
   const moved = { atMs: nowMs, by: "trial", fromShare, promisedUs: tookUs(tried, nowMs), isJudged: true } as const;
+  const flaps = flapsAfter({ ...before, share: fromShare }, share, nowMs);
   return {
-    to: { ...before, state: restingState(share), share, moved, backTo: null, moves: before.moves + 1, trials },
+    to: { ...before, state: restingState(share), share, moved, backTo: null, moves: before.moves + 1, flaps, trials },
     why,
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { heldAlong, isHeld } from "./held-function.ts";
+import { heldAlong, isHeld, refutedAgain } from "./held-function.ts";
 import { Load, atCompute, walks } from "./played-load.ts";
 import { NO_TRIALS, type Trials } from "./trials.ts";
 
@@ -70,8 +70,30 @@ describe("what was promised of walks", () => {
     expect(isHeldThen(0.5, 3)).toBe(false);
   });
 
+  /** Calls as promised for 1.5 s, and then for so long in cores that are slow: each so many times as long as it is by that. */
+  const isHeldInSlowCores = (ms: number, times: number, slowTimes: number): boolean => {
+    const load = Load.ofWalks();
+    const held = { sinceMs: load.nowMs, untilMs: Infinity, promisedUs: 4_000, refutedShare: 1, firmUntilMs: 0 };
+    const slowed = { cpuUs: 1_000 * slowTimes, slowedUs: 1_000 * (slowTimes - 1) };
+    load.run(1_500, { a: walks("compute", 20, 1) }).run(ms, { a: walks("compute", 10, 1, slowTimes * times, slowed) });
+    return isHeld(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
+  };
+
+  test("holds while they take longer since cores are slow for a moment, and not where they take longer still, or cores stay so", () => {
+    expect(isHeldInSlowCores(250, 1, 2)).toBe(true);
+    expect(isHeldInSlowCores(250, 2, 1)).toBe(false);
+    expect(isHeldInSlowCores(250, 1.5, 2)).toBe(false);
+    expect(isHeldInSlowCores(1_500, 1, 2)).toBe(false);
+  });
+
   test("holds for calls as long as it was of, where nobody knows how much work these were", () => {
     expect(isHeldThen(3, 1, 0)).toBe(false);
     expect(isHeldThen(0.5, 2, 0)).toBe(true);
   });
+});
+
+test("what was refuted of such calls before is so again; that cores were slow in the last trial of them says nothing of now", () => {
+  const tie = { ms: 500, untilMs: 100, isTie: true } as const;
+  const known = { fruitless: 2, backOffs: new Map([["storage", { ...tie, isSlowed: true as const }]]) };
+  expect(refutedAgain(known, 500)).toEqual({ fruitless: 2, backOffs: new Map([["storage", tie]]) });
 });

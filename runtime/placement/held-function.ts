@@ -9,6 +9,7 @@ import {
   inverse,
   meanBytes,
   meanUs,
+  slowTimesOf,
   STEADY_MS,
   strayedPart,
   variationOf,
@@ -20,7 +21,7 @@ import { shareAt, type Tried } from "./tried-function.ts";
 
 /** A call takes so many times what it took in the trial, for so long: the load is not what it was. */
 const PROMISE_MS = 250;
-/** Where few have ended: callers who wait for each other make fewer calls the longer these take. */
+/** Where few have ended: callers who wait for each other make fewer calls the longer these take. And where cores are slow: for as long that is a moment, and no other load. */
 const PROMISE_MS_MAX = 1_500;
 const PROMISE_SLACK = 1.25;
 /** Of the calls of a function so many are elsewhere in another plan. */
@@ -102,10 +103,11 @@ export const heldAgain = (
 export const refutedAgain = ({ backOffs, fruitless }: Refuted, nowMs: number): Refuted => ({
   fruitless,
   backOffs: new Map(
-    Array.from(backOffs, ([key, { refutation, ...one }]) => [
-      key,
-      refutation === undefined ? one : { ...one, refutation: { ...refutation, sinceMs: nowMs + STEADY_MS } },
-    ]),
+    // That cores were slow in one then says nothing of now.
+    Array.from(backOffs, ([key, { ms, untilMs, isTie, refutation }]) => {
+      const again = refutation && { ...refutation, sinceMs: nowMs + STEADY_MS };
+      return [key, { ms, untilMs, ...(isTie && { isTie }), ...(again && { refutation: again }) }];
+    }),
   ),
 });
 
@@ -117,13 +119,13 @@ export function isHeld(
 ): boolean {
   const { held: promise } = trials;
   if (promise === null || profile.calledMs >= promise.untilMs) return false;
-  const lately = heardLately(profile, promise.sinceMs, nowMs);
-  if (lately === null) return true;
+  const heard = heardLately(profile, promise.sinceMs, nowMs);
+  if (heard === null) return true;
   // What takes now this long and now that says little of where it should be.
   const patience = patienceOf([{ trials }], nowMs);
   // What overflows has its reason in the plan.
-  const isElsewhere = overflowMin === 0 && strayedPart(lately, share) > STRAYED_MOSTLY;
-  return !isElsewhere && !takesLonger(profile, lately, promise, nowMs, patience);
+  const isElsewhere = overflowMin === 0 && strayedPart(heard.lately, share) > STRAYED_MOSTLY;
+  return !isElsewhere && !takesLonger(profile, heard, promise, nowMs, patience);
 }
 
 /** Whether calls clearly take longer than was promised: the load is not what it was then. */
@@ -132,8 +134,8 @@ export function isPromiseBroken(
   { sinceMs, ...promised }: Promised & { readonly sinceMs: number },
   nowMs: number,
 ): boolean {
-  const lately = heardLately(profile, sinceMs, nowMs);
-  return lately !== null && takesLonger(profile, lately, promised, nowMs);
+  const heard = heardLately(profile, sinceMs, nowMs);
+  return heard !== null && takesLonger(profile, heard, promised, nowMs);
 }
 
 /** Whether two shares are different plans, or nearly the same one. */
@@ -151,24 +153,31 @@ export function refutationOf({ profile, share, trials }: Tried, there: number, n
   return isPromiseBroken(profile, refutation, nowMs) ? null : refutation;
 }
 
-/** null: too few have ended to tell. */
-function heardLately(profile: FunctionProfile, sinceMs: number, nowMs: number): Heard | null {
+/** null: too few have ended to tell. `longer`: as far back as anybody looks. */
+function heardLately(
+  profile: FunctionProfile,
+  sinceMs: number,
+  nowMs: number,
+): { readonly lately: Heard; readonly longer: Heard } | null {
   const heard = (forMs: number): Heard => profile.byTime.between(Math.max(sinceMs, nowMs - forMs), nowMs);
-  const lately = heard(PROMISE_MS);
-  if (lately.calls >= CALLS_MIN) return lately;
-  const longer = heard(PROMISE_MS_MAX);
-  return longer.calls < CALLS_MIN ? null : longer;
+  const [lately, longer] = [heard(PROMISE_MS), heard(PROMISE_MS_MAX)];
+  if (longer.calls < CALLS_MIN) return null;
+  return { lately: lately.calls < CALLS_MIN ? longer : lately, longer };
 }
 
-/** `patience`: so many times as long is not longer. */
+/** By more than slow cores explain; or for so long that they are no excuse. `patience`: so many times as long is not longer. */
 function takesLonger(
   profile: FunctionProfile,
-  lately: Heard,
+  { lately, longer }: NonNullable<ReturnType<typeof heardLately>>,
   { promisedUs, promisedBytes = 0 }: Promised,
   nowMs: number,
   patience = 1,
 ): boolean {
-  const work = promisedBytes > 0 ? profile.workTimes(meanBytes(lately), promisedBytes) : 1;
-  const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(lately.calls));
-  return meanUs(lately)! > (PROMISE_SLACK + noise) * patience * work * promisedUs;
+  const variation = variationOf(profile, nowMs);
+  const takes = (heard: Heard, slowTimes: number): boolean => {
+    const work = promisedBytes > 0 ? profile.workTimes(meanBytes(heard), promisedBytes) : 1;
+    const noise = GAIN_NOISES * variation * Math.sqrt(inverse(heard.calls));
+    return meanUs(heard)! > (PROMISE_SLACK + noise) * patience * slowTimes * work * promisedUs;
+  };
+  return takes(lately, 1) && (takes(lately, slowTimesOf(lately) ?? 1) || takes(longer, 1));
 }

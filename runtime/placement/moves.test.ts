@@ -7,6 +7,7 @@ import { judgedMove, lastMoves, moved, recalled, relieved, unmoved } from "./mov
 import { modelledCalls, PlayedCalls } from "./played-calls.ts";
 import { FREE_RULES } from "./situation.ts";
 import { NO_TRIALS } from "./trials.ts";
+import { latencyAt } from "./worthwhile-shares.ts";
 
 const CHAIN: Demand = { operations: 16, rounds: 16, bytes: 2_000, cpuUs: 20 };
 const HASH: Demand = { operations: 1, rounds: 1, bytes: 100, cpuUs: 5_000 };
@@ -136,8 +137,8 @@ test("a move after which calls do well is looked at once, and stays", () => {
 
 describe("a move that the model wants undone", () => {
   /** `agoMs` after it was made and found to do well: calls take no longer than was promised. */
-  const undone = (agoMs: number, change: Partial<FunctionState> = {}) => {
-    const situation = played(agoMs, 1).situation({ capacity: CAPACITY });
+  const undone = (agoMs: number, change: Partial<FunctionState> = {}, load = played(agoMs, 1)) => {
+    const situation = load.situation({ capacity: CAPACITY });
     const before = {
       ...MOVED,
       sinceMs: -10_000,
@@ -156,6 +157,25 @@ describe("a move that the model wants undone", () => {
   test.each(["surge", "trial", "recall", "revert"] as const)("at once is none, where a %s has made it", (by) => {
     const moved = { ...MOVED.moved!, by, promisedUs: 1e6, isJudged: true };
     expect(undone(275, { moved })).toMatchObject({ to: { share: 0, reverts: 0 }, why: { kind: "overload" } });
+  });
+
+  /** Since it was made cores have been slow. */
+  const slowSince = (agoMs: number, slowedPart: number): PlayedCalls =>
+    new PlayedCalls().run(MOVED_MS, callsAt("compute", 1)).run(agoMs, callsAt("storage", 1, { slowedPart }));
+
+  test("at once is none, where cores are so much slower than before that nothing is known of that side", () => {
+    expect(undone(275, {}, slowSince(275, 0.8))).toMatchObject({ to: { share: 0, reverts: 0 } });
+    expect(undone(275, {}, slowSince(275, 0.3))).toMatchObject({ to: { share: 0, reverts: 1 } });
+  });
+
+  test.each([
+    [0, 1],
+    [0.3, 0],
+  ])("since calls take longer than was promised, with %f of it for slow cores: reverts: %i", (slowedPart, reverts) => {
+    const load = slowSince(1_000, slowedPart);
+    const { costs } = calledFunction("chain", FREE_RULES, MOVED, load.situation({ capacity: CAPACITY }))!;
+    const moved = { ...MOVED.moved!, promisedUs: latencyAt(costs.sides, 1) / 1.3, isJudged: true };
+    expect(undone(1_000, { moved }, load).to).toMatchObject({ share: 0, reverts });
   });
 
   test("later is a move like others: the load has changed", () => {

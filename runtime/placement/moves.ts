@@ -18,6 +18,7 @@ import {
   meanUs,
   isCalledThroughout,
   PIECE_MS,
+  SETTLE_MS,
   slowerTimes,
   tookSince,
   TRIAL_MS_MAX,
@@ -84,7 +85,6 @@ export function unmoved({ before, profile, isGone, bounds }: CalledFunction, now
   if (move.atMs < calledMs - PIECE_MS || !isCalledThroughout(profile, calledMs - STEADILY_MS, calledMs)) return null;
   const share = move.fromShare;
   if (share < bounds[0] || share > bounds[1]) return null;
-  const isFlap = Math.abs(share - before.share) >= REFINEMENT && nowMs - move.atMs < FLAP_MS;
   const { held, ...back } = move.undo;
   const to: FunctionState = {
     ...before,
@@ -94,7 +94,7 @@ export function unmoved({ before, profile, isGone, bounds }: CalledFunction, now
     probeEvery: 0,
     moved: null,
     moves: before.moves + 1,
-    flaps: before.flaps + (isFlap ? 1 : 0),
+    flaps: flapsAfter(before, share, nowMs),
     trials: { ...before.trials, held },
   };
   return { to, why: { kind: "stopped", quietMs: nowMs - calledMs } };
@@ -106,17 +106,12 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const { sides } = candidate.costs;
   const [fromUs, promisedUs] = [latencyAt(sides, before.share), latencyAt(sides, share)];
   const last = before.moved;
-  const back = last === null ? 0 : (share - before.share) / (last.fromShare - before.share);
-  const isBack = last !== null && back > 0.5 && Math.abs(share - before.share) >= REFINEMENT;
-  // What a bound demanded was right whatever it cost.
-  const isRefuted =
-    last !== null && last.by !== "bound" && (isUndone(last, nowMs) || fromUs > PROMISE_SLACK * last.promisedUs);
   // That a bound is broken, or that storage runs nothing any more, says nothing of whether the move was one.
-  const isMistaken = gain !== null && isRefuted && !isBlameless(candidate, last, nowMs);
-  if (isBack && isMistaken && nowMs - last.atMs < VERIFY_MS) {
+  const isMistaken = last !== null && gain !== null && isRefuted(candidate, last, { fromUs, nowMs });
+  if (isMistaken && undonePart(before, share) > 0.5 && nowMs - last.atMs < VERIFY_MS) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
     const moved = { atMs: nowMs, by: "revert", fromShare: before.share, promisedUs, isJudged: true } as const;
-    const there = { share, moved, backTo: back < 1 ? last.fromShare : null };
+    const there = { share, moved, backTo: undonePart(before, share) < 1 ? last.fromShare : null };
     // Queues included, as what it is held against.
     const took = tookBefore(candidate, last) ?? { tookUs: promisedUs, tookBytes: 0 };
     return { to: { ...to, ...there, ...took }, why };
@@ -141,7 +136,7 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
     // Where it waited for the end of a back-off, that was for what holds no more.
     ...(isRest ? {} : { retryAtMs: 0, backTo: null }),
     moves: before.moves + 1,
-    flaps: before.flaps + (isBack && nowMs - last.atMs < FLAP_MS ? 1 : 0),
+    flaps: flapsAfter(before, share, nowMs),
     trials: { ...before.trials, held: null },
   };
   return { to, why: gain ?? boundWhy(candidate, share) };
@@ -154,6 +149,31 @@ function boundWhy({ p99UnderUs, tailsUs, before }: CalledFunction, share: number
 }
 
 const undoOf = ({ retryAtMs, backTo, trials: { held } }: FunctionState) => ({ retryAtMs, backTo, held });
+
+/** Of the last move, whoever made it, what part this one undoes; 0 of a split that changes a little, since that follows a load. */
+function undonePart({ share: from, moved: last }: Pick<FunctionState, "share" | "moved">, share: number): number {
+  return last === null || Math.abs(share - from) < REFINEMENT ? 0 : (share - from) / (last.fromShare - from);
+}
+
+/** With a move there, whoever makes it: one that undoes most of the one before within FLAP_MS is one more. */
+export function flapsAfter(before: FunctionState, share: number, nowMs: number): number {
+  const isFlap = undonePart(before, share) > 0.5 && nowMs - before.moved!.atMs < FLAP_MS;
+  return before.flaps + (isFlap ? 1 : 0);
+}
+
+/** Whether calls take longer than was promised of the last move by more than slow cores explain, or it is undone before anybody could say what came of it. What a bound demanded was right whatever it cost. */
+function isRefuted(
+  candidate: CalledFunction,
+  last: NonNullable<FunctionState["moved"]>,
+  { fromUs, nowMs }: { readonly fromUs: number; readonly nowMs: number },
+): boolean {
+  if (last.by === "bound" || isBlameless(candidate, last, nowMs)) return false;
+  const { atMs, promisedUs, beforeMs = BEFORE_MS } = last;
+  const slower = slowerTimes([candidate], { atMs, settledMs: atMs + SETTLE_MS, beforeMs }, nowMs);
+  // Of a side that looks dear for as long as cores are slow nothing is known.
+  if (isOtherPace(slower)) return false;
+  return isUndone(last, nowMs) || fromUs > PROMISE_SLACK * Math.max(1, slower) * promisedUs;
+}
 
 /** Before anybody could say what came of it, or at once: by the model that wanted it, which would have it again, and again. */
 const isUndone = ({ atMs, by, isJudged }: NonNullable<FunctionState["moved"]>, nowMs: number): boolean =>

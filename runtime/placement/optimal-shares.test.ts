@@ -151,6 +151,10 @@ describe("of any load", () => {
 
   const anyShares = fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true }));
 
+  /** Where callers of each function wait least: all on one side, as far as it may. */
+  const fastestOf = (loads: readonly Load[]): number[] =>
+    loads.map(({ costs: { compute, storage } }) => (storage.latencyUs < compute.latencyUs ? 1 : 0));
+
   test("no other shares are better: neither all compute, nor all storage, nor any", () => {
     fc.assert(
       fc.property(anyLoads, anyCapacity, anyShares, (loads, capacity, any) => {
@@ -188,20 +192,15 @@ describe("of any load", () => {
     );
   });
 
-  test("twice the load changes nothing below saturation", () => {
+  test("twice the load changes nothing below saturation, and nor does it in any pool that has room for it", () => {
     fc.assert(
-      fc.property(anyLoads, anyCapacity, (loads, roomy) => {
-        const capacity = {
-          ...roomy,
-          computeCores: 1e6,
-          storageCores: 1e6,
-          redisThread: 1e6,
-          storageMachineCores: 1e6,
-          sharedCores: 1e6,
-          nodes: 1,
-        };
-        const twice = loads.map((load) => ({ ...load, callsPerSecond: 2 * load.callsPerSecond }));
-        expect(sharesOf(twice, { ...capacity, callers: 2 * capacity.callers })).toEqual(sharesOf(loads, capacity));
+      fc.property(anyLoads, anyCapacity, fc.double({ min: 0.01, max: 0.99, noNaN: true }), (loads, capacity, part) => {
+        const scaled = (by: number) =>
+          loads.map((load) => ({ ...load, callsPerSecond: by * load.callsPerSecond, fixedPerSecond: NONE_FIXED }));
+        const best = fastestOf(loads);
+        const { busiest } = outlookOf(poolUse(scaled(1), capacity), best);
+        const most = (part * COMFORTABLE_UTILISATION) / busiest;
+        expect([most / 2, most].map((by) => sharesOf(scaled(by), capacity))).toEqual([best, best]);
       }),
     );
   });

@@ -81,6 +81,22 @@ describe("what came of a trial", () => {
       expect(again.backOffs.get("storage")).toEqual({ ...tie, untilMs: 5_500, isSlowed: true });
     });
 
+    test("what was no good long ago may be by now", () => {
+      const { ended, verdict } = endOf({}, { ...slowed, elapsedUs: 15_000 }, {});
+      const known = { compute: { ms: 1_000, untilMs: 1_000 }, "storage b": { ms: 1_000, untilMs: 1_001 } };
+      const trials = { ...ended.trials, backOffs: new Map(Object.entries(known)) };
+      const keysAfter = (came: Verdict) => [...trialsAfter({ ...ended, trials }, came, 61_000).backOffs.keys()];
+      expect([keysAfter(verdict), keysAfter(GONE)]).toEqual([
+        ["storage b", "storage"],
+        ["storage b", "storage"],
+      ]);
+    });
+
+    test("calls of it may not be over yet, though it looked clearly worse until then", () => {
+      const endedMs = ({ ended, verdict }: ReturnType<typeof endOf>) => trialsAfter(ended, verdict, 800).endedMs;
+      expect([endedMs(endOf({}, {}, slowed, 9_000)), endedMs(endOf({}, {}, {}, 9_000))]).toEqual([800, 650]);
+    });
+
     test("what was refuted once binds nobody again for it", () => {
       const { ended, verdict } = endOf({}, { ...slowed, elapsedUs: 15_000 }, {});
       const promised = { promisedUs: 1, promisedBytes: 1, modelError: 1 };
@@ -99,6 +115,9 @@ describe("what came of a trial", () => {
         return verdictOf([tried], [tried], load.nowMs)?.came;
       };
       expect([cameIn(NO_TRIALS.backOffs), cameIn(isSlowed)]).toEqual(["slowed", "lost"]);
+      // Nor is it in a row with one of ten seconds ago.
+      const slowedUntil = (untilMs: number) => new Map([["storage", { ms: 0, untilMs, isSlowed: true } as const]]);
+      expect([cameIn(slowedUntil(-9_500)), cameIn(slowedUntil(-9_499))]).toEqual(["slowed", "lost"]);
       const ended = load.tried("a", 1, { trials: { ...running("storage", 500), backOffs: isSlowed } });
       const { backOffs } = trialsAfter(ended, { came: "worse", ratio: 2.5 }, 650);
       expect(backOffs.get("storage")).not.toHaveProperty("isSlowed");

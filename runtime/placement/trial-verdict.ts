@@ -59,6 +59,8 @@ const BACK_OFF_MS_MIN = 1_000;
 const YOUNG_MS = 2_000;
 /** Where cores were slow meanwhile: by then they are not, mostly, and something else may be tried first. Chosen: such moments lasted 50 to 100 ms. */
 const BACK_OFF_MS_SLOWED = 500;
+/** A trial so much later is none that is made again: by then whoever made cores slow has gone. Chosen: as long as others may have to be made before it. */
+const SLOWED_AGAIN_MS = TRIAL_REST_MS_MAX;
 /** Of what is worse by LOSS_CLEAR; of what is so many times worse so many times as long, on a side whose code was compiled: hardly anything makes that good. */
 const BACK_OFF_MS_WORSE = 4_000;
 const BACK_OFF_MS_MAX = 60_000;
@@ -111,7 +113,8 @@ function isSlowed(
   nowMs: number,
 ): boolean {
   const wasSlowed = tried.some(({ trials: { running, backOffs } }) => {
-    return running !== null && backOffs.get(keyOf(running.side, running.partner))?.isSlowed === true;
+    const backOff = running === null ? undefined : backOffs.get(keyOf(running.side, running.partner));
+    return backOff?.isSlowed === true && startedMs - backOff.untilMs < SLOWED_AGAIN_MS;
   });
   if (wasSlowed) return false;
   const change = shown === null ? heldAgainstBefore(tried, startedMs, nowMs) : heldAgainstSince(shown);
@@ -321,7 +324,8 @@ export function trialsAfter(
   if (running === null) return trials;
   const { side, partner, startedMs, fromShare: refutedShare } = running;
   // Whoever rests after it rests while it is held against what is after it; where that tells nothing its calls may not be over.
-  const endedMs = running.shown?.came === "lost" && !isHalf ? running.shown.toMs : nowMs;
+  const isTold = !isHalf && came !== "slowed";
+  const endedMs = running.shown?.came === "lost" && isTold ? running.shown.toMs : nowMs;
   const over: Trials = { ...trials, running: null, endedMs };
   const promised = {
     // Calls that are under way tell nothing of it yet.
@@ -352,16 +356,18 @@ export function trialsAfter(
   if (came === "void") return over;
   const key = keyOf(side, partner);
   const known = backOffs.get(key);
+  // What was no good long ago may be by now.
+  const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
   if (came === "slowed") {
     // Nothing is refuted by it: what an earlier one had shown was over when it began.
     const { ms = 0, isTie } = known ?? {};
     const untilMs = nowMs + BACK_OFF_MS_SLOWED;
     const backOff = { ms, untilMs, isSlowed: true, ...(isTie && { isTie }) } as const;
-    return { ...over, backOffs: new Map([...backOffs, [key, backOff]]) };
+    return { ...over, backOffs: new Map([...recent, [key, backOff]]) };
   }
   if (came === "gone" && !running.isCalm) {
     const { ms = BACK_OFF_MS_MIN } = known ?? {};
-    return { ...over, backOffs: new Map([...backOffs, [key, { ms, untilMs: nowMs + BACK_OFF_MS_MIN }]]) };
+    return { ...over, backOffs: new Map([...recent, [key, { ms, untilMs: nowMs + BACK_OFF_MS_MIN }]]) };
   }
   const lastMs = known?.ms ?? 0;
   const wasWarm = startedMs - (tried.profile.warmMs(side) ?? Infinity) >= YOUNG_MS;
@@ -370,8 +376,6 @@ export function trialsAfter(
   // Where nothing is crowded it is not how quick cores are that decides.
   const isTie = came === "dropped" && ratio !== null && ratio < 1 + TIE && !running.isCalm;
   const ms = clamp(2 * lastMs, leastMs, isTie ? BACK_OFF_MS_TIE : BACK_OFF_MS_MAX);
-  // What was no good long ago may be by now.
-  const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
   const counts = isCounted(running) && !(isTie && trials.fruitless >= TIES_COUNTED);
   const fruitless = trials.fruitless + (counts ? 1 : 0);
   // Of code that was still to be compiled there, or had just been, it says nothing.

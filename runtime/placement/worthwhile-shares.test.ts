@@ -1,10 +1,12 @@
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RATE_SECONDS } from "#runtime/profile/coming-calls.ts";
 import { costOf, type Cost, type Demand } from "./cost-model.ts";
 import { NO_PACES } from "./function-costs.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { excessOf, NO_MIXING } from "./mixing.ts";
-import { NONE_FIXED } from "./pool-use.ts";
+import { COMFORTABLE_UTILISATION, outlookOf, type Outlook } from "./optimal-shares.ts";
+import { NONE_FIXED, poolUse, type Capacity } from "./pool-use.ts";
 import { worthwhileShares, type Candidate } from "./worthwhile-shares.ts";
 
 const CAPACITY = {
@@ -185,4 +187,96 @@ describe("of two functions that have a core each", () => {
     // By so much it is no chance.
     expect(shareOfComputing(1.6, true)).toBeGreaterThan(0);
   });
+});
+
+describe("of any load", () => {
+  const anyCandidates = fc.array(
+    fc.record({
+      demand: fc.record({
+        operations: fc.integer({ min: 0, max: 500 }),
+        rounds: fc.integer({ min: 0, max: 64 }),
+        bytes: fc.integer({ min: 0, max: 100_000 }),
+        cpuUs: fc.integer({ min: 1, max: 20_000 }),
+      }),
+      callsPerSecond: fc.integer({ min: 1, max: 2_000 }),
+      hasMovedLately: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 8 },
+  );
+  const anyCapacity = fc.record({
+    computeCores: fc.integer({ min: 1, max: 8 }),
+    storageCores: fc.integer({ min: 1, max: 4 }),
+    redisThread: fc.constant(1),
+    storageMachineCores: fc.integer({ min: 2, max: 5 }),
+    sharedCores: fc.constantFrom(Infinity, 2),
+    nodes: fc.constant(1),
+    callers: fc.constantFrom(4, 64, 1e6),
+  });
+  const startingAt = (
+    share: number,
+    some: readonly { demand: Demand; callsPerSecond: number; hasMovedLately: boolean }[],
+  ) =>
+    some.map(({ demand, callsPerSecond, hasMovedLately }) => ({
+      ...candidate(demand, callsPerSecond, 0.01),
+      share,
+      hasMovedLately,
+    }));
+  const outlookAt = (all: readonly Candidate[], capacity: Capacity): Outlook =>
+    outlookOf(
+      poolUse(
+        all.map(({ load }) => load),
+        capacity,
+      ),
+      all.map(({ share }) => share),
+    );
+  const after = (all: readonly Candidate[], capacity: Capacity): readonly Candidate[] =>
+    worthwhileShares(all, capacity).choices.map(({ share }, index) => ({ ...all[index]!, share }));
+  /** Step by step, until nothing moves any more; null: it does after twenty. */
+  const rested = (all: readonly Candidate[], capacity: Capacity): readonly Candidate[] | null => {
+    let now = all;
+    for (let step = 0; step < 20; step++) {
+      const next = after(now, capacity);
+      if (next.every(({ share }, index) => share === now[index]!.share)) return now;
+      now = next;
+    }
+    return null;
+  };
+
+  test.each([0, 1])(
+    "no step from %i makes what is busiest busier, nor, where nothing is, callers wait longer",
+    (share) => {
+      fc.assert(
+        fc.property(anyCandidates, anyCapacity, (some, capacity) => {
+          const all = startingAt(share, some).map((one) => ({ ...one, mixingExcess: 0 }));
+          const [before, then] = [outlookAt(all, capacity), outlookAt(after(all, capacity), capacity)];
+          expect(then.overload).toBeLessThanOrEqual(before.overload + 1e-6);
+          const isRoomy = before.overload === 0;
+          expect(isRoomy && then.waitUsPerSecond > before.waitUsPerSecond * (1 + 1e-6)).toBe(false);
+        }),
+        { numRuns: 1_000 },
+      );
+    },
+  );
+
+  /** What a move has to promise, and what shares below a tenth come to that are none: of 60,000 runs the worst comes to 1.133. */
+  const SHORT_MAX = 1.2;
+
+  test.each([0, 1])(
+    "from %i it comes to rest, and does about as well as the better of both sides for all, or better",
+    (share) => {
+      fc.assert(
+        fc.property(anyCandidates, anyCapacity, (some, machines) => {
+          // No plan needs more callers than there are: for loads that come whatever they take there are enough.
+          const capacity = { ...machines, callers: 1e6 };
+          const busyOf = (all: readonly Candidate[]): number =>
+            COMFORTABLE_UTILISATION + outlookAt(all, capacity).overload;
+          const resting = rested(startingAt(share, some), capacity);
+          expect(resting).not.toBeNull();
+          const better = Math.min(busyOf(startingAt(0, some)), busyOf(startingAt(1, some)));
+          expect(busyOf(resting!)).toBeLessThan(SHORT_MAX * better);
+        }),
+        { numRuns: 1_000 },
+      );
+    },
+  );
 });

@@ -423,9 +423,9 @@ describe("placement", () => {
     const { moves } = (await explain(dead, "walk")) as { readonly moves: number };
     expect(moves).toBeGreaterThan(0);
     await dead.end("SIGKILL");
-    // Whoever dies leaves the others what is left of its lease, and they look four times a second: two seconds. By the server's clock, and seen from its death
+    // Whoever dies leaves the others what is left of its lease, and they look five times in two seconds: two seconds. By the server's clock, and seen from its death
     // until another one has it, much more for a machine that is busy.
-    expect(await client.pttl("locus:controller:lease")).toBeLessThanOrEqual(1_500);
+    expect(await client.pttl("locus:controller:lease")).toBeLessThanOrEqual(1_300);
     const diedMs = await serverMs(client);
     // Meanwhile nobody decides, and calls go as the plan has them, by either door: that is no default.
     do {
