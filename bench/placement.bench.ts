@@ -22,8 +22,8 @@
 //
 // After a few repetitions it is undecided of many ratios whether they reach their bound, above all on a machine whose cores are slower for a while and quick again. So there are four minutes
 // for more of them, and --extra gives as many on top; but the run ends within twenty minutes, and with --extra so many later: where the other turns take longer than they should, it has as
-// much less of that. While a ratio is within its error of its bound, which each life tells once, those whom it compares take further turns, after shorter pauses, each group in an equal part of the time
-// that is left.
+// much less of that. While a ratio is within its error of its bound, which each life tells once, those whom it compares take further turns, after shorter pauses, each group in an equal part of the time;
+// what some leave of theirs is for those that are undecided still, in turn, until it is over.
 //
 // Prediction: each function is called one at a time on either side; a profile of one side alone predicts what its callers wait for on the other, from admission
 // by the node to the answer, and the error is the median over all functions, both ways; that comes first. Beside it stands the same of the time in the sandbox alone. V8 has compiled them by then: before the first time each is called for half a second on either side. Other round trip times than loopback's come from a userland proxy, which

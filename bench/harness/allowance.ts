@@ -1,7 +1,8 @@
-// Extra time that a run may take, divided among its groups: those that come late have as much of it as those that come first.
+// Extra time that a run may take, divided among its groups: in a first pass all have as much of it, in each later one those that have use for more of what the others have left.
 
 export class Allowance {
   #leftMs: number;
+  #eachMs = 0;
   #partMs = 0;
 
   /** Of all groups. */
@@ -9,9 +10,18 @@ export class Allowance {
     this.#leftMs = ms;
   }
 
-  /** Of so many that are left, this one included: it has an equal part of what is left, and of the room that there is for all of them. */
+  get leftMs(): number {
+    return this.#leftMs;
+  }
+
+  /** Of so many groups each has an equal part of what is left. */
+  beginPass(groups: number): void {
+    this.#eachMs = this.#leftMs / groups;
+  }
+
+  /** Of so many that are left of a pass, this one included: it has its part, and no more than an equal part of the room that there is for all of them. */
   beginPart(groupsLeft: number, roomMs = Infinity): void {
-    this.#partMs = Math.min(this.#leftMs, roomMs) / groupsLeft;
+    this.#partMs = Math.min(this.#eachMs, Math.min(this.#leftMs, roomMs) / groupsLeft);
   }
 
   /** Of this group's part what is left. */

@@ -163,18 +163,50 @@ test("without time nobody takes further turns, and a group has no more than its 
   expect(second).toBeLessThanOrEqual(4);
 });
 
-test("nobody takes further turns where the others' have no time left until the run is to end", async () => {
+test("what some groups leave of the time those have that are still undecided, in turn, until it is over", async () => {
+  const turns: string[] = [];
+  const takes = (name: string): Peer => ({
+    ...peerOf(name, [], turns),
+    group: name,
+    run: async () => {
+      turns.push(name);
+      return await sleep(5, { value: 1 });
+    },
+    end: () => Promise.resolve(void turns.push(`end ${name}`)),
+  });
+  // A is decided at once, B after its third turn, and C never.
+  const undecided = (measures: Measures): ReadonlySet<string> =>
+    new Set(
+      [...measures].flatMap(([name, { length }]) => (name === "C" || (name === "B" && length < 3) ? [name] : [])),
+    );
+  const effort = { warmUps: 0, repetitions: 1, extraMs: 300 };
+  const measures = await interleave([takes("A"), takes("B"), takes("C")], effort, () => {}, undecided);
+  expect([measures.get("A")!.length, measures.get("B")!.length]).toEqual([1, 3]);
+  expect(turns.join(" ")).toMatch(/^A end A B B B end B (C )+end C (C )+end C( (C )+end C)*$/);
+});
+
+test("nobody takes further turns while the others' have no time left until the run is to end", async () => {
   const all = (measures: Measures): ReadonlySet<string> => new Set(measures.keys());
-  const turnsOf = async (laterMs: number): Promise<readonly number[]> => {
-    const [first, later] = ["A", "B"].map((group) => ({ ...peerOf(group, []), group }));
-    const peers = [first!, { ...later!, turnMs: { first: laterMs, again: 0 }, run: () => sleep(20, { value: 1 }) }];
-    const effort = { warmUps: 0, repetitions: 1, extraMs: 40, endsWithinMs: performance.now() + 60_000 };
-    const measures = await interleave(peers, effort, () => {}, all);
-    return [...measures.values()].map(({ length }) => length);
+  /** How many turns the first group has before the later one's, and after them. */
+  const turnsOf = async (laterMs: number): Promise<readonly [number, number]> => {
+    const turns: string[] = [];
+    const takes = (group: string, ms: number): Peer => ({
+      ...peerOf(group, []),
+      group,
+      run: async () => {
+        turns.push(group);
+        return await sleep(ms, { value: 1 });
+      },
+    });
+    const peers = [takes("A", 1), { ...takes("B", 20), turnMs: { first: laterMs, again: 0 } }];
+    const effort = { warmUps: 0, repetitions: 1, extraMs: 60, endsWithinMs: performance.now() + 60_000 };
+    await interleave(peers, effort, () => {}, all);
+    const before = turns.indexOf("B");
+    return [before, turns.slice(before).filter((group) => group === "A").length];
   };
-  const [first = 0, later = 0] = await turnsOf(60_000);
-  // The later group's turns are over by then, and what it was to take is there for more.
-  expect([first, later > 1]).toEqual([1, true]);
+  // When the later group's turns are over there is what it was to take for more.
+  const [before, after] = await turnsOf(60_000);
+  expect([before, after > 0]).toEqual([1, true]);
   expect((await turnsOf(0))[0]).toBeGreaterThan(1);
 });
 

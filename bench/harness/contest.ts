@@ -31,7 +31,7 @@ export interface Peer {
   /** What its turns take where nothing is in the way, the first one and each other; nothing unless said. Where a run has an end it is kept by this. */
   readonly turnMs?: { readonly first: number; readonly again: number };
   readonly run: () => Promise<Measure>;
-  /** After its group's last turn, and where one has failed. */
+  /** After its group's turns, whenever these have been made one after the other, and where one has failed; others of it may follow. */
   readonly end?: () => Promise<void>;
 }
 
@@ -110,15 +110,33 @@ export async function interleave(
   const groups = [...Map.groupBy(peers, (peer) => peer.group).values()];
   const extra = new Allowance(extraMs);
   const random = seededRandom(1);
+  /** Turns of those who are undecided, while there is time for the group. */
+  const takeFurther = async ({ group, turns, taking }: Further): Promise<Further> => {
+    const ofGroup = new Map(group.map(({ name }) => [name, measures.get(name)!]));
+    let [turn, left] = [turns, taking];
+    while (extra.partMs > 0) {
+      left = takingPart(left, undecided(ofGroup));
+      if (left.length === 0) break;
+      turn += 1;
+      const beganMs = performance.now();
+      for (const { name, run } of shuffled(left, random)) {
+        onTurn(`repetition ${turn}, since it is undecided: ${name}`);
+        ofGroup.get(name)!.push(await run());
+      }
+      extra.spend(performance.now() - beganMs);
+    }
+    return { group, turns: turn, taking: left };
+  };
   const plannedMs = (those: readonly Peer[]): number =>
     those.reduce(
       (sum, { turnMs: { first, again } = NOTHING_MS }) => sum + first + (warmUps + repetitions - 1) * again,
       0,
     );
   let pace: Pace = { plannedMs: 0, tookMs: 0 };
+  let open: Further[] = [];
+  extra.beginPass(groups.length);
   for (const [index, group] of groups.entries()) {
-    await using ends = new AsyncDisposableStack();
-    for (const { end } of group) if (end !== undefined) ends.defer(end);
+    await using _ends = endsOf(group);
     const groupBeganMs = performance.now();
     for (let turn = 1 - warmUps; turn <= repetitions; turn++) {
       for (const { name, run } of turn <= 1 ? inOrder(group) : shuffled(group, random)) {
@@ -131,19 +149,33 @@ export async function interleave(
     pace = { plannedMs: pace.plannedMs + plannedMs(group), tookMs: pace.tookMs + nowMs - groupBeganMs };
     const later = groups.slice(index + 1).flat();
     extra.beginPart(groups.length - index, roomUntil(endsWithinMs, nowMs, pace, plannedMs(later)));
-    const ofGroup = new Map(group.map(({ name }) => [name, measures.get(name)!]));
-    for (let turn = repetitions + 1, taking: readonly Peer[] = group; extra.partMs > 0; turn++) {
-      taking = takingPart(taking, undecided(ofGroup));
-      if (taking.length === 0) break;
-      const beganMs = performance.now();
-      for (const { name, run } of shuffled(taking, random)) {
-        onTurn(`repetition ${turn}, since it is undecided: ${name}`);
-        ofGroup.get(name)!.push(await run());
-      }
-      extra.spend(performance.now() - beganMs);
+    open.push(await takeFurther({ group, turns: repetitions, taking: group }));
+  }
+  // What is left is for those that are still undecided, once more and again.
+  for (;;) {
+    open = open.filter(({ taking }) => taking.length > 0);
+    if (open.length === 0 || extra.leftMs <= 0 || performance.now() >= endsWithinMs) break;
+    extra.beginPass(open.length);
+    for (const [index, further] of open.entries()) {
+      await using _ends = endsOf(further.taking);
+      extra.beginPart(open.length - index, Math.max(0, endsWithinMs - performance.now()));
+      open[index] = await takeFurther(further);
     }
   }
   return measures;
+}
+
+/** A group after so many turns, and those of it that are to take more. */
+interface Further {
+  readonly group: readonly Peer[];
+  readonly turns: number;
+  readonly taking: readonly Peer[];
+}
+
+function endsOf(group: readonly Peer[]): AsyncDisposableStack {
+  const ends = new AsyncDisposableStack();
+  for (const { end } of group) if (end !== undefined) ends.defer(end);
+  return ends;
 }
 
 const NOTHING_MS = { first: 0, again: 0 };

@@ -37,7 +37,8 @@ export class Lives {
     if (this.#turnsLeft === 0) await this.end();
     const isNew = this.#names === null;
     this.#names ??= await this.#giver.giveNewNames(this.#functions);
-    this.#turnsLeft = (isNew ? this.#turnsEach : this.#turnsLeft) - 1;
+    // One that was ended before its time leaves the rest of its turns to the next, so that each so many turns lie together.
+    this.#turnsLeft = (this.#turnsLeft === 0 ? this.#turnsEach : this.#turnsLeft) - 1;
     return { names: this.#names, isNew };
   }
 
