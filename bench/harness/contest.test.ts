@@ -187,7 +187,7 @@ test("what some groups leave of the time those have that are still undecided, in
 
 test("nobody takes further turns while the others' have no time left until the run is to end", async () => {
   const all = (measures: Measures): ReadonlySet<string> => new Set(measures.keys());
-  /** How many turns the first group has before the later one's, and after them. */
+  /** How many turns the first group has before the later one's, and how many that has. */
   const turnsOf = async (laterMs: number): Promise<readonly [number, number]> => {
     const turns: string[] = [];
     const takes = (group: string, ms: number): Peer => ({
@@ -200,13 +200,12 @@ test("nobody takes further turns while the others' have no time left until the r
     });
     const peers = [takes("A", 1), { ...takes("B", 20), turnMs: { first: laterMs, again: 0 } }];
     const effort = { warmUps: 0, repetitions: 1, extraMs: 60, endsWithinMs: performance.now() + 60_000 };
-    await interleave(peers, effort, () => {}, all);
-    const before = turns.indexOf("B");
-    return [before, turns.slice(before).filter((group) => group === "A").length];
+    const measures = await interleave(peers, effort, () => {}, all);
+    return [turns.indexOf("B"), measures.get("B")!.length];
   };
-  // When the later group's turns are over there is what it was to take for more.
-  const [before, after] = await turnsOf(60_000);
-  expect([before, after > 0]).toEqual([1, true]);
+  const [first, later] = await turnsOf(60_000);
+  // The later group's turns are over by then, and what it was to take is there for more.
+  expect([first, later > 1]).toEqual([1, true]);
   expect((await turnsOf(0))[0]).toBeGreaterThan(1);
 });
 

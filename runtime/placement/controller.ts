@@ -493,7 +493,7 @@ function trialEnded(tried: CalledFunction, verdict: Verdict, modelError: number,
   const why: Why = { kind: "tried", side, partner, ratio: verdict.ratio, isKept: true, brokenOff: null };
   const share = shareAt(side);
   const moved = { atMs: nowMs, by: "trial", fromShare, promisedUs: tookUs(tried, nowMs), isJudged: true } as const;
-  const flaps = flapsAfter({ ...before, share: fromShare }, share, nowMs);
+  const flaps = flapsAfter(before, share, nowMs);
   return {
     to: { ...before, state: restingState(share), share, moved, backTo: null, moves: before.moves + 1, flaps, trials },
     why,

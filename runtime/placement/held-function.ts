@@ -119,23 +119,23 @@ export function isHeld(
 ): boolean {
   const { held: promise } = trials;
   if (promise === null || profile.calledMs >= promise.untilMs) return false;
-  const heard = heardLately(profile, promise.sinceMs, nowMs);
-  if (heard === null) return true;
+  const lately = heardLately(profile, promise.sinceMs, nowMs);
+  if (lately === null) return true;
   // What takes now this long and now that says little of where it should be.
   const patience = patienceOf([{ trials }], nowMs);
   // What overflows has its reason in the plan.
-  const isElsewhere = overflowMin === 0 && strayedPart(heard.lately, share) > STRAYED_MOSTLY;
-  return !isElsewhere && !takesLonger(profile, heard, promise, nowMs, patience);
+  const isElsewhere = overflowMin === 0 && strayedPart(lately, share) > STRAYED_MOSTLY;
+  return !isElsewhere && !takesLonger(profile, lately, promise, nowMs, patience);
 }
 
 /** Whether calls clearly take longer than was promised: the load is not what it was then. */
 export function isPromiseBroken(
   profile: FunctionProfile,
-  { sinceMs, ...promised }: Promised & { readonly sinceMs: number },
+  promise: Promised & { readonly sinceMs: number },
   nowMs: number,
 ): boolean {
-  const heard = heardLately(profile, sinceMs, nowMs);
-  return heard !== null && takesLonger(profile, heard, promised, nowMs);
+  const lately = heardLately(profile, promise.sinceMs, nowMs);
+  return lately !== null && takesLonger(profile, lately, promise, nowMs);
 }
 
 /** Whether two shares are different plans, or nearly the same one. */
@@ -153,31 +153,30 @@ export function refutationOf({ profile, share, trials }: Tried, there: number, n
   return isPromiseBroken(profile, refutation, nowMs) ? null : refutation;
 }
 
-/** null: too few have ended to tell. `longer`: as far back as anybody looks. */
-function heardLately(
-  profile: FunctionProfile,
-  sinceMs: number,
-  nowMs: number,
-): { readonly lately: Heard; readonly longer: Heard } | null {
-  const heard = (forMs: number): Heard => profile.byTime.between(Math.max(sinceMs, nowMs - forMs), nowMs);
-  const [lately, longer] = [heard(PROMISE_MS), heard(PROMISE_MS_MAX)];
-  if (longer.calls < CALLS_MIN) return null;
-  return { lately: lately.calls < CALLS_MIN ? longer : lately, longer };
+/** null: too few have ended to tell. */
+function heardLately(profile: FunctionProfile, sinceMs: number, nowMs: number): Heard | null {
+  const lately = heardFor(PROMISE_MS, profile, sinceMs, nowMs);
+  if (lately.calls >= CALLS_MIN) return lately;
+  const longer = heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs);
+  return longer.calls < CALLS_MIN ? null : longer;
 }
+
+const heardFor = (ms: number, profile: FunctionProfile, sinceMs: number, nowMs: number): Heard =>
+  profile.byTime.between(Math.max(sinceMs, nowMs - ms), nowMs);
 
 /** By more than slow cores explain; or for so long that they are no excuse. `patience`: so many times as long is not longer. */
 function takesLonger(
   profile: FunctionProfile,
-  { lately, longer }: NonNullable<ReturnType<typeof heardLately>>,
-  { promisedUs, promisedBytes = 0 }: Promised,
+  lately: Heard,
+  { sinceMs, promisedUs, promisedBytes = 0 }: Promised & { readonly sinceMs: number },
   nowMs: number,
   patience = 1,
 ): boolean {
-  const variation = variationOf(profile, nowMs);
   const takes = (heard: Heard, slowTimes: number): boolean => {
     const work = promisedBytes > 0 ? profile.workTimes(meanBytes(heard), promisedBytes) : 1;
-    const noise = GAIN_NOISES * variation * Math.sqrt(inverse(heard.calls));
+    const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(heard.calls));
     return meanUs(heard)! > (PROMISE_SLACK + noise) * patience * slowTimes * work * promisedUs;
   };
-  return takes(lately, 1) && (takes(lately, slowTimesOf(lately) ?? 1) || takes(longer, 1));
+  if (!takes(lately, 1)) return false;
+  return takes(lately, slowTimesOf(lately) ?? 1) || takes(heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs), 1);
 }

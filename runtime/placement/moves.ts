@@ -108,10 +108,11 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const last = before.moved;
   // That a bound is broken, or that storage runs nothing any more, says nothing of whether the move was one.
   const isMistaken = last !== null && gain !== null && isRefuted(candidate, last, { fromUs, nowMs });
-  if (isMistaken && undonePart(before, share) > 0.5 && nowMs - last.atMs < VERIFY_MS) {
+  const undone = undonePart(before, share);
+  if (isMistaken && undone > 0.5 && nowMs - last.atMs < VERIFY_MS) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
     const moved = { atMs: nowMs, by: "revert", fromShare: before.share, promisedUs, isJudged: true } as const;
-    const there = { share, moved, backTo: undonePart(before, share) < 1 ? last.fromShare : null };
+    const there = { share, moved, backTo: undone < 1 ? last.fromShare : null };
     // Queues included, as what it is held against.
     const took = tookBefore(candidate, last) ?? { tookUs: promisedUs, tookBytes: 0 };
     return { to: { ...to, ...there, ...took }, why };

@@ -196,7 +196,11 @@ describe("of any load", () => {
     fc.assert(
       fc.property(anyLoads, anyCapacity, fc.double({ min: 0.01, max: 0.99, noNaN: true }), (loads, capacity, part) => {
         const scaled = (by: number) =>
-          loads.map((load) => ({ ...load, callsPerSecond: by * load.callsPerSecond, fixedPerSecond: NONE_FIXED }));
+          loads.map(({ callsPerSecond, fixedPerSecond: { compute, storage }, ...load }) => ({
+            ...load,
+            callsPerSecond: by * callsPerSecond,
+            fixedPerSecond: { compute: by * compute, storage: by * storage },
+          }));
         const best = fastestOf(loads);
         const { busiest } = outlookOf(poolUse(scaled(1), capacity), best);
         const most = (part * COMFORTABLE_UTILISATION) / busiest;
