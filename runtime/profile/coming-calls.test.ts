@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { lonePart, type LonePart } from "./lone-part.ts";
 import { ComingCalls } from "./coming-calls.ts";
 import { TALLY_TERMS } from "./tally.ts";
+import { STRETCH_MS_MAX } from "./window-length.ts";
 
 const STRETCH_MS = 25;
 const PER_SECOND = 20_000;
@@ -98,6 +99,20 @@ test("what comes back after a pause is taken for as much as before until it is k
   expect(rateAfter(5_000, 0.1, 1_000)).toBeLessThan(0.2);
   // Somebody else has come back, or one of many: what was before is not told again later either.
   for (const ms of [250, 500, 975, 1_025, 1_975, 2_025]) expect(rateAfter(5_000, 0.01, ms)).toBeLessThan(0.02);
+});
+
+test("a pause is as long as nothing came, whatever the window after it says of how long that was", () => {
+  const leftAfter = (pauseMs: number): number => {
+    const coming = lonePart(ComingCalls);
+    let nowMs = 0;
+    for (; nowMs < 5_000; nowMs += STRETCH_MS) come(coming, PER_SECOND, nowMs + STRETCH_MS);
+    nowMs += pauseMs + STRETCH_MS;
+    come(coming, PER_SECOND, nowMs, STRETCH_MS_MAX);
+    return coming.rates(nowMs).all / PER_SECOND;
+  };
+  expect(leftAfter(700)).toBeGreaterThan(0.9);
+  expect(leftAfter(550)).toBeGreaterThan(0.9);
+  expect(leftAfter(400)).toBeLessThan(0.6);
 });
 
 test("what comes in waves after a pause is as much between two of them", () => {

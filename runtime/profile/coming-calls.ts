@@ -198,9 +198,10 @@ export class ComingCalls {
     const calls = sums[TERM_AT.calls]! + sums[TERM_AT.untold]!;
     const fixed = sums[TERM_AT.fixed]!;
     const at = this.#at;
-    const fromMs = nowMs - stretchMs;
-    if (values[at + IS_CALLED] === 0) values[at + FIRST_MS] = values[at + SINCE_MS] = fromMs;
-    else if (fromMs - values[at + LAST_MS]! >= PAUSE_MS_MIN) this.#noteGap(values, fromMs, nowMs, nowMs - lastedMs);
+    // By the first call and not by the stretch, which may be the most of a pause.
+    const firstMs = nowMs - lastedMs;
+    if (values[at + IS_CALLED] === 0) values[at + FIRST_MS] = values[at + SINCE_MS] = nowMs - stretchMs;
+    else if (firstMs - values[at + LAST_MS]! >= PAUSE_MS_MIN) this.#noteGap(values, firstMs, nowMs);
     values[at + IS_CALLED] = 1;
     values[at + LAST_MS] = nowMs;
     // Nothing came in what of the stretch was the end of a pause.
@@ -218,10 +219,10 @@ export class ComingCalls {
   }
 
   /** Since the last call. `backMs`: when calls came again. */
-  #noteGap(values: Values, untilMs: number, nowMs: number, backMs: number): void {
+  #noteGap(values: Values, backMs: number, nowMs: number): void {
     const at = this.#at;
     const fromMs = values[at + LAST_MS]!;
-    const missed = ((untilMs - fromMs) / 1e3) * this.#known.valueAt(values, fromMs);
+    const missed = ((backMs - fromMs) / 1e3) * this.#known.valueAt(values, fromMs);
     const wasCalled = fromMs - values[at + SINCE_MS]! >= CALLED_MS_MIN;
     if (wasCalled && missed >= CALLS_MISSED_MIN) {
       values[at + PAUSE_FROM_MS] = fromMs;
@@ -231,7 +232,7 @@ export class ComingCalls {
       this.#back.resume(values, 0, backMs);
       this.#most.resume(values, left, backMs);
     }
-    values[at + SINCE_MS] = untilMs;
+    values[at + SINCE_MS] = backMs;
   }
 
   /** As fast as a plan follows them. Where far fewer have come back after a pause than came before it, and have had the time to, as fast as these have come. */

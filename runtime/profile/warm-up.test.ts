@@ -35,7 +35,7 @@ test("of what computes for long fewer calls are enough, of what computes for ver
 
 test("a side is where a function runs from nearly half of its calls on, until it has hardly any", () => {
   const residence = lonePart(Residence);
-  expect([0.1, 0.3, 0.5, 0.3, 0.5, 1].map((part) => residence.isNew(part))).toEqual([
+  expect([0.1, 0.3, 0.5, 0.3, 0.5, 1].map((part) => residence.isNew(part, 1))).toEqual([
     false,
     false,
     true,
@@ -43,7 +43,22 @@ test("a side is where a function runs from nearly half of its calls on, until it
     false,
     false,
   ]);
-  expect([0.01, 0.39, 0.4].map((part) => residence.isNew(part))).toEqual([false, false, true]);
+  expect([0.01, 0.39, 0.4].map((part) => residence.isNew(part, 1))).toEqual([false, false, true]);
+});
+
+test("a side is in use once as many calls have run there as warm it up, and no more when it is only visited", () => {
+  const residence = lonePart(Residence);
+  const isUsedAfter = (part: number, calls: number): boolean => {
+    residence.isNew(part, calls);
+    return residence.isUsed();
+  };
+  // Those of the window in which it comes to run there were visits, or some of them.
+  expect(isUsedAfter(0.1, 1_000)).toBe(false);
+  expect(isUsedAfter(0.9, 1_000)).toBe(false);
+  expect(isUsedAfter(0.9, WARM_CALLS - 1)).toBe(false);
+  expect(isUsedAfter(0.3, 1)).toBe(true);
+  expect(isUsedAfter(0.1, 1_000)).toBe(false);
+  expect(isUsedAfter(0.5, 1)).toBe(false);
 });
 
 test("calls are in earnest where most run, or where finding caches cold is no great part of them", () => {

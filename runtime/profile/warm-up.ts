@@ -57,21 +57,34 @@ export class WarmUp {
   }
 }
 
+/** 1: it runs there; 0: it is visited. And the calls that it has run there since, where it does. */
+const [IS_RESIDENT, CALLS_SINCE, RESIDENCE_SIZE] = [0, 1, 2] as const;
+
 /** Whether a side is where a function runs, or is visited. */
 export class Residence {
-  /** 1: it runs there; 0: it is visited. */
   readonly #at: number;
 
   constructor(layout: Layout) {
-    this.#at = layout.take(1);
+    this.#at = layout.take(RESIDENCE_SIZE);
   }
 
-  /** `part`: of the function's calls, that this side has lately. True: it has just come to be where it runs. */
-  isNew(values: Values, part: number): boolean {
-    if (part < PART_VISITED) values[this.#at] = 0;
-    if (values[this.#at] === 1 || !isResident(part)) return false;
-    values[this.#at] = 1;
+  /** `part`: of the function's calls, that this side has lately; `calls`: that have ended now. True: it has just come to be where it runs. */
+  isNew(values: Values, part: number, calls: number): boolean {
+    const at = this.#at;
+    if (part < PART_VISITED) values[at + IS_RESIDENT] = 0;
+    if (values[at + IS_RESIDENT] === 1) {
+      values[at + CALLS_SINCE]! += calls;
+      return false;
+    }
+    if (!isResident(part)) return false;
+    values[at + IS_RESIDENT] = 1;
+    values[at + CALLS_SINCE] = 0;
     return true;
+  }
+
+  /** Whether it has run there for so many calls that caches know what these read: the first ones of a trial, or after a move, find what visits have left of them. */
+  isUsed(values: Values): boolean {
+    return values[this.#at + IS_RESIDENT] === 1 && values[this.#at + CALLS_SINCE]! >= WARM_CALLS;
   }
 }
 
