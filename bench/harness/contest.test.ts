@@ -187,8 +187,8 @@ test("what some groups leave of the time those have that are still undecided, in
 
 test("nobody takes further turns while the others' have no time left until the run is to end", async () => {
   const all = (measures: Measures): ReadonlySet<string> => new Set(measures.keys());
-  /** How many turns the first group has before the later one's, and how many that has. */
-  const turnsOf = async (laterMs: number): Promise<readonly [number, number]> => {
+  /** How many turns the first group has before the later one's, how many that has, and how many the first has after them. */
+  const turnsOf = async (laterMs: number): Promise<readonly [number, number, number]> => {
     const turns: string[] = [];
     const takes = (group: string, ms: number): Peer => ({
       ...peerOf(group, []),
@@ -201,11 +201,12 @@ test("nobody takes further turns while the others' have no time left until the r
     const peers = [takes("A", 1), { ...takes("B", 20), turnMs: { first: laterMs, again: 0 } }];
     const effort = { warmUps: 0, repetitions: 1, extraMs: 60, endsWithinMs: performance.now() + 60_000 };
     const measures = await interleave(peers, effort, () => {}, all);
-    return [turns.indexOf("B"), measures.get("B")!.length];
+    const later = measures.get("B")!.length;
+    return [turns.indexOf("B"), later, turns.length - later - turns.indexOf("B")];
   };
-  const [first, later] = await turnsOf(60_000);
-  // The later group's turns are over by then, and what it was to take is there for more.
-  expect([first, later > 1]).toEqual([1, true]);
+  const [first, later, firstAgain] = await turnsOf(60_000);
+  // The later group's turns are over by then, and what it was to take is there for more of both.
+  expect([first, later > 1, firstAgain > 1]).toEqual([1, true, true]);
   expect((await turnsOf(0))[0]).toBeGreaterThan(1);
 });
 

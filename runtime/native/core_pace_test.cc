@@ -13,9 +13,9 @@ int main(int argc, char** argv) {
   if (argc == 1) {
     const int64_t now_ns = locus::NowNs();
     const int64_t last_ns = now_ns + locus::kPaceStaleNs - 1;
-    locus::CorePace unlooked, slow, became_slow, turned_slow;
+    locus::CorePace unlooked, slow, became_slow;
     became_slow.Look(now_ns);
-    turned_slow.Look(now_ns);
+    locus::CorePace turned_slow = became_slow;
     // A core was as quick as now a quarter of an hour later, when what is usual had long grown: now it is as slow as any is taken for.
     locus::CorePace().Look(now_ns + 900 * kSecond);
     slow.Look(now_ns);

@@ -70,12 +70,14 @@ describe("what was promised of walks", () => {
     expect(isHeldThen(0.5, 3)).toBe(false);
   });
 
-  /** Calls as promised for 1.5 s, and then for so long in cores that are slow: each so many times as long as it is by that. */
-  const isHeldInSlowCores = (ms: number, times: number, slowTimes: number): boolean => {
+  /** Calls as promised for a while, and then for so long in cores that are slow: each so many times as long as it is by that. */
+  const isHeldInSlowCores = (ms: number, times: number, slowTimes: number, promisedMs = 1_500): boolean => {
     const load = Load.ofWalks();
     const held = { sinceMs: load.nowMs, untilMs: Infinity, promisedUs: 4_000, refutedShare: 1, firmUntilMs: 0 };
     const slowed = { cpuUs: 1_000 * slowTimes, slowedUs: 1_000 * (slowTimes - 1) };
-    load.run(1_500, { a: walks("compute", 20, 1) }).run(ms, { a: walks("compute", 10, 1, slowTimes * times, slowed) });
+    load
+      .run(promisedMs, { a: walks("compute", 20, 1) })
+      .run(ms, { a: walks("compute", 10, 1, slowTimes * times, slowed) });
     return isHeld(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
   };
 
@@ -84,6 +86,12 @@ describe("what was promised of walks", () => {
     expect(isHeldInSlowCores(250, 2, 1)).toBe(false);
     expect(isHeldInSlowCores(250, 1.5, 2)).toBe(false);
     expect(isHeldInSlowCores(1_500, 1, 2)).toBe(false);
+  });
+
+  test.each([0, 50, 200])("… however short it has been held before: %d ms", (promisedMs) => {
+    expect(isHeldInSlowCores(250, 1, 2, promisedMs)).toBe(true);
+    expect(isHeldInSlowCores(250, 1.5, 2, promisedMs)).toBe(false);
+    expect(isHeldInSlowCores(1_500, 1, 2, promisedMs)).toBe(false);
   });
 
   test("holds for calls as long as it was of, where nobody knows how much work these were", () => {

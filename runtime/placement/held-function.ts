@@ -178,5 +178,7 @@ function takesLonger(
     return meanUs(heard)! > (PROMISE_SLACK + noise) * patience * slowTimes * work * promisedUs;
   };
   if (!takes(lately, 1)) return false;
-  return takes(lately, slowTimesOf(lately) ?? 1) || takes(heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs), 1);
+  if (takes(lately, slowTimesOf(lately) ?? 1)) return true;
+  // Of a promise that is younger what is known of so long may be no more than the same moment.
+  return nowMs - sinceMs >= PROMISE_MS_MAX && takes(heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs), 1);
 }

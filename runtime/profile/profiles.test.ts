@@ -233,6 +233,44 @@ describe("profiles", () => {
     expect(shiftsWith(0)).toEqual(["khop"]);
   });
 
+  describe("what calls find is learnt where they run", () => {
+    /** So many calls at storage in a window, of which each found that part of the ten reads that it makes. */
+    const reads = (calls: number, found: number, cpuUs = 100): readonly Tally[] =>
+      stretch(calls, { side: "storage", cpuUs, findableOperations: 10, foundOperations: 10 * found });
+    const foundIn = (profiles: Profiles, nowMs: number): number | null => {
+      const found = profiles.get("khop")!.estimates(nowMs).storage!.foundReads;
+      return found && found.foundOperations / found.findableOperations;
+    };
+    /** Windows one after the other; what is known after them. */
+    const run = (profiles: Profiles, fromMs: number, windows: readonly (readonly Tally[])[]): number | null => {
+      let nowMs = fromMs;
+      for (const window of windows) profiles.fold(window, (nowMs += STRETCH_MS), STRETCH_MS);
+      return foundIn(profiles, nowMs);
+    };
+    const times = (windows: number, window: readonly Tally[]) => Array.from({ length: windows }, () => window);
+
+    test("not by the first of them", () => {
+      const profiles = new Profiles();
+      expect(run(profiles, 0, times(10, reads(10, 0)))).toBeNull();
+      expect(run(profiles, 250, times(3, reads(10, 0.5)))).toBeNull();
+      expect(run(profiles, 325, times(40, reads(10, 1)))).toBe(1);
+    });
+
+    test("not by the first ones after a pause", () => {
+      const profiles = new Profiles();
+      expect(run(profiles, 0, times(100, reads(10, 1)))).toBe(1);
+      expect(run(profiles, 3_500, times(10, reads(10, 0)))).toBe(1);
+      expect(run(profiles, 3_750, times(20, reads(10, 0)))).toBeLessThan(1);
+    });
+
+    test("anew after a shift", () => {
+      const profiles = new Profiles();
+      expect(run(profiles, 0, times(100, reads(10, 1)))).toBe(1);
+      expect(run(profiles, 2_500, times(8, reads(10, 0, 1_000)))).toBeNull();
+      expect(run(profiles, 2_700, times(40, reads(10, 0.5, 1_000)))).toBe(0.5);
+    });
+  });
+
   test("calls that find caches cold after a pause are no shift, and are one if they stay so", () => {
     const shiftsAfter = (pauseMs: number, coldMs: number): readonly string[] => {
       const profiles = new Profiles();

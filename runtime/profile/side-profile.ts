@@ -89,18 +89,18 @@ export class SideProfile {
     const callsHere = this.#lately.countAt(values, nowMs);
     const part = callsHere / (callsHere + callsElsewhere);
     const wasWarm = this.warmMs(values) !== null;
-    const isUsed = this.#residence.isUsed(values);
     const inEarnest = wasWarm && isInEarnest(part, this.#cpuUs(values));
     if (this.#warmUp.add(values, tally, nowMs)) this.reset(values);
     // What it is held against would be visits.
-    else if (this.#residence.isNew(values, part, calls)) this.#detector.reset(values);
+    else if (this.#residence.isNew(values, part)) this.#detector.reset(values);
     const left = HALF_LIFE.partAfter(nowMs - values[at + LAST_MS]!);
     this.#inEarnest.decay(values, left);
     const shifted =
       !isCold && this.#detector.observe(values, calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
     if (shifted) this.forget(values);
     if (inEarnest) this.#inEarnest.add(values, tally);
-    if (isUsed && isResident(part)) this.#foundReads.add(values, tally, nowMs);
+    const wasUsed = this.#residence.wasUsed(values, calls, nowMs);
+    if (wasUsed && !isCold && isResident(part)) this.#foundReads.add(values, tally, nowMs);
     if (wasWarm) this.#addWork(values, sums, nowMs);
     const kept = this.#kept(values, left, calls);
     this.#addElapsed(values, kept, tally.elapsed);
@@ -191,6 +191,7 @@ export class SideProfile {
     values[this.#at + CALLS_IN_ALL] = 0;
     this.#inEarnest.forget(values);
     this.#foundReads.forget(values);
+    this.#residence.restart(values);
   }
 
   /** As the calls on the other side are not what they were. */

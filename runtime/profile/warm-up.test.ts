@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { lonePart } from "./lone-part.ts";
 import { FunctionProfile } from "./function-profile.ts";
 import { NO_USAGE, type Side } from "./sample.ts";
@@ -35,7 +35,7 @@ test("of what computes for long fewer calls are enough, of what computes for ver
 
 test("a side is where a function runs from nearly half of its calls on, until it has hardly any", () => {
   const residence = lonePart(Residence);
-  expect([0.1, 0.3, 0.5, 0.3, 0.5, 1].map((part) => residence.isNew(part, 1))).toEqual([
+  expect([0.1, 0.3, 0.5, 0.3, 0.5, 1].map((part) => residence.isNew(part))).toEqual([
     false,
     false,
     true,
@@ -43,22 +43,34 @@ test("a side is where a function runs from nearly half of its calls on, until it
     false,
     false,
   ]);
-  expect([0.01, 0.39, 0.4].map((part) => residence.isNew(part, 1))).toEqual([false, false, true]);
+  expect([0.01, 0.39, 0.4].map((part) => residence.isNew(part))).toEqual([false, false, true]);
 });
 
-test("a side is in use once as many calls have run there as warm it up, and no more when it is only visited", () => {
-  const residence = lonePart(Residence);
-  const isUsedAfter = (part: number, calls: number): boolean => {
-    residence.isNew(part, calls);
-    return residence.isUsed();
+describe("a side is in use", () => {
+  /** Windows of so many calls each, of which the side has that part, at that time; whether it was before the last of them. */
+  const wasUsedAfter = (...windows: readonly (readonly [part: number, calls: number, atMs: number])[]): boolean => {
+    const residence = lonePart(Residence);
+    let wasUsed = false;
+    for (const [part, calls, atMs] of windows) {
+      residence.isNew(part);
+      wasUsed = residence.wasUsed(calls, atMs);
+    }
+    return wasUsed;
   };
-  // Those of the window in which it comes to run there were visits, or some of them.
-  expect(isUsedAfter(0.1, 1_000)).toBe(false);
-  expect(isUsedAfter(0.9, 1_000)).toBe(false);
-  expect(isUsedAfter(0.9, WARM_CALLS - 1)).toBe(false);
-  expect(isUsedAfter(0.3, 1)).toBe(true);
-  expect(isUsedAfter(0.1, 1_000)).toBe(false);
-  expect(isUsedAfter(0.5, 1)).toBe(false);
+
+  test("once as many calls have run there as warm it up, or for a second", () => {
+    expect(wasUsedAfter([0.9, WARM_CALLS - 1, 0], [0.9, 500, 25])).toBe(false);
+    expect(wasUsedAfter([0.9, WARM_CALLS, 0], [0.9, 1, 25])).toBe(true);
+    expect(wasUsedAfter([0.9, 1, 0], [0.9, 1, 975])).toBe(false);
+    expect(wasUsedAfter([0.9, 1, 0], [0.9, 1, 1_000])).toBe(true);
+  });
+
+  test("not while it is visited, however often, and no more once it has been", () => {
+    expect(wasUsedAfter([0.1, 1_000, 0], [0.3, 1_000, 2_000])).toBe(false);
+    expect(wasUsedAfter([0.1, 1_000, 0], [0.9, 1, 2_000])).toBe(false);
+    expect(wasUsedAfter([0.9, 1_000, 0], [0.3, 1, 2_000])).toBe(true);
+    expect(wasUsedAfter([0.9, 1_000, 0], [0.1, 1, 1_000], [0.9, 1, 2_000])).toBe(false);
+  });
 });
 
 test("calls are in earnest where most run, or where finding caches cold is no great part of them", () => {

@@ -57,8 +57,11 @@ export class WarmUp {
   }
 }
 
-/** 1: it runs there; 0: it is visited. And the calls that it has run there since, where it does. */
-const [IS_RESIDENT, CALLS_SINCE, RESIDENCE_SIZE] = [0, 1, 2] as const;
+/** Caches are as full as they get after as many calls as a side is warm after, or this: what the read cache keeps it keeps for a second (kCachedReplyAgeNs in runtime/native/read_cache.h). */
+const USED_MS = 1_000;
+
+/** 1: it runs there; 0: it is visited. Since when such calls run there, Infinity: none has come yet; and how many have. */
+const [IS_RESIDENT, SINCE_MS, CALLS_SINCE, RESIDENCE_SIZE] = [0, 1, 2, 3] as const;
 
 /** Whether a side is where a function runs, or is visited. */
 export class Residence {
@@ -68,23 +71,32 @@ export class Residence {
     this.#at = layout.take(RESIDENCE_SIZE);
   }
 
-  /** `part`: of the function's calls, that this side has lately; `calls`: that have ended now. True: it has just come to be where it runs. */
-  isNew(values: Values, part: number, calls: number): boolean {
+  /** `part`: of the function's calls, that this side has lately. True: it has just come to be where it runs. */
+  isNew(values: Values, part: number): boolean {
     const at = this.#at;
     if (part < PART_VISITED) values[at + IS_RESIDENT] = 0;
-    if (values[at + IS_RESIDENT] === 1) {
-      values[at + CALLS_SINCE]! += calls;
-      return false;
-    }
-    if (!isResident(part)) return false;
+    if (values[at + IS_RESIDENT] === 1 || !isResident(part)) return false;
     values[at + IS_RESIDENT] = 1;
-    values[at + CALLS_SINCE] = 0;
+    this.restart(values);
     return true;
   }
 
-  /** Whether it has run there for so many calls that caches know what these read: the first ones of a trial, or after a move, find what visits have left of them. */
-  isUsed(values: Values): boolean {
-    return values[this.#at + IS_RESIDENT] === 1 && values[this.#at + CALLS_SINCE]! >= WARM_CALLS;
+  /** What runs there from now on reads something else. */
+  restart(values: Values): void {
+    values[this.#at + SINCE_MS] = Infinity;
+    values[this.#at + CALLS_SINCE] = 0;
+  }
+
+  /**
+   * Whether it had run there for so long before these calls that caches know what they read: the first ones of a trial, or after a move, find what visits have left of them.
+   */
+  wasUsed(values: Values, calls: number, nowMs: number): boolean {
+    const at = this.#at;
+    if (values[at + IS_RESIDENT] === 0) return false;
+    const wasUsed = values[at + CALLS_SINCE]! >= WARM_CALLS || nowMs - values[at + SINCE_MS]! >= USED_MS;
+    values[at + SINCE_MS] = Math.min(nowMs, values[at + SINCE_MS]!);
+    values[at + CALLS_SINCE]! += calls;
+    return wasUsed;
   }
 }
 
