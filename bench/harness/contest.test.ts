@@ -187,7 +187,7 @@ test("what some groups leave of the time those have that are still undecided, in
 
 test("nobody takes further turns while the others' have no time left until the run is to end", async () => {
   const all = (measures: Measures): ReadonlySet<string> => new Set(measures.keys());
-  /** How many turns the first group has before the later one's, how many that has, and how many the first has after them. */
+  /** How many turns the first group has before the later one's, how many that has, and how many the first has after the later one's first. */
   const turnsOf = async (laterMs: number): Promise<readonly [number, number, number]> => {
     const turns: string[] = [];
     const takes = (group: string, ms: number): Peer => ({
@@ -199,7 +199,7 @@ test("nobody takes further turns while the others' have no time left until the r
       },
     });
     const peers = [takes("A", 1), { ...takes("B", 20), turnMs: { first: laterMs, again: 0 } }];
-    const effort = { warmUps: 0, repetitions: 1, extraMs: 60, endsWithinMs: performance.now() + 60_000 };
+    const effort = { warmUps: 0, repetitions: 1, extraMs: 600, endsWithinMs: performance.now() + 60_000 };
     const measures = await interleave(peers, effort, () => {}, all);
     const later = measures.get("B")!.length;
     return [turns.indexOf("B"), later, turns.length - later - turns.indexOf("B")];

@@ -70,13 +70,14 @@ describe("what was promised of walks", () => {
     expect(isHeldThen(0.5, 3)).toBe(false);
   });
 
-  /** Calls as promised for a while, and then for so long in cores that are slow: each so many times as long as it is by that. */
-  const isHeldInSlowCores = (ms: number, times: number, slowTimes: number, promisedMs = 1_500): boolean => {
+  /** Calls as promised for a while, none for another, and then for so long in cores that are slow: each so many times as long as it is by that. */
+  const isHeldInSlowCores = (ms: number, times: number, slowTimes: number, promisedMs = 1_500, noneMs = 0): boolean => {
     const load = Load.ofWalks();
     const held = { sinceMs: load.nowMs, untilMs: Infinity, promisedUs: 4_000, refutedShare: 1, firmUntilMs: 0 };
     const slowed = { cpuUs: 1_000 * slowTimes, slowedUs: 1_000 * (slowTimes - 1) };
     load
       .run(promisedMs, { a: walks("compute", 20, 1) })
+      .run(noneMs, {})
       .run(ms, { a: walks("compute", 10, 1, slowTimes * times, slowed) });
     return isHeld(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
   };
@@ -86,6 +87,11 @@ describe("what was promised of walks", () => {
     expect(isHeldInSlowCores(250, 2, 1)).toBe(false);
     expect(isHeldInSlowCores(250, 1.5, 2)).toBe(false);
     expect(isHeldInSlowCores(1_500, 1, 2)).toBe(false);
+  });
+
+  test("… nor where none had come for a while before cores became slow", () => {
+    expect(isHeldInSlowCores(250, 1, 2, 1_500, 2_000)).toBe(true);
+    expect(isHeldInSlowCores(1_500, 1, 2, 1_500, 2_000)).toBe(false);
   });
 
   test.each([0, 50, 200])("… however short it has been held before: %d ms", (promisedMs) => {

@@ -179,6 +179,8 @@ function takesLonger(
   };
   if (!takes(lately, 1)) return false;
   if (takes(lately, slowTimesOf(lately) ?? 1)) return true;
-  // Of a promise that is younger what is known of so long may be no more than the same moment.
-  return nowMs - sinceMs >= PROMISE_MS_MAX && takes(heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs), 1);
+  // Where none of them ended that long ago all may be of the same moment.
+  const beganMs = nowMs - PROMISE_MS_MAX;
+  const first = profile.byTime.between(Math.max(sinceMs, beganMs), beganMs + PROMISE_MS);
+  return first.calls > 0 && takes(heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs), 1);
 }

@@ -168,15 +168,29 @@ describe("a move that the model wants undone", () => {
     expect(undone(275, {}, slowSince(275, 0.3))).toMatchObject({ to: { share: 0, reverts: 1 } });
   });
 
-  test.each([
-    [0, 1],
-    [0.3, 0],
-  ])("since calls take longer than was promised, with %f of it for slow cores: reverts: %i", (slowedPart, reverts) => {
-    const load = slowSince(1_000, slowedPart);
-    const { costs } = calledFunction("chain", FREE_RULES, MOVED, load.situation({ capacity: CAPACITY }))!;
-    const moved = { ...MOVED.moved!, promisedUs: latencyAt(costs.sides, 1) / 1.3, isJudged: true };
-    expect(undone(1_000, { moved }, load).to).toMatchObject({ share: 0, reverts });
+  test("at once is one, where cores are only so much quicker than before", () => {
+    const slowBefore = new PlayedCalls()
+      .run(MOVED_MS, callsAt("compute", 1, { slowedPart: 0.8 }))
+      .run(275, callsAt("storage", 1));
+    expect(undone(275, {}, slowBefore)).toMatchObject({ to: { share: 0, reverts: 1 } });
   });
+
+  test.each([
+    [0, 1.3, 400, 1],
+    [0.3, 1.3, 400, 0],
+    [0.8, 3, 400, 0],
+    // If they stay so for longer than half a second it may be the side.
+    [0.3, 1.3, 1_000, 1],
+    [0.8, 3, 1_000, 1],
+  ])(
+    "since with %f of it for slow cores calls take %f times what was promised, after %d ms: reverts: %i",
+    (slowedPart, times, agoMs, reverts) => {
+      const load = slowSince(agoMs, slowedPart);
+      const { costs } = calledFunction("chain", FREE_RULES, MOVED, load.situation({ capacity: CAPACITY }))!;
+      const moved = { ...MOVED.moved!, promisedUs: latencyAt(costs.sides, 1) / times, isJudged: true };
+      expect(undone(agoMs, { moved }, load).to).toMatchObject({ share: 0, reverts });
+    },
+  );
 
   test("later is a move like others: the load has changed", () => {
     expect(undone(300)).toMatchObject({ to: { state: "compute", share: 0, reverts: 0 }, why: { kind: "overload" } });

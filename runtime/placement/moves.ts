@@ -170,9 +170,10 @@ function isRefuted(
 ): boolean {
   if (last.by === "bound" || isBlameless(candidate, last, nowMs)) return false;
   const { atMs, promisedUs, beforeMs = BEFORE_MS } = last;
-  const slower = slowerTimes([candidate], { atMs, settledMs: atMs + SETTLE_MS, beforeMs }, nowMs);
-  // Of a side that looks dear for as long as cores are slow nothing is known; where they stay so it may be that side that always is.
-  if (slower > 1 && isOtherPace(slower) && nowMs - atMs - SETTLE_MS < TRIAL_MS_MAX) return false;
+  const settledMs = atMs + SETTLE_MS;
+  // Of a side that looks dear for as long as cores are slow nothing is known; where they stay so it may be that side that always is, and then that counts.
+  const slower = nowMs - settledMs < TRIAL_MS_MAX ? slowerTimes([candidate], { atMs, settledMs, beforeMs }, nowMs) : 1;
+  if (slower > 1 && isOtherPace(slower)) return false;
   return isUndone(last, nowMs) || fromUs > PROMISE_SLACK * Math.max(1, slower) * promisedUs;
 }
 

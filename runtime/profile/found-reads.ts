@@ -1,5 +1,5 @@
 // What the read cache answers of a function's reads at storage, from calls of a side where the function runs, and has for a while. Visits tell nothing of it,
-// nor do the first calls after a move: what one call in a hundred reads, nobody has read a moment before.
+// nor do the first calls after a move or a pause: what one call in a hundred reads, nobody has read a moment before.
 
 import type { HalfLife } from "#runtime/decay.ts";
 import type { Layout, Values } from "./layout.ts";

@@ -1,7 +1,7 @@
 // What is known of one function: on each side what its calls took, lately, and how fast they come. Bounded: two sides of a few
 // KiB each, whatever the number of calls.
 
-import { clamp } from "../clamp.ts";
+import { clamp } from "#runtime/clamp.ts";
 import { CallsByTime } from "./calls-by-time.ts";
 import { ComingCalls, type Pause, type Rates, type Surge } from "./coming-calls.ts";
 import { Layout } from "./layout.ts";

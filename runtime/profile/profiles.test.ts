@@ -207,6 +207,28 @@ describe("profiles", () => {
     expect(estimate(40_000)?.cpuUs).toBeCloseTo(104, 1);
   });
 
+  test.each([
+    ["a moment", 25, 105],
+    ["some half-lives", 60_000, 1_000],
+    ["a year", 365 * 86_400_000, 1_000],
+  ])("percentiles are of calls by their age: half of them take, %s after others, …", (_, agoMs, halfUs) => {
+    const profiles = new Profiles();
+    const fold = (calls: number, elapsedUs: number, nowMs: number) =>
+      profiles.fold(stretch(calls, {}, elapsedUs), nowMs, STRETCH_MS);
+    for (let at = 1; at <= 10; at++) fold(50, 105, at * STRETCH_MS);
+    fold(100, 1_000, 10 * STRETCH_MS + agoMs);
+    const median = profiles.get("khop")!.percentileUs("compute", 50)!;
+    expect(Math.abs(median / halfUs - 1)).toBeLessThan(0.0501);
+  });
+
+  test("percentiles are as exact after hours of calls as in the first minute", () => {
+    const profiles = new Profiles();
+    for (let at = 1; at <= 20_000; at++) profiles.fold(stretch(2, {}, at % 10 === 0 ? 1_000 : 100), at * 1_000, 1_000);
+    const percentile = (percent: number): number => profiles.get("khop")!.percentileUs("compute", percent)!;
+    expect(Math.abs(percentile(50) / 100 - 1)).toBeLessThan(0.0501);
+    expect(Math.abs(percentile(99) / 1_000 - 1)).toBeLessThan(0.0501);
+  });
+
   test("a shift is told, and what was known before it is gone on both sides", () => {
     const profiles = new Profiles();
     let nowMs = 0;

@@ -61,15 +61,19 @@ describe("a side is in use", () => {
   test("once as many calls have run there as warm it up, or for a second", () => {
     expect(wasUsedAfter([0.9, WARM_CALLS - 1, 0], [0.9, 500, 25])).toBe(false);
     expect(wasUsedAfter([0.9, WARM_CALLS, 0], [0.9, 1, 25])).toBe(true);
-    expect(wasUsedAfter([0.9, 1, 0], [0.9, 1, 975])).toBe(false);
-    expect(wasUsedAfter([0.9, 1, 0], [0.9, 1, 1_000])).toBe(true);
+    const forMs = (ms: number, everyMs: number) =>
+      Array.from({ length: 1 + ms / everyMs }, (_, index) => [0.9, 1, index * everyMs] as const);
+    expect(wasUsedAfter(...forMs(975, 25))).toBe(false);
+    expect(wasUsedAfter(...forMs(1_000, 25))).toBe(true);
+    // Visits of a function that is called that seldom look like use.
+    expect(wasUsedAfter(...forMs(19_000, 1_000))).toBe(false);
   });
 
   test("not while it is visited, however often, and no more once it has been", () => {
-    expect(wasUsedAfter([0.1, 1_000, 0], [0.3, 1_000, 2_000])).toBe(false);
-    expect(wasUsedAfter([0.1, 1_000, 0], [0.9, 1, 2_000])).toBe(false);
-    expect(wasUsedAfter([0.9, 1_000, 0], [0.3, 1, 2_000])).toBe(true);
-    expect(wasUsedAfter([0.9, 1_000, 0], [0.1, 1, 1_000], [0.9, 1, 2_000])).toBe(false);
+    expect(wasUsedAfter([0.1, 1_000, 0], [0.3, 1_000, 25])).toBe(false);
+    expect(wasUsedAfter([0.1, 1_000, 0], [0.9, 1, 25])).toBe(false);
+    expect(wasUsedAfter([0.9, 1_000, 0], [0.3, 1, 25])).toBe(true);
+    expect(wasUsedAfter([0.9, 1_000, 0], [0.1, 1, 25], [0.9, 1, 50])).toBe(false);
   });
 });
 

@@ -3,6 +3,7 @@
 // computing were 60 to 130 µs in one call of a hundred that ran there. A side that is new, or visited, would look the dearer one for that alone, and stay so, since nobody
 // goes where it is dearer.
 
+import { clamp } from "#runtime/clamp.ts";
 import type { Layout, Values } from "./layout.ts";
 import { TERM_AT, type Tally } from "./tally.ts";
 
@@ -57,11 +58,13 @@ export class WarmUp {
   }
 }
 
-/** Caches are as full as they get after as many calls as a side is warm after, or this: what the read cache keeps it keeps for a second (kCachedReplyAgeNs in runtime/native/read_cache.h). */
+/** Caches are as full as they get after as many calls as a side is warm after, or this: what the read cache keeps it keeps for a second (kCachedReplyAgeNs in runtime/native/read_cache.h), … */
 const USED_MS = 1_000;
+/** … without what is between calls beyond this, or seldom visits would be use. */
+const USED_GAP_MS = 50;
 
-/** 1: it runs there; 0: it is visited. Since when such calls run there, Infinity: none has come yet; and how many have. */
-const [IS_RESIDENT, SINCE_MS, CALLS_SINCE, RESIDENCE_SIZE] = [0, 1, 2, 3] as const;
+/** 1: it runs there; 0: it is visited. Since then: how long it has run there, when its last calls ended, Infinity: none has come yet; and how many have. */
+const [IS_RESIDENT, RAN_MS, LAST_MS, CALLS_SINCE, RESIDENCE_SIZE] = [0, 1, 2, 3, 4] as const;
 
 /** Whether a side is where a function runs, or is visited. */
 export class Residence {
@@ -83,18 +86,21 @@ export class Residence {
 
   /** What runs there from now on reads something else. */
   restart(values: Values): void {
-    values[this.#at + SINCE_MS] = Infinity;
+    values[this.#at + RAN_MS] = 0;
+    values[this.#at + LAST_MS] = Infinity;
     values[this.#at + CALLS_SINCE] = 0;
   }
 
   /**
-   * Whether it had run there for so long before these calls that caches know what they read: the first ones of a trial, or after a move, find what visits have left of them.
+   * Counts these calls, and tells whether it had run there for so long before them that caches know what they read: the first ones of a trial, or after a move, find
+   * what visits have left of them.
    */
   wasUsed(values: Values, calls: number, nowMs: number): boolean {
     const at = this.#at;
     if (values[at + IS_RESIDENT] === 0) return false;
-    const wasUsed = values[at + CALLS_SINCE]! >= WARM_CALLS || nowMs - values[at + SINCE_MS]! >= USED_MS;
-    values[at + SINCE_MS] = Math.min(nowMs, values[at + SINCE_MS]!);
+    values[at + RAN_MS]! += clamp(nowMs - values[at + LAST_MS]!, 0, USED_GAP_MS);
+    const wasUsed = values[at + CALLS_SINCE]! >= WARM_CALLS || values[at + RAN_MS]! >= USED_MS;
+    values[at + LAST_MS] = nowMs;
     values[at + CALLS_SINCE]! += calls;
     return wasUsed;
   }

@@ -137,6 +137,21 @@ describe.each(SIDES)("at %s a call has its caller's rights, and no others:", (si
     expect(await admin.mget("a:1", "b:1")).toEqual(["3", "2"]);
   });
 
+  it("rights that hold only together are not taken apart, and channels are rights as well", async () => {
+    await user("selective", "+get", "~none", "+publish", "resetchannels", "&open:*", "(+strlen ~a:*)", "(+get ~b:*)");
+    const own = connect("selective");
+    await settle(side, own, "selective");
+    const commands = [
+      ["get", "a:1"],
+      ["strlen", "b:1"],
+      ["strlen", "a:1"],
+      ["get", "b:1"],
+      ["publish", "open:1", "x"],
+      ["publish", "closed", "x"],
+    ];
+    expect(await runAt(side, own, commands)).toEqual(["NOPERM", "NOPERM", "1", "2", "0", "NOPERM"]);
+  });
+
   it("a call in another database reads and writes that one", async () => {
     await user("reader", "+get", "+set", "+select", "~a:*");
     const own = connect("reader", 5);

@@ -24,10 +24,10 @@ const reading = bundleOf("reading", async ({ redis }) => {
   return "read";
 });
 
-/** Reads, computes for long, in one turn or over many, and goes on. */
-const digging = bundleOf<{ readonly isPatient: boolean; readonly writesFirst: boolean }>(
+/** Reads, computes for long, in one turn or over many, and goes on, or waits until it is released. */
+const digging = bundleOf<{ readonly isPatient: boolean; readonly writesFirst: boolean; readonly waits?: boolean }>(
   "digging",
-  async ({ redis, args: { isPatient, writesFirst } }) => {
+  async ({ redis, args: { isPatient, writesFirst, waits } }) => {
     let sum = Number(await redis.hget("dug", "a"));
     if (writesFirst) await redis.incr("runs");
     // By count and not by the clock: on a busy machine time passes without computing.
@@ -37,6 +37,7 @@ const digging = bundleOf<{ readonly isPatient: boolean; readonly writesFirst: bo
       if (isPatient) sum += Number(await redis.hget("dug", "b"));
     }
     if (mixed === 0.5) throw new Error(String(sum));
+    if (waits === true) while ((await redis.get("released")) === null);
     sum = Number(await redis.hget("dug", "a")) + Number(await redis.hget("dug", "c"));
     if (!writesFirst) await redis.incr("runs");
     return [sum, await redis.hget("dug", "a")];
@@ -257,6 +258,29 @@ describe("a call of LOCUS.CALL", () => {
     // And the one after its computing.
     expect(await reads()).toBe(20 + of.again + 1);
     await place("compute");
+  });
+
+  it("is run again here, and to its end, when the node that it was pushed back to dies with it before it wrote", async () => {
+    await client.hset("dug", { a: 1, b: 2, c: 4 });
+    await place("storage", 20_000);
+    const counters = async () => {
+      const all = await readInfo(client);
+      return ["calls_pushed_back", "calls_run_again_after_node", "calls_lost_with_node"].map((name) =>
+        Number(all.get(name)),
+      );
+    };
+    const [back, again, lost] = (await counters()) as [number, number, number];
+    const unseen = call(redis.client(), "digging", "0", '{"isPatient":false,"writesFirst":false,"waits":true}');
+    await underWay(unseen);
+    await node.end("SIGKILL");
+    await comesTo("calls_run_again_after_node", String(again + 1));
+    await client.set("released", "1");
+    expect(await unseen).toBe('[5,"1"]');
+    expect(await client.get("runs")).toBe("1");
+    expect(await counters()).toEqual([back + 1, again + 1, lost]);
+    await place("compute");
+    await node.startAgain();
+    await node.ready();
   });
 
   it("is not pushed back when it has sent a write, also in the turn that is too long", async () => {
