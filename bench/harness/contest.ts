@@ -263,7 +263,7 @@ export function compared({ of, together = 1 }: Comparison, measures: Measures): 
     const mayBeIt = (name: string): boolean => {
       const values = valuesOf(name);
       const behind = valuesOf(best).map((value, index) => value - values[index]!);
-      return name === best || mayComeTo(mediansOf(behind, together), 0);
+      return name === best || mayComeTo(mediansOf(behind, together), 0) || mayComeTo(behind, 0);
     };
     const rest = names.filter(mayBeIt);
     // Who was clearly behind may have had fewer turns than the others since.

@@ -56,7 +56,13 @@ test("what compares others than the measured ones is left alone", () => {
 test("repetitions that share what was come to say once how far it is off", () => {
   const undecidedFor = (together: number) => undecidedOf({ ratio: { ...against("A", 0.8), together } });
   expect(undecidedFor(1)).toEqual([]);
-  // In two lives it came to 0.95 twice, and in one nobody knows of another.
-  expect(undecidedFor(2)).toEqual([]);
+  // In one life nobody knows of another.
   expect(undecidedFor(4)).toEqual(["ours", "A", "another A"]);
+});
+
+test("what is left open by repetitions stays so where lives agree by luck", () => {
+  // In two lives it came to 0.95 both times, by repetitions of 1 and 0.9.
+  const undecidedAt = (must: number) => undecidedOf({ ratio: { ...against("A", must), together: 2 } });
+  expect(undecidedAt(0.9)).toEqual(["ours", "A"]);
+  expect(undecidedAt(0.8)).toEqual([]);
 });

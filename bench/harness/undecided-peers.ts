@@ -12,9 +12,11 @@ export function undecidedPeers(ratios: Ratios, measures: Measures): ReadonlySet<
   const undecided = Object.entries(ratios).flatMap(([name, ratio]) => {
     // The worst of more turns only gets worse: it is that of however many there are.
     if (!("of" in ratio) || ratio.counts === "worst") return [];
-    const { told, peers, contenders, missing } = compared(ratio, measures);
+    const { values, told, peers, contenders, missing } = compared(ratio, measures);
     if (missing !== null) return [];
-    return boundsOf(name, ratio, ratios).some((bound) => mayComeTo(told, bound)) ? [...peers, ...contenders] : [];
+    // Two lives that came to the same by luck tell of no error at all: then what is within one does.
+    const isOpen = (bound: number): boolean => mayComeTo(told, bound) || mayComeTo(values, bound);
+    return boundsOf(name, ratio, ratios).some(isOpen) ? [...peers, ...contenders] : [];
   });
   return new Set(undecided);
 }
