@@ -9,8 +9,7 @@ namespace locus {
 
 namespace {
 
-/// What is kept of what is used again.
-constexpr size_t kKeepBytes = 16 * 1024;
+/// Of what was found the room is used again up to so many.
 constexpr size_t kKeepFound = 256;
 
 /// The messages of a text that has nothing else, one after the other.
@@ -29,32 +28,19 @@ class Messages {
   std::string_view text_;
 };
 
-/// The first text is not copied.
-void TakeOver(std::string* text, std::string* all) {
-  if (all->empty()) {
-    all->swap(*text);
-  } else {
-    all->append(*text);
-  }
-}
-
 }  // namespace
 
-void Empty(std::string* text) {
-  text->clear();
-  if (text->capacity() > kKeepBytes) text->shrink_to_fit();
-}
-
-void KeptReads::Add(PendingRound* round) {
+void KeptReads::Add(const PendingRound& round) {
   size_t found_bytes = 0;
-  for (const PendingOperation& operation : round->operations) found_bytes += operation.found.bytes;
+  for (const PendingOperation& operation : round.operations) found_bytes += operation.found.bytes;
   const size_t before = sizeof(ReadSetHeader) + commands_.size() + replies_.size() + found_bytes_;
-  full_ |= before + round->commands.size() + round->replies.size() + found_bytes > kReadSetBytesMax;
+  full_ |= before + round.commands.size() + round.replies.size() + found_bytes > kReadSetBytesMax;
   if (full_) return;
-  TakeOver(&round->commands, &commands_);
-  TakeOver(&round->replies, &replies_);
+  // Copied: taken over, the room that this one has for its next invocation would wander off with the round.
+  commands_.append(round.commands);
+  replies_.append(round.replies);
   found_bytes_ += found_bytes;
-  for (const PendingOperation& operation : round->operations) {
+  for (const PendingOperation& operation : round.operations) {
     if (operation.found.bytes > 0) found_.push_back({operations_, operation.found});
     operations_++;
   }

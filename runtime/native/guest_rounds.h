@@ -42,16 +42,21 @@ struct PendingRound {
 /// works for it, and hardly any call is pushed back. A page or four cost nothing to speak of.
 constexpr size_t kKeptRoundBytesMax = 16 * 1024;
 
-/// Of a small one the room is used again.
-void Empty(std::string* text);
+/// Of a text the room is used again up to this.
+constexpr size_t kKeptTextBytesMax = 16 * 1024;
+
+inline void Empty(std::string* text) {
+  text->clear();
+  if (text->capacity() > kKeptTextBytesMax) text->shrink_to_fit();
+}
 
 /// What an invocation has read, kept while it may be pushed back, which hardly any is: of what was found no more than
 /// where it was.
 class KeptReads {
  public:
-  /// A round that is answered, of which no more is needed then. From the first that would make the read set larger than
+  /// A round that is answered. From the first that would make the read set larger than
   /// `kReadSetBytesMax` on, none is kept.
-  void Add(PendingRound* round);
+  void Add(const PendingRound& round);
   /// Whether nothing more is kept.
   bool full() const { return full_; }
   /// A round came that is too large by itself.

@@ -308,7 +308,7 @@ void GuestLoop::RetireRound(GuestInvocation* invocation, std::list<PendingRound>
   invocation->unanswered_bytes -= round->bytes;
   if (found_reads_) found_reads_->Drop(&*round);
   // What failed, wholly or in part, is read again.
-  if (round->kept && !round->settles_later && MayGoBack(*invocation)) invocation->reads.Add(&*round);
+  if (round->kept && !round->settles_later && MayGoBack(*invocation)) invocation->reads.Add(*round);
   round->operations.clear();
   for (std::string* text : {&round->commands, &round->replies, &round->written_keys, &round->found_replies})
     Empty(text);

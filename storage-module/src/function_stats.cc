@@ -6,6 +6,9 @@ namespace locus {
 
 namespace {
 
+/// Room for what calls mostly use; there may be more of it.
+constexpr size_t kUsageJsonBytes = 384;
+
 void AppendUsage(std::string* json, const Usage& usage) {
   const UsageWire& isolate = usage.isolate;
   AppendJsonUs(json, "wallUs", usage.wall_ns);
@@ -147,7 +150,9 @@ std::string FunctionStats::Json(std::string_view name, const Supervisor::Load& l
 }
 
 std::string UsageJson(const Usage& usage) {
-  std::string json = "{";
+  std::string json;
+  json.reserve(kUsageJsonBytes);
+  json.push_back('{');
   AppendUsage(&json, usage);
   json.push_back('}');
   return json;

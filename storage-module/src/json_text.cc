@@ -99,11 +99,16 @@ void AppendJsonDouble(std::string* to, double value) {
   to->append(text, end);
 }
 
+// By whole numbers: `%.3f` of the double was a twentieth of what Redis works for a call.
 void AppendJsonUs(std::string* to, std::string_view name, int64_t ns) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3f", static_cast<double>(ns) / 1e3);
   AppendJsonName(to, name);
-  to->append(text);
+  if (ns < 0) to->push_back('-');
+  const uint64_t left = ns < 0 ? 0 - static_cast<uint64_t>(ns) : static_cast<uint64_t>(ns);
+  char text[32];
+  char* end = std::to_chars(text, text + sizeof text, left / 1'000).ptr;
+  *end++ = '.';
+  for (const uint64_t thousandths : {100, 10, 1}) *end++ = static_cast<char>('0' + left / thousandths % 10);
+  to->append(text, end);
 }
 
 std::string JsonStrings(const std::vector<std::string>& texts) {

@@ -45,6 +45,10 @@ void ObjectsAreBuiltMemberByMember() {
   locus::AppendJsonUs(&json, "t", 1'234'567);
   json += "}";
   EXPECT(json == R"({"n":7,"t":1234.567})");
+  std::string times;
+  for (const int64_t ns : {int64_t{0}, int64_t{7}, int64_t{1'050}, int64_t{-40}, INT64_MIN, INT64_MAX})
+    locus::AppendJsonUs(&times, "", ns);
+  EXPECT(times == R"("":0.000,"":0.007,"":1.050,"":-0.040,"":-9223372036854775.808,"":9223372036854775.807)");
   EXPECT(locus::JsonStrings({}) == "[]");
   EXPECT(locus::JsonStrings({"a", "b\""}) == R"(["a","b\""])");
 }

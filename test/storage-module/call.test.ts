@@ -128,7 +128,7 @@ describe("LOCUS.NODE TRY", () => {
     expect([spun, JSON.parse(error ?? "")]).toMatchObject(["error", { code: "CPU_LIMIT" }]);
     await expect(attempt(client, "{}", { version: "0123456789abcdef" })).rejects.toThrow(/^FUNCTIONINVALID /);
     const mistaken = client.call("LOCUS.NODE", "TRY", bundle, described({}), "0", '{"logs":1}', "null");
-    await expect(mistaken).rejects.toThrow(/^ERR options of LOCUS.NODE TRY: logs must be/);
+    await expect(mistaken).rejects.toThrow(/^ERR options of LOCUS.NODE TRY: logs is "1", must be true or false/);
     await client.call("ACL", "SETUSER", "guest", "on", ">secret", "~yours", "+@read", "+locus.node|try");
     const guest = own.client({ username: "guest", password: "secret" });
     const [refused, , , , why] = await attempt(guest, '{"key":"mine"}');
@@ -201,13 +201,22 @@ describe("LOCUS.NODE", () => {
   test.each([
     ["no json", /is no JSON object/],
     ["[]", /is no JSON object/],
+    ['"deadlineMs"', /is no JSON object/],
+    ['{"deadlineMs":1} {}', /is no JSON object/],
     ['{"deadline":1}', /none named "deadline"/],
     ['{"deadlineMs":0}', /deadlineMs is "0"/],
     ['{"deadlineMs":1.5}', /deadlineMs is "1.5"/],
     ['{"deadlineMs":300001}', /deadlineMs is "300001"/],
-    ['{"logs":1}', /logs must be/],
-    ['{"id":""}', /id must have/],
+    ['{"deadlineMs":-1}', /deadlineMs is "-1"/],
+    ['{"deadlineMs":99999999999999999999}', /deadlineMs is "99999999999999999999"/],
+    ['{"deadlineMs":null}', /deadlineMs is null, must be a whole number from 1 to 300000/],
+    ['{"deadlineMs":1,"deadlineMs":true}', /deadlineMs is true/],
+    ['{"logs":1}', /logs is "1", must be true or false/],
+    ['{"id":""}', /id is "", must be a string of 1 to 128 bytes/],
+    ['{"id":{"id":"a"}}', /id is an object/],
+    ['{"id":["a"]}', /id is an array/],
     ['{"backCpuUs":0}', /backCpuUs is "0"/],
+    ['{"backCpuUs":"1"}', /backCpuUs is "1"/],
   ])("options %s are refused", async (options, message) => {
     await expect(run("script", "*", "0", options, "null")).rejects.toThrow(/^ERR options/);
     await expect(run("script", "*", "0", options, "null")).rejects.toThrow(message);
