@@ -242,6 +242,19 @@ test("who is best is told by the repetitions of those who may be it, which those
   expect(against("leastOf")).toEqual({ times: 4, peers: ["ours", "far"], contenders: ["far"] });
 });
 
+test("who may be the best is not told by lives that tie by luck", () => {
+  const values = (...list: readonly number[]) => list.map((value) => ({ value }));
+  const measures: Measures = new Map([
+    ["ours", values(10, 10, 10, 10)],
+    ["far", values(1, 1.1, 1, 1.1)],
+    ["A", values(5, 6, 5, 6)],
+    ["B", values(6, 4.9, 6, 4.9)],
+  ]);
+  const of = (value: (peer: string) => number, { mostOf }: Standing): number =>
+    value("ours") / value(mostOf(["far", "A", "B"]));
+  expect([...compared({ better: "more", of, together: 2 }, measures).contenders]).toEqual(["A", "B"]);
+});
+
 test("a ratio is the median of the ratios within the repetitions, not the ratio of the medians", async () => {
   // A machine that is ten times slower in the second repetition disturbs both peers, and not their ratio.
   const peers = [peerOf("A", [200, 20, 500]), peerOf("B", [100, 10, 100])];

@@ -233,7 +233,7 @@ export function peerRow({ name, unit }: Peer, measures: readonly Measure[]): Row
 /** What a comparison came to in each repetition that has all whom it compares. */
 interface Compared {
   readonly values: readonly number[];
-  /** What these say of how far its median may be off: one of those that lie together. */
+  /** What lives say of how far its median may be off: one of the values of each that is over. */
   readonly told: readonly number[];
   /** Whom it compares. */
   readonly peers: ReadonlySet<string>;

@@ -17,9 +17,9 @@ export function spreadOf(values: readonly number[]): Spread {
 
 export const medianOf = (values: readonly number[]): number => spreadOf(values).median;
 
-/** Of each so many that follow each other their median; of what is left over as well. */
+/** Of each so many that follow each other their median; of what is left over none. */
 export const mediansOf = (values: readonly number[], together: number): readonly number[] =>
-  Array.from({ length: Math.ceil(values.length / together) }, (_, group) =>
+  Array.from({ length: Math.floor(values.length / together) }, (_, group) =>
     medianOf(values.slice(group * together, (group + 1) * together)),
   );
 
@@ -37,13 +37,17 @@ export function medianErrorOf(values: readonly number[]): number {
 const NORMAL = 1.96;
 
 /**
- * Whether they may be noise around this median: it is within their error of 95 % by Student's t, whose quantiles for few degrees of freedom
- * are known to a hundredth from four values on (Abramowitz and Stegun, 26.7.5). Of fewer than two nobody knows.
+ * Whether they may be noise around this median: it is within their error of 95 % by Student's t, whose quantiles are known to a hundredth (Abramowitz and Stegun, table 26.10 for one and two degrees
+ * of freedom, 26.7.5 for more). Of fewer than two nobody knows.
  */
 export const mayComeTo = (values: readonly number[], median: number): boolean =>
   values.length < 2 || Math.abs(medianOf(values) - median) < studentT(values.length - 1) * medianErrorOf(values);
 
+const STUDENT_T_FEW: readonly number[] = [Infinity, 12.706, 4.303];
+
 function studentT(freedom: number): number {
+  const few = STUDENT_T_FEW[freedom];
+  if (few !== undefined) return few;
   const [z, z3, z5, z7] = [1, 3, 5, 7].map((power) => NORMAL ** power) as [number, number, number, number];
   return (
     z +

@@ -14,7 +14,7 @@ export function undecidedPeers(ratios: Ratios, measures: Measures): ReadonlySet<
     if (!("of" in ratio) || ratio.counts === "worst") return [];
     const { values, told, peers, contenders, missing } = compared(ratio, measures);
     if (missing !== null) return [];
-    // Two lives that came to the same by luck tell of no error at all: then what is within one does.
+    // Lives that came to the same by luck tell of no error at all: then their repetitions do.
     const isOpen = (bound: number): boolean => mayComeTo(told, bound) || mayComeTo(values, bound);
     return boundsOf(name, ratio, ratios).some(isOpen) ? [...peers, ...contenders] : [];
   });

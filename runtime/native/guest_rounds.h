@@ -42,7 +42,7 @@ struct PendingRound {
 /// works for it, and hardly any call is pushed back. A page or four cost nothing to speak of.
 constexpr size_t kKeptRoundBytesMax = 16 * 1024;
 
-/// Of a text the room is used again up to this.
+/// Of a text the room is used again up to this: of what few invocations read, which may be more, they make room anew.
 constexpr size_t kKeptTextBytesMax = 16 * 1024;
 
 inline void Empty(std::string* text) {

@@ -179,10 +179,15 @@ export function hasPaused(all: readonly Tried[], fromMs: number, toMs: number, i
   return false;
 }
 
-/** Whether calls of it ended, or failed, in each PIECE_MS of a time. */
-export function isCalledThroughout({ byTime }: FunctionProfile, fromMs: number, toMs: number): boolean {
-  for (let atMs = fromMs; atMs < toMs; atMs += PIECE_MS) {
-    if (cameIn(byTime.between(atMs, Math.min(toMs, atMs + PIECE_MS))) <= 0) return false;
+/** Whether calls of it ended, or failed, in each piece of a time. */
+export function isCalledThroughout(
+  { byTime }: FunctionProfile,
+  fromMs: number,
+  toMs: number,
+  pieceMs = PIECE_MS,
+): boolean {
+  for (let atMs = fromMs; atMs < toMs; atMs += pieceMs) {
+    if (cameIn(byTime.between(atMs, Math.min(toMs, atMs + pieceMs))) <= 0) return false;
   }
   return true;
 }

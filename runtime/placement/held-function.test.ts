@@ -71,14 +71,22 @@ describe("what was promised of walks", () => {
   });
 
   /** Calls as promised for a while, none for another, and then for so long in cores that are slow: each so many times as long as it is by that. */
-  const isHeldInSlowCores = (ms: number, times: number, slowTimes: number, promisedMs = 1_500, noneMs = 0): boolean => {
+  const isHeldInSlowCores = (
+    ms: number,
+    times: number,
+    slowTimes: number,
+    promisedMs = 1_500,
+    noneMs = 0,
+    afterMs = 0,
+  ): boolean => {
     const load = Load.ofWalks();
     const held = { sinceMs: load.nowMs, untilMs: Infinity, promisedUs: 4_000, refutedShare: 1, firmUntilMs: 0 };
     const slowed = { cpuUs: 1_000 * slowTimes, slowedUs: 1_000 * (slowTimes - 1) };
     load
       .run(promisedMs, { a: walks("compute", 20, 1) })
       .run(noneMs, {})
-      .run(ms, { a: walks("compute", 10, 1, slowTimes * times, slowed) });
+      .run(ms, { a: walks("compute", 10, 1, slowTimes * times, slowed) })
+      .run(afterMs, {});
     return isHeld(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
   };
 
@@ -92,6 +100,21 @@ describe("what was promised of walks", () => {
   test("… nor where none had come for a while before cores became slow", () => {
     expect(isHeldInSlowCores(250, 1, 2, 1_500, 2_000)).toBe(true);
     expect(isHeldInSlowCores(1_500, 1, 2, 1_500, 2_000)).toBe(false);
+    expect(isHeldInSlowCores(250, 1, 2, 1_500, 1_200)).toBe(true);
+    expect(isHeldInSlowCores(250, 1, 2, 1_500, 700)).toBe(true);
+  });
+
+  test("… nor where none come after a moment in which they were", () => {
+    expect([0, 500, 1_000, 1_250].map((afterMs) => isHeldInSlowCores(250, 1, 2, 1_500, 0, afterMs))).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+  });
+
+  test("… nor before it is as old as it takes to tell a moment from another load", () => {
+    expect([1_250, 1_475, 1_500].map((ms) => isHeldInSlowCores(ms, 1, 2, 0))).toEqual([true, true, false]);
   });
 
   test.each([0, 50, 200])("… however short it has been held before: %d ms", (promisedMs) => {

@@ -7,6 +7,7 @@ import {
   CALLS_MIN,
   GAIN_NOISES,
   inverse,
+  isCalledThroughout,
   meanBytes,
   meanUs,
   slowTimesOf,
@@ -179,8 +180,8 @@ function takesLonger(
   };
   if (!takes(lately, 1)) return false;
   if (takes(lately, slowTimesOf(lately) ?? 1)) return true;
-  // Where none of them ended that long ago all may be of the same moment.
+  // Where none of them ended for a part of that all may be of the same moment.
   const beganMs = nowMs - PROMISE_MS_MAX;
-  const first = profile.byTime.between(Math.max(sinceMs, beganMs), beganMs + PROMISE_MS);
-  return first.calls > 0 && takes(heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs), 1);
+  if (beganMs < sinceMs || !isCalledThroughout(profile, beganMs, nowMs, PROMISE_MS)) return false;
+  return takes(heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs), 1);
 }

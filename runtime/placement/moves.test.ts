@@ -175,6 +175,18 @@ describe("a move that the model wants undone", () => {
     expect(undone(275, {}, slowBefore)).toMatchObject({ to: { share: 0, reverts: 1 } });
   });
 
+  test("later is none, where cores have become slow only since: that is a moment, and not the side", () => {
+    const SLOW = { slowedPart: 0.8 };
+    const load = new PlayedCalls().run(MOVED_MS, callsAt("compute", 1)).run(900, callsAt("storage", 1));
+    load.run(200, callsAt("storage", 1, SLOW));
+    const { costs } = calledFunction("chain", FREE_RULES, MOVED, load.situation({ capacity: CAPACITY }))!;
+    const revertsWhere = (times: number): number => {
+      const moved = { ...MOVED.moved!, promisedUs: latencyAt(costs.sides, 1) / times, isJudged: true };
+      return undone(1_100, { moved }, load).to.reverts;
+    };
+    expect([1.2, 1.4].map(revertsWhere)).toEqual([0, 1]);
+  });
+
   test.each([
     [0, 1.3, 400, 1],
     [0.3, 1.3, 400, 0],

@@ -171,8 +171,10 @@ function isRefuted(
   if (last.by === "bound" || isBlameless(candidate, last, nowMs)) return false;
   const { atMs, promisedUs, beforeMs = BEFORE_MS } = last;
   const settledMs = atMs + SETTLE_MS;
-  // Of a side that looks dear for as long as cores are slow nothing is known; where they stay so it may be that side that always is, and then that counts.
-  const slower = nowMs - settledMs < TRIAL_MS_MAX ? slowerTimes([candidate], { atMs, settledMs, beforeMs }, nowMs) : 1;
+  const slowerUntil = (untilMs: number): number => slowerTimes([candidate], { atMs, settledMs, beforeMs }, untilMs);
+  // Of a side that looks dear for as long as cores are slow nothing is known; where they are from the move on, and stay so, it may be that side that always is, and then that counts.
+  const oddMs = settledMs + TRIAL_MS_MAX;
+  const slower = slowerUntil(nowMs) / (nowMs < oddMs ? 1 : Math.max(1, slowerUntil(oddMs)));
   if (slower > 1 && isOtherPace(slower)) return false;
   return isUndone(last, nowMs) || fromUs > PROMISE_SLACK * Math.max(1, slower) * promisedUs;
 }

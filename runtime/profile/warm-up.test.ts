@@ -66,7 +66,10 @@ describe("a side is in use", () => {
     expect(wasUsedAfter(...forMs(975, 25))).toBe(false);
     expect(wasUsedAfter(...forMs(1_000, 25))).toBe(true);
     // Visits of a function that is called that seldom look like use.
-    expect(wasUsedAfter(...forMs(19_000, 1_000))).toBe(false);
+    expect([1_000, 4_000].map((everyMs) => wasUsedAfter(...forMs(300 * everyMs, everyMs)))).toEqual([false, false]);
+    expect(wasUsedAfter(...forMs(60_000, 500))).toBe(false);
+    expect(wasUsedAfter([0.9, WARM_CALLS, 0], [0.9, WARM_CALLS, 999], [0.9, 1, 1_998])).toBe(true);
+    expect(wasUsedAfter([0.9, WARM_CALLS, 0], [0.9, WARM_CALLS, 1_000])).toBe(false);
   });
 
   test("not while it is visited, however often, and no more once it has been", () => {

@@ -3,7 +3,6 @@
 // computing were 60 to 130 µs in one call of a hundred that ran there. A side that is new, or visited, would look the dearer one for that alone, and stay so, since nobody
 // goes where it is dearer.
 
-import { clamp } from "#runtime/clamp.ts";
 import type { Layout, Values } from "./layout.ts";
 import { TERM_AT, type Tally } from "./tally.ts";
 
@@ -60,7 +59,7 @@ export class WarmUp {
 
 /** Caches are as full as they get after as many calls as a side is warm after, or this: what the read cache keeps it keeps for a second (kCachedReplyAgeNs in runtime/native/read_cache.h), … */
 const USED_MS = 1_000;
-/** … without what is between calls beyond this, or seldom visits would be use. */
+/** … without what is between calls where it is more than this. After as long without any it begins anew: seldom visits are no use, however many there were. */
 const USED_GAP_MS = 50;
 
 /** 1: it runs there; 0: it is visited. Since then: how long it has run there, when its last calls ended, Infinity: none has come yet; and how many have. */
@@ -98,7 +97,9 @@ export class Residence {
   wasUsed(values: Values, calls: number, nowMs: number): boolean {
     const at = this.#at;
     if (values[at + IS_RESIDENT] === 0) return false;
-    values[at + RAN_MS]! += clamp(nowMs - values[at + LAST_MS]!, 0, USED_GAP_MS);
+    const gapMs = nowMs - values[at + LAST_MS]!;
+    if (gapMs >= USED_MS) this.restart(values);
+    else if (gapMs > 0) values[at + RAN_MS]! += gapMs > USED_GAP_MS ? 0 : gapMs;
     const wasUsed = values[at + CALLS_SINCE]! >= WARM_CALLS || values[at + RAN_MS]! >= USED_MS;
     values[at + LAST_MS] = nowMs;
     values[at + CALLS_SINCE]! += calls;

@@ -13,7 +13,7 @@ class OptionsReader : public nlohmann::json_sax<Json> {
  public:
   explicit OptionsReader(RunOptions* options) : options_(options) {}
 
-  /// Empty while nothing is wrong, or where it is not even JSON.
+  /// Which option is wrong, and why; empty where none is, or the text is no object.
   const std::string& mistake() const { return mistake_; }
 
   bool start_object(size_t /*elements*/) override {

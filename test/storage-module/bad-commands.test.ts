@@ -65,8 +65,14 @@ const BAD: readonly (readonly [words: readonly Word[], told: RegExp])[] = [
   [["locus.node", "run", "script", "*", "0", '{"deadlineMs":-1}', "null"], /^ERR options .* deadlineMs is "-1"/],
   [["locus.node", "run", "script", "*", "0", '{"deadlineMs":"5"}', "null"], /^ERR options .* deadlineMs is/],
   [["locus.node", "run", "script", "*", "0", '{"deadlineMs":1e400}', "null"], /^ERR options /],
-  [["locus.node", "run", "script", "*", "0", '{"logs":null}', "null"], /^ERR options .* logs is null, must be true or false/],
-  [["locus.node", "run", "script", "*", "0", `{"id":"${"i".repeat(129)}"}`, "null"], /^ERR options .* id is ".*", must be a string/],
+  [
+    ["locus.node", "run", "script", "*", "0", '{"logs":null}', "null"],
+    /^ERR options .* logs is null, must be true or false/,
+  ],
+  [
+    ["locus.node", "run", "script", "*", "0", `{"id":"${"i".repeat(129)}"}`, "null"],
+    /^ERR options .* id is ".*", must be a string/,
+  ],
   [["locus.node", "run", "script", "*", "0", '{"trace":"t"}', "null"], /^ERR options .* none named "trace"/],
   [["locus.node", "run", "script", "*", "0", "{}", TORN], /^ARGSINVALID /],
   [["locus.node", "run", "script", "*", "0", '{"backCpuUs":0}', "null"], /^ERR options .* backCpuUs is "0"/],
