@@ -5,7 +5,7 @@
 
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { Allowance, roomUntil, type Pace } from "./allowance.ts";
-import { mayComeTo, medianOf, mediansOf, spreadOf, type Spread } from "./statistics.ts";
+import { mayComeTo, medianOf, spreadOf, type Spread } from "./statistics.ts";
 
 /** One repetition of one peer. */
 export interface Measure {
@@ -233,8 +233,6 @@ export function peerRow({ name, unit }: Peer, measures: readonly Measure[]): Row
 /** What a comparison came to in each repetition that has all whom it compares. */
 interface Compared {
   readonly values: readonly number[];
-  /** What lives say of how far its median may be off: one of the values of each that is over. */
-  readonly told: readonly number[];
   /** Whom it compares. */
   readonly peers: ReadonlySet<string>;
   /** Of those among which it looked for the most or the least who may be it. */
@@ -263,7 +261,7 @@ export function compared({ of, together = 1 }: Comparison, measures: Measures): 
     const mayBeIt = (name: string): boolean => {
       const values = valuesOf(name);
       const behind = valuesOf(best).map((value, index) => value - values[index]!);
-      return name === best || mayComeTo(mediansOf(behind, together), 0) || mayComeTo(behind, 0);
+      return name === best || mayComeTo(behind, 0, together);
     };
     const rest = names.filter(mayBeIt);
     // Who was clearly behind may have had fewer turns than the others since.
@@ -281,10 +279,10 @@ export function compared({ of, together = 1 }: Comparison, measures: Measures): 
       return allOf(peer)[repetition]?.value ?? Number.NaN;
     }, standing);
   const values = [valueIn(0)];
-  if (missing !== null) return { values: [], told: [], peers, contenders, missing };
+  if (missing !== null) return { values: [], peers, contenders, missing };
   const repetitions = Math.min(...[...peers].map((peer) => allOf(peer).length));
   while (values.length < repetitions) values.push(valueIn(values.length));
-  return { values, told: mediansOf(values, together), peers, contenders, missing };
+  return { values, peers, contenders, missing };
 }
 
 /** The ratio is the median of the ratios of the repetitions, each taken between measurements that lie side by side. */

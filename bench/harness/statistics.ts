@@ -38,9 +38,13 @@ const NORMAL = 1.96;
 
 /**
  * Whether they may be noise around this median: it is within their error of 95 % by Student's t, whose quantiles are known to a hundredth (Abramowitz and Stegun, table 26.10 for one and two degrees
- * of freedom, 26.7.5 for more). Of fewer than two nobody knows.
+ * of freedom, 26.7.5 for more). Of fewer than two nobody knows. `together`: so many that follow each other are alike, and say once by their median how far it may be off; where these agree by luck the
+ * values themselves still say it.
  */
-export const mayComeTo = (values: readonly number[], median: number): boolean =>
+export const mayComeTo = (values: readonly number[], median: number, together = 1): boolean =>
+  isWithinError(values, median) || (together > 1 && isWithinError(mediansOf(values, together), median));
+
+const isWithinError = (values: readonly number[], median: number): boolean =>
   values.length < 2 || Math.abs(medianOf(values) - median) < studentT(values.length - 1) * medianErrorOf(values);
 
 const STUDENT_T_FEW: readonly number[] = [Infinity, 12.706, 4.303];

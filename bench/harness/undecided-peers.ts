@@ -12,10 +12,9 @@ export function undecidedPeers(ratios: Ratios, measures: Measures): ReadonlySet<
   const undecided = Object.entries(ratios).flatMap(([name, ratio]) => {
     // The worst of more turns only gets worse: it is that of however many there are.
     if (!("of" in ratio) || ratio.counts === "worst") return [];
-    const { values, told, peers, contenders, missing } = compared(ratio, measures);
+    const { values, peers, contenders, missing } = compared(ratio, measures);
     if (missing !== null) return [];
-    // Lives that came to the same by luck tell of no error at all: then their repetitions do.
-    const isOpen = (bound: number): boolean => mayComeTo(told, bound) || mayComeTo(values, bound);
+    const isOpen = (bound: number): boolean => mayComeTo(values, bound, ratio.together);
     return boundsOf(name, ratio, ratios).some(isOpen) ? [...peers, ...contenders] : [];
   });
   return new Set(undecided);

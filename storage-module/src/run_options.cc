@@ -17,8 +17,8 @@ class OptionsReader : public nlohmann::json_sax<Json> {
   const std::string& mistake() const { return mistake_; }
 
   bool start_object(size_t /*elements*/) override {
-    if (is_inside_) return IsWrong("an object");
-    return is_inside_ = true;
+    // Within the options each comes after a key.
+    return expected_ == Expected::kNothing || IsWrong("an object");
   }
   bool end_object() override { return true; }
 
@@ -98,7 +98,6 @@ class OptionsReader : public nlohmann::json_sax<Json> {
 
   RunOptions* const options_;
   Expected expected_ = Expected::kNothing;
-  bool is_inside_ = false;
   std::string mistake_;
 };
 
