@@ -142,6 +142,23 @@ export function slowerTimes(all: readonly Tried[], { atMs, settledMs, beforeMs }
   return since === null || before === null ? 1 : since / before;
 }
 
+/**
+ * How many times as slow as before they have been all the time since: at the least of either half of the first TRIAL_MS_MAX, and of what came after that; of what no call ended in nothing is known. 1: they
+ * have not, or it is too soon to tell. No moment is as long.
+ */
+export function lastinglySlowerTimes(
+  all: readonly Tried[],
+  { atMs, settledMs, beforeMs }: Changed,
+  nowMs: number,
+): number {
+  const before = slowTimesIn(all, atMs - beforeMs, atMs);
+  const firstUntilMs = settledMs + TRIAL_MS_MAX;
+  if (before === null || nowMs < firstUntilMs) return 1;
+  const ends = [settledMs, settledMs + TRIAL_MS_MAX / 2, firstUntilMs, nowMs];
+  const times = ends.slice(1).flatMap((endMs, piece) => slowTimesIn(all, ends[piece]!, endMs) ?? []);
+  return times.length === 0 ? 1 : Math.max(1, Math.min(...times) / before);
+}
+
 /** Whether cores were so much quicker or slower that what calls take says nothing of the change. */
 export const isOtherPace = (slower: number): boolean => Math.max(slower, 1 / slower) > PACE_ALIKE;
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { heldAlong, isHeld, refutedAgain } from "./held-function.ts";
 import { Load, atCompute, walks } from "./played-load.ts";
 import { NO_TRIALS, type Trials } from "./trials.ts";
@@ -102,6 +103,23 @@ describe("what was promised of walks", () => {
     expect(isHeldInSlowCores(1_500, 1, 2, 1_500, 2_000)).toBe(false);
     expect(isHeldInSlowCores(250, 1, 2, 1_500, 1_200)).toBe(true);
     expect(isHeldInSlowCores(250, 1, 2, 1_500, 700)).toBe(true);
+  });
+
+  /** As promised for 1.5 s; then in waves that far apart, for three seconds, in cores that stay slow. */
+  const isHeldInWaves = (everyMs: number): boolean => {
+    const load = Load.ofWalks();
+    const held = { sinceMs: load.nowMs, untilMs: Infinity, promisedUs: 4_000, refutedShare: 1, firmUntilMs: 0 };
+    load.run(1_500, { a: walks("compute", 20, 1) });
+    for (let atMs = 0; atMs < 3_000; atMs += everyMs) {
+      load
+        .run(everyMs - WINDOW_MS, {})
+        .run(WINDOW_MS, { a: walks("compute", 40, 1, 2, { cpuUs: 2_000, slowedUs: 1_000 }) });
+    }
+    return isHeld(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
+  };
+
+  test("… but not where they stay slow for calls that come in waves", () => {
+    expect([100, 200, 400, 500, 1_000].map(isHeldInWaves)).toEqual([false, false, false, false, true]);
   });
 
   test("… nor where none come after a moment in which they were", () => {

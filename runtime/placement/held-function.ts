@@ -180,8 +180,8 @@ function takesLonger(
   };
   if (!takes(lately, 1)) return false;
   if (takes(lately, slowTimesOf(lately) ?? 1)) return true;
-  // Where none of them ended for a part of that all may be of the same moment.
+  // Where none of them ended for a third of that all may be of the same moment; what is called in waves is called more often, mostly.
   const beganMs = nowMs - PROMISE_MS_MAX;
-  if (beganMs < sinceMs || !isCalledThroughout(profile, beganMs, nowMs, PROMISE_MS)) return false;
+  if (beganMs < sinceMs || !isCalledThroughout(profile, beganMs, nowMs, PROMISE_MS_MAX / 3)) return false;
   return takes(heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs), 1);
 }

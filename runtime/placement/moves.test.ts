@@ -175,17 +175,90 @@ describe("a move that the model wants undone", () => {
     expect(undone(275, {}, slowBefore)).toMatchObject({ to: { share: 0, reverts: 1 } });
   });
 
-  test("later is none, where cores have become slow only since: that is a moment, and not the side", () => {
-    const SLOW = { slowedPart: 0.8 };
-    const load = new PlayedCalls().run(MOVED_MS, callsAt("compute", 1)).run(900, callsAt("storage", 1));
-    load.run(200, callsAt("storage", 1, SLOW));
+  /** Whether it is a mistake that calls take so many times what was promised, so long after the move. */
+  const revertsWhere = (times: number, agoMs: number, load: PlayedCalls): number => {
     const { costs } = calledFunction("chain", FREE_RULES, MOVED, load.situation({ capacity: CAPACITY }))!;
-    const revertsWhere = (times: number): number => {
-      const moved = { ...MOVED.moved!, promisedUs: latencyAt(costs.sides, 1) / times, isJudged: true };
-      return undone(1_100, { moved }, load).to.reverts;
-    };
-    expect([1.2, 1.4].map(revertsWhere)).toEqual([0, 1]);
+    const moved = { ...MOVED.moved!, promisedUs: latencyAt(costs.sides, 1) / times, isJudged: true };
+    return undone(agoMs, { moved }, load).to.reverts;
+  };
+
+  const USUAL = { slowedPart: 0 };
+  const SLOW = { slowedPart: 0.8 };
+  const NONE = null;
+
+  /** Calls at storage after the move, for so long each in cores that are so slow. */
+  const after = (...pieces: readonly (readonly [ms: number, cores: typeof SLOW | null])[]): PlayedCalls => {
+    const load = new PlayedCalls().run(MOVED_MS, callsAt("compute", 1));
+    for (const [ms, cores] of pieces) load.run(ms, cores === null ? {} : callsAt("storage", 1, cores));
+    return load;
+  };
+
+  test("later is none, where cores have become slow only since: that is a moment, and not the side", () => {
+    const load = after([900, USUAL], [200, SLOW]);
+    expect([1.2, 1.4].map((times) => revertsWhere(times, 1_100, load))).toEqual([0, 1]);
   });
+
+  test.each([
+    // A moment, wherever it is.
+    [
+      0,
+      [
+        [300, SLOW],
+        [275, USUAL],
+      ],
+    ],
+    [
+      0,
+      [
+        [300, SLOW],
+        [500, USUAL],
+      ],
+    ],
+    [
+      0,
+      [
+        [500, SLOW],
+        [300, USUAL],
+      ],
+    ],
+    [
+      0,
+      [
+        [400, USUAL],
+        [175, SLOW],
+      ],
+    ],
+    [
+      0,
+      [
+        [450, USUAL],
+        [125, SLOW],
+      ],
+    ],
+    // From the move on: it may be the side, also where none ended for a while.
+    [1, [[575, SLOW]]],
+    [1, [[1_000, SLOW]]],
+    [
+      1,
+      [
+        [600, NONE],
+        [500, SLOW],
+      ],
+    ],
+    [
+      1,
+      [
+        [300, NONE],
+        [700, SLOW],
+      ],
+    ],
+  ] as const)(
+    "is a mistake (%i: 1) where cores are slow in all that follows it, and not in a part: %j",
+    (reverts, pieces) => {
+      const agoMs = pieces.reduce((sum, [ms]) => sum + ms, 0);
+      expect(revertsWhere(1.3, agoMs, after(...pieces))).toBe(reverts);
+    },
+  );
 
   test.each([
     [0, 1.3, 400, 1],

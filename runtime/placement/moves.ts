@@ -17,6 +17,7 @@ import {
   meanBytes,
   meanUs,
   isCalledThroughout,
+  lastinglySlowerTimes,
   PIECE_MS,
   SETTLE_MS,
   slowerTimes,
@@ -170,11 +171,9 @@ function isRefuted(
 ): boolean {
   if (last.by === "bound" || isBlameless(candidate, last, nowMs)) return false;
   const { atMs, promisedUs, beforeMs = BEFORE_MS } = last;
-  const settledMs = atMs + SETTLE_MS;
-  const slowerUntil = (untilMs: number): number => slowerTimes([candidate], { atMs, settledMs, beforeMs }, untilMs);
-  // Of a side that looks dear for as long as cores are slow nothing is known; where they are from the move on, and stay so, it may be that side that always is, and then that counts.
-  const oddMs = settledMs + TRIAL_MS_MAX;
-  const slower = slowerUntil(nowMs) / (nowMs < oddMs ? 1 : Math.max(1, slowerUntil(oddMs)));
+  const move = { atMs, settledMs: atMs + SETTLE_MS, beforeMs };
+  // Of a side that looks dear for a moment, since cores are slow, nothing is known; where they are from the move on, and stay so, it may be that side that always is, and then that counts.
+  const slower = slowerTimes([candidate], move, nowMs) / lastinglySlowerTimes([candidate], move, nowMs);
   if (slower > 1 && isOtherPace(slower)) return false;
   return isUndone(last, nowMs) || fromUs > PROMISE_SLACK * Math.max(1, slower) * promisedUs;
 }

@@ -133,6 +133,20 @@ describe("where compute is too busy", () => {
     expect(movedOf(450, 0.01)).toBeGreaterThan(0);
   });
 
+  test("those that do little of the work stay, but not in a pool that is little of all", () => {
+    // All at storage: two that fill more than eight cores, of which the one with reads is better there, and one of a fifth of a core.
+    const computes = (cpuUs: number, rounds: number, perSecond: number): Candidate => ({
+      ...candidate({ operations: 0, rounds, bytes: 0, cpuUs }, perSecond, 0.01),
+      share: 1,
+    });
+    const all = [computes(1_000, 0, 9_000), computes(8_000, 7, 500), computes(1_000, 0, 230)];
+    const staysWith = (storageCores: number): boolean => {
+      const capacity = { ...CAPACITY, computeCores: 8, storageCores, storageMachineCores: storageCores + 1 };
+      return worthwhileShares(all, { ...capacity, callers: 1e6 }).choices[2]!.share === 1;
+    };
+    expect([1, 8].map(staysWith)).toEqual([false, true]);
+  });
+
   test("those of which nobody knows what they take on average stay, where that decides what is gained", () => {
     expect(movedOf(450, 0.5)).toBe(0);
   });

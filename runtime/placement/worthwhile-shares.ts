@@ -68,9 +68,10 @@ const PROMISE_NOISES = 2;
 const CROWD_DOUBT = 0.25;
 /** Less of it keeps nothing from a split: of what only computes the split lets more calls come than either side. Chosen. */
 const MIXING_MIN = 0.02;
-/** A function whose work is a smaller part of all relieves no pool: it goes by what its callers wait. Chosen. */
+/** A function whose work is a smaller part of all relieves no pool, mostly: it goes by what its callers wait. Chosen. */
 const WORK_MIN = 0.02;
-const SMALL_WORK_MAX = 0.1;
+/** Of what fills a pool less is a small part. Chosen. */
+const SMALL_PART_MAX = 0.1;
 /** Of what a function brings that is hardly known: half. Chosen: beyond it one that is seldom called would keep all others where they are. */
 const LOAD_VARIANCE_MAX = 0.25;
 /** A plan that fills a pool this far brings calls that fill it. */
@@ -118,13 +119,13 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
       noise: Math.hypot(noiseOf(candidates, work, { best, now, balances }), again * AGAIN_NOISE),
     };
     if (isWorthIt({ ...gain, from: gain.from * splits.timesOf(now), to: gain.to * splits.timesOf(best) })) {
-      const small = work.filter((part, index) => part < WORK_MIN && best[index] !== now[index]);
-      // Many small ones together are not small.
-      const areFew = small.reduce((sum, part) => sum + part, 0) < SMALL_WORK_MAX;
-      const choices = Array.from(best, (share, index) => {
-        const stays = share === now[index] || (work[index]! < WORK_MIN && areFew);
-        return stays ? { share: now[index]!, gain: null } : { share, gain };
-      });
+      const ofWeighty = best.map((share, index) => (work[index]! < WORK_MIN ? now[index]! : share));
+      // Many small ones together are not small, nor is one for a pool that is small itself.
+      const isEnough = busiestOf(outlookOf(use, ofWeighty)) < (1 + PROMISE_MIN) * gain.to;
+      const choices = Array.from(isEnough ? ofWeighty : best, (share, index) => ({
+        share,
+        gain: share === now[index] ? null : gain,
+      }));
       return { use, choices, best: after };
     }
     if (before.crowded) best = withoutOwnQueues(best, use, now);
@@ -142,7 +143,7 @@ const unsplit = (share: number, { lowest, highest }: Load): number =>
  */
 function withoutOwnQueues(best: Float64Array, { pools }: PoolUse, now: Float64Array): Float64Array {
   const full = pools.filter((pool, at) => at !== CALLERS && pool.at(now) > COMFORTABLE_UTILISATION);
-  const left = full.map((pool) => SMALL_WORK_MAX * pool.at(now));
+  const left = full.map((pool) => SMALL_PART_MAX * pool.at(now));
   return best.map((share, index) => {
     if (share === now[index]) return share;
     const moved = full.map(({ added }) => Math.abs(added[index]! * (share - now[index]!)));

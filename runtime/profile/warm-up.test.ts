@@ -65,6 +65,10 @@ describe("a side is in use", () => {
       Array.from({ length: 1 + ms / everyMs }, (_, index) => [0.9, 1, index * everyMs] as const);
     expect(wasUsedAfter(...forMs(975, 25))).toBe(false);
     expect(wasUsedAfter(...forMs(1_000, 25))).toBe(true);
+    // A window or two in which none ends, and windows come late, are no gap; three are.
+    expect(wasUsedAfter(...forMs(979.2, 81.6))).toBe(false);
+    expect(wasUsedAfter(...forMs(1_060.8, 81.6))).toBe(true);
+    expect(wasUsedAfter(...forMs(10_000, 100))).toBe(false);
     // Visits of a function that is called that seldom look like use.
     expect([1_000, 4_000].map((everyMs) => wasUsedAfter(...forMs(300 * everyMs, everyMs)))).toEqual([false, false]);
     expect(wasUsedAfter(...forMs(60_000, 500))).toBe(false);

@@ -59,8 +59,11 @@ export class WarmUp {
 
 /** Caches are as full as they get after as many calls as a side is warm after, or this: what the read cache keeps it keeps for a second (kCachedReplyAgeNs in runtime/native/read_cache.h), … */
 const USED_MS = 1_000;
-/** … without what is between calls where it is more than this. After as long without any it begins anew: seldom visits are no use, however many there were. */
-const USED_GAP_MS = 50;
+/**
+ * … without what is between windows with calls where it is more than this: three windows of 25 ms, which are never quite as long as each other; of longer ones, where many functions are called, calls alone
+ * count. After as long as that second without any it begins anew: seldom visits are no use, however many there were.
+ */
+const USED_GAP_MS = 85;
 
 /** 1: it runs there; 0: it is visited. Since then: how long it has run there, when its last calls ended, Infinity: none has come yet; and how many have. */
 const [IS_RESIDENT, RAN_MS, LAST_MS, CALLS_SINCE, RESIDENCE_SIZE] = [0, 1, 2, 3, 4] as const;

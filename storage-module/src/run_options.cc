@@ -68,9 +68,14 @@ class OptionsReader : public nlohmann::json_sax<Json> {
   bool start_array(size_t /*elements*/) override { return IsWrong("an array"); }
   bool end_array() override { return true; }
   bool binary(Json::binary_t& /*value*/) override { return false; }  // none is in a text
-  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+  bool parse_error(size_t, const std::string& token, const nlohmann::detail::exception& error) override {
+    return error.id == kNumberTooLarge && IsWrong(Shown(token));
+  }
 
  private:
+  /// The number by which nlohmann/json knows a number that no double holds (its exception "out_of_range.406").
+  static constexpr int kNumberTooLarge = 406;
+
   enum class Expected { kNothing, kDeadlineMs, kBackCpuUs, kLogs, kId };
 
   bool IsWrong(const std::string& what) {
