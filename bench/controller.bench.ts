@@ -2,7 +2,7 @@
 // thousand calls a second, and what does a call pay for being recorded?
 //
 // Method. Samples of a thousand functions are drawn once, seeded, from one read and 10 µs of computing to hundreds of reads and
-// milliseconds, on cores that are too few for all to be where they are best. They are recorded as a node does it (SampleTally), in
+// milliseconds, on cores that are too few for all to be where they are best. They are recorded as a node does it (SampleWindows, of a sample made for each call), in
 // windows as long as a node's (`windowMsOf`: 0.35 s here), and by the module's own tally in a program of its own; the windows are then read as text, as those of other nodes come, checked, folded and decided
 // upon by the controller's loop, which knows of none of them when a repetition begins, and what changes in the plan is made into the text that goes to Redis. CPU time of this process, that of the
 // garbage collector's threads included, over what the load would have lasted. No Redis, no sockets. A controller's own calls reach it as

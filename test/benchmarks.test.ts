@@ -7,7 +7,10 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Result } from "#bench/harness/result.ts";
+import { predictedDetail } from "#bench/placement/contestants.ts";
+import { SIDES } from "#bench/placement/prediction.ts";
 import { NETWORK_RATIOS } from "#bench/placement/ratio-names-fixture.ts";
+import { SUITE_NAMES } from "#bench/placement/suite.ts";
 import { runCommand } from "./command.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
@@ -109,6 +112,10 @@ const DETAILS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
     cpuUsPerGet: /^(ioredis|compute), /,
   },
   khop: { operationsPerCall: /^batch to |^redisclient, /, callerCpuUsPerCall: /./, redisCpuUsPerCall: /./ },
+  // Of each function, of the side on which it was not called.
+  placement: Object.fromEntries(
+    SUITE_NAMES.flatMap((name) => SIDES.map((side) => [predictedDetail(name, side), /^prediction error/])),
+  ),
   interference: { lockShare: /^functions, |^p99 at half rate, beside functions$/, getsPerSecond: /^p99 at half rate/ },
 };
 /** Of what they have measured, where nobody gives them data. */
@@ -130,6 +137,8 @@ const BETWEEN: Readonly<Record<string, number>> = {
   autoVsBestPeerRuleMedian: MIXES.length,
   autoVsBestPeerRuleMedianAt1ms: MIXES.length,
 };
+/** Of some ratios docs/benchmarks.md tells of one network, and asks the same of all. */
+const NETWORK = /At[0-9]+(us|ms)$/;
 /** Whose figures may be nothing, or less. */
 const CAN_BE_NOTHING = /^(seconds|failed|lost|doubled|regret)/;
 
@@ -141,6 +150,25 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const isSound = (figure: string, value: number): boolean =>
   Number.isFinite(value) && (value > 0 || CAN_BE_NOTHING.test(figure));
+
+type Bounds = Readonly<Record<"must" | "aim", number | undefined>>;
+
+/** What docs/benchmarks.md says of each ratio that is asked for anything: the last two cells of its row in a table of figures. */
+function documentedBounds(): ReadonlyMap<string, Bounds> {
+  const numberIn = (cell: string): number | undefined =>
+    cell === "" ? undefined : Number(/[\d.,]+/.exec(cell)?.[0].replaceAll(",", ""));
+  const bounds = new Map<string, Bounds>();
+  let isOfFigures = false;
+  for (const line of readFileSync(join(REPOSITORY, "docs/benchmarks.md"), "utf8").split("\n")) {
+    const cells = line.split("|").map((cell) => cell.trim());
+    const name = /^`(\w+)`/.exec(cells[1] ?? "")?.[1];
+    if (cells.at(-3) === "must reach") isOfFigures = true;
+    else if (!line.startsWith("|")) isOfFigures = false;
+    else if (isOfFigures && name !== undefined)
+      bounds.set(name, { must: numberIn(cells.at(-3)!), aim: numberIn(cells.at(-2)!) });
+  }
+  return bounds;
+}
 
 /** Runs it in seconds; the result is in `FILE` then, and what it printed is resolved with. */
 const runSmoke = (name: string, file: string, ...more: readonly string[]): Promise<string> =>
@@ -180,6 +208,13 @@ describe("./build.sh bench NAME --smoke --json FILE", { timeout: TIMEOUT_MS }, (
       );
     }
     for (const row of rows) expect(printed).toContain(row.name);
+    const documented = documentedBounds();
+    for (const { name: row, must, aim } of rows.filter(({ must, aim }) => must !== undefined || aim !== undefined)) {
+      expect(documented.get(row) ?? documented.get(row.replace(NETWORK, "")), `what is asked of ${row}`).toEqual({
+        must,
+        aim,
+      });
+    }
     for (const [detail, pattern] of Object.entries(DETAILS[name] ?? {})) {
       const told = rows.filter((row) => row.unit !== "ratio" && pattern.test(row.name));
       expect(told).not.toHaveLength(0);

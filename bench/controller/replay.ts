@@ -1,19 +1,20 @@
 // A thousand functions called a hundred thousand times a second, as samples drawn once and replayed: what recording them costs the
 // way of a call, and what folding and deciding cost the controller.
 
-import { setImmediate as endOfTurn } from "node:timers/promises";
+import { setImmediate as endOfTurn, setTimeout } from "node:timers/promises";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import { fieldsOf, planText, type Machine, type PlanChange, type SampleWindow } from "#compute/placement/messages.ts";
 import { PlanWriter } from "#compute/placement/plan-writer.ts";
 import { PlacementLoop, type Surroundings } from "#compute/placement/placement-loop.ts";
+import { SampleWindows } from "#compute/placement/sample-window.ts";
 import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
 import { costOf, lockUsOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { AS_CALIBRATED } from "#runtime/placement/calls-work.ts";
 import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
-import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
-import { windowMsOf } from "#runtime/profile/window-length.ts";
+import { SampleTally, termOf } from "#runtime/profile/tally.ts";
+import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 
 export interface ReplayOptions {
   readonly functions: number;
@@ -32,6 +33,9 @@ const ELSEWHERE = 0.02;
 const CALLERS = 10_000;
 /** That a node works for a call, µs: about as calibrated. */
 const NODE_US = 20;
+
+const NO_LOGS: readonly string[] = [];
+const NO_ID = "";
 
 /** What a replay came to. */
 export interface Decided {
@@ -62,7 +66,8 @@ interface Window {
 export class Replay {
   readonly #windows: readonly Window[];
   /** A node has one for as long as it runs. */
-  readonly #tally = new SampleTally();
+  readonly #recorder: SampleWindows;
+  #windowsSent = 0;
   readonly #rules: ReadonlyMap<string, Rules>;
   readonly #machine: Machine;
   readonly #surroundings: Surroundings;
@@ -99,6 +104,13 @@ export class Replay {
       redisThread: 1,
     };
     this.#surroundings = { constants: DEFAULT_CONSTANTS, storage, callsWork: AS_CALIBRATED };
+    this.#recorder = new SampleWindows({
+      node: "node",
+      machine: () => this.#machine,
+      inFlight: () => CALLERS,
+      hostsCpuUs: () => null,
+      onWindow: () => this.#windowsSent++,
+    });
   }
 
   get samples(): number {
@@ -110,19 +122,22 @@ export class Replay {
     return this.#windows.reduce((sum, { lastedMs }) => sum + lastedMs, 0) / 1e3;
   }
 
-  /** All calls, as a node records them; what a window came to is taken at its end. */
-  record(): readonly (readonly Tally[])[] {
-    const tally = this.#tally;
-    return this.#windows.map(({ recorded }) => {
-      for (const { sample, elapsedUs } of recorded) tally.record(sample, elapsedUs);
-      return tally.take().tallies;
-    });
+  /** All calls, as a node records them: a sample is made of each, and a window is sent at its end. */
+  async record(): Promise<void> {
+    for (const { recorded } of this.#windows) {
+      const sent = this.#windowsSent + 1;
+      for (const { sample, elapsedUs } of recorded) this.#recorder.ran({ ...sample }, elapsedUs, NO_LOGS, NO_ID, 0);
+      this.#recorder.endEarly();
+      while (this.#windowsSent < sent) await setTimeout(WINDOW_MS);
+    }
   }
 
   /** As they reach the controller. */
   windows(): readonly SampleWindow[] {
-    return this.record().map((tallies, at) => {
-      const { lastedMs: stretchMs } = this.#windows[at]!;
+    const tally = new SampleTally();
+    return this.#windows.map(({ recorded, lastedMs: stretchMs }) => {
+      for (const { sample, elapsedUs } of recorded) tally.record(sample, elapsedUs);
+      const { tallies } = tally.take();
       const workedUs = tallies.reduce((sum, { sums }) => sum + NODE_US * termOf(sums, "calls"), 0);
       const nodeCores = workedUs / (1e3 * stretchMs);
       return {

@@ -211,6 +211,10 @@ export interface Row extends Spread {
   readonly p50Us?: number;
   readonly p99Us?: number;
   readonly details?: Readonly<Record<string, number>>;
+  /** Of a ratio: which way is better, what it must reach and what it aims at, where anything is asked of it. */
+  readonly better?: Ratio["better"];
+  readonly must?: number;
+  readonly aim?: number;
 }
 
 export function peerRow({ name, unit }: Peer, measures: readonly Measure[]): Row {

@@ -33,7 +33,8 @@ export function rowsOf(peers: readonly Peer[], ratios: Ratios, measures: Measure
   const others = Object.entries(ratios).flatMap(([name, ratio]) =>
     "of" in ratio ? [] : [rowAmong(name, ratio, compared)],
   );
-  const rows = [...peers.map((peer) => peerRow(peer, measures.get(peer.name) ?? [])), ...compared, ...others];
+  const asked = [...compared, ...others].map((row) => ({ ...row, ...boundsOf(ratios[row.name]!) }));
+  const rows = [...peers.map((peer) => peerRow(peer, measures.get(peer.name) ?? [])), ...asked];
   // A figure that is none (0 calls, a division by 0) would be null in JSON, and nobody would know why.
   const canBeNothing = new Set([
     ...peers.flatMap((peer) => (peer.canBeNothing ? [peer.name] : [])),
@@ -45,6 +46,12 @@ export function rowsOf(peers: readonly Peer[], ratios: Ratios, measures: Measure
   if (wrong !== undefined) throw new Error(`"${wrong.name}" came to ${wrong.repetitions.join(", ")} ${wrong.unit}`);
   return rows;
 }
+
+const boundsOf = ({ better, must, aim }: Ratio): Pick<Row, "better" | "must" | "aim"> => ({
+  better,
+  ...(must === undefined ? {} : { must }),
+  ...(aim === undefined ? {} : { aim }),
+});
 
 export const ratiosOf = (ratios: Ratios, rows: readonly Row[]): Readonly<Record<string, number>> =>
   Object.fromEntries(

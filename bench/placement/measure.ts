@@ -2,11 +2,12 @@
 
 import { bestShares, type Shares } from "./best-shares.ts";
 import { assertOnlyRefused, type Calls, type Phase } from "./load.ts";
+import { weightsOf } from "./mixes.ts";
 import { cameOf, type Came } from "./rates.ts";
 import type { RuleName } from "./rule-names.ts";
 import type { Part } from "./schedule.ts";
 import type { SplitStack } from "./split-stack.ts";
-import { CALLERS, type Workload } from "./suite.ts";
+import type { Workload } from "./suite.ts";
 
 export interface Measurement {
   readonly parts: readonly Part[];
@@ -83,22 +84,14 @@ export const partOf = ({ name, calls, works }: Workload, weight: number): Part =
   works,
 });
 
-/**
- * Parts of a mix in which each function, alone on its better side, takes the same time: as many calls a second as it makes
- * there.
- */
+/** Parts of a mix in which each function, alone on its better side, takes the same time. */
 export async function weighedParts(
   stack: SplitStack,
   workloads: readonly Workload[],
   tryMs: number,
 ): Promise<readonly Part[]> {
-  const parts: Part[] = [];
-  for (const workload of workloads) {
-    const alone = [partOf(workload, 1)];
-    const callers = Math.min(CALLERS, workload.callers);
-    const rates: number[] = [];
-    for (const share of [0, 1]) rates.push(await tryShares(stack, alone, callers, { [workload.name]: share }, tryMs));
-    parts.push(partOf(workload, Math.max(...rates)));
-  }
-  return parts;
+  const weights = await weightsOf(workloads, (workload, callers, share) =>
+    tryShares(stack, [partOf(workload, 1)], callers, { [workload.name]: share }, tryMs),
+  );
+  return workloads.map((workload, index) => partOf(workload, weights[index]!));
 }

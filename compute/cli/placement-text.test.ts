@@ -60,6 +60,12 @@ describe("what people are told of one function", () => {
     const since = new Date(sinceMs!).toISOString();
     const over = `${callsInAll.toLocaleString("en")} calls since ${since}, the last 1\\.\\d+ s ago; the latest count most`;
     expect(text).toMatch(new RegExp(`\\n  measured +[\\d.]+ [µm]s  in the sandbox: ${over}\\n`));
+    const figure = /[\d.]+ [µmn]?s/.source;
+    expect(text).toMatch(
+      new RegExp(
+        `\\n {2}computed +${figure} {2}of that\\n {2}waited +${figure} {2}of that, for replies or timers\\n {2}queued +${figure} {2}besides, for an isolate\\n`,
+      ),
+    );
     expect(text).toMatch(/\n {2}p99 .*\n {2}modelled +[\d.]+ [µm]s {2}of the same calls, in the sandbox\n/);
     expect(text).toContain("How to read it");
   });

@@ -134,7 +134,7 @@ const sideLines = (side: Side, explained: ExplainedSide, longestUs: number, nowM
 
 /** What was measured, over how many calls and since when, beside what the model says of the same calls. */
 const sourceLines = (
-  { measuredUs, predictedUs, p99Us, callsInAll, sinceMs, lastMs }: ExplainedSide,
+  { measuredUs, predictedUs, cpuUs, waitUs, queueUs, p99Us, callsInAll, sinceMs, lastMs }: ExplainedSide,
   nowMs: number,
 ): readonly string[] => {
   if (measuredUs === null || predictedUs === null || sinceMs === null || lastMs === null) {
@@ -145,10 +145,16 @@ const sourceLines = (
   const about = callsInAll < PROFILED_CALLS_MIN ? few : "the latest count most";
   return [
     `${rowText("measured", measuredUs)}  in the sandbox: ${calls} since ${timeText(sinceMs)}, the last ${agoText(lastMs, nowMs)}; ${about}`,
+    ...partLine("computed", cpuUs, "of that"),
+    ...partLine("waited", waitUs, "of that, for replies or timers"),
+    ...partLine("queued", queueUs, "besides, for an isolate"),
     ...(p99Us === null ? [] : [`${rowText("p99", p99Us)}  of the same calls, from admission to answer`]),
     `${rowText("modelled", predictedUs)}  of the same calls, in the sandbox`,
   ];
 };
+
+const partLine = (name: string, us: number | null | undefined, what: string): readonly string[] =>
+  us === null || us === undefined ? [] : [`${rowText(name, us)}  ${what}`];
 
 const rowText = (name: string, us: number): string => `  ${name.padEnd(10)} ${durationText(us).padStart(8)}`;
 

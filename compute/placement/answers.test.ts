@@ -113,6 +113,14 @@ describe("an answer", () => {
     }
   });
 
+  test("of an older node is read without what it does not tell of calls", () => {
+    const answer = JSON.parse(JSON.stringify(explained("walk")), (key, value: unknown) =>
+      key === "queueUs" || key === "waitUs" ? undefined : value,
+    ) as object;
+    expect(JSON.stringify(answer)).not.toContain("waitUs");
+    expect(readAnswer(JSON.stringify({ id: 1, answer }))).toEqual({ id: 1, answer });
+  });
+
   const walk = explained("walk");
   test.each([
     ["of anything", { anything: true }],

@@ -18,6 +18,10 @@ interface ExplainedSide extends SideCosts {
   readonly sinceMs: number | null;
   /** As `predictionErrorOf`. */
   readonly predictionError: number | null;
+  /** Of the means of these calls: computing and waiting for replies or timers, which are parts of `measuredUs`, and waiting for an isolate before that; null: there were none. An older node tells nothing of it. */
+  readonly cpuUs?: number | null;
+  readonly waitUs?: number | null;
+  readonly queueUs?: number | null;
   readonly p50Us: number | null;
   readonly p99Us: number | null;
   readonly failedShare: number | null;
@@ -72,6 +76,9 @@ export function explain(name: string, known: Known): Explanation {
       callsInAll: Math.round(estimate?.callsInAll ?? 0),
       sinceMs: estimate?.sinceMs ?? null,
       predictionError: predictionErrorOf(of),
+      cpuUs: estimate?.cpuUs ?? null,
+      waitUs: estimate?.waitUs ?? null,
+      queueUs: estimate?.queueUs ?? null,
       p50Us: profile?.percentileUs(side, 50) ?? null,
       p99Us: profile?.percentileUs(side, 99) ?? null,
       failedShare: estimate?.failedShare ?? null,

@@ -37,7 +37,7 @@ describe("profiles", () => {
     const profiles = new Profiles();
     for (let at = 0; at < 200; at++) {
       profiles.fold(
-        stretch(10, { wallUs: 90, cpuUs: 40, operations: 3, rounds: 2 }),
+        stretch(10, { wallUs: 90, queueUs: 15, cpuUs: 40, waitUs: 30, operations: 3, rounds: 2 }),
         (at + 1) * STRETCH_MS,
         STRETCH_MS,
       );
@@ -45,7 +45,14 @@ describe("profiles", () => {
     const profile = profiles.get("khop");
     const estimate = profile?.estimates(5_000).compute;
     expect(estimate).toMatchObject({ failedShare: 0, lastMs: 5_000 });
-    for (const [term, mean] of Object.entries({ serviceUs: 90, cpuUs: 40, operations: 3, rounds: 2 })) {
+    for (const [term, mean] of Object.entries({
+      serviceUs: 75,
+      queueUs: 15,
+      cpuUs: 40,
+      waitUs: 30,
+      operations: 3,
+      rounds: 2,
+    })) {
       expect(estimate?.[term as "cpuUs"]).toBeCloseTo(mean);
     }
     expect(profile?.percentileUs("compute", 99)).toBeGreaterThan(94);

@@ -72,8 +72,18 @@ export class SideEstimate {
     return calls > 0 ? this.#own(CALL_US) / calls : null;
   }
 
+  /** Waiting for an isolate, which is no part of `serviceUs`. */
+  get queueUs(): number {
+    return this.#mean(TERM_AT.queueUs);
+  }
+
   get cpuUs(): number {
     return this.#mean(TERM_AT.cpuUs);
+  }
+
+  /** Of `serviceUs`: waiting for replies or timers. */
+  get waitUs(): number {
+    return this.#mean(TERM_AT.waitUs);
   }
 
   get operations(): number {

@@ -99,7 +99,7 @@ export class SideProfile {
       !isCold && this.#detector.observe(values, calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
     if (shifted) this.forget(values);
     if (inEarnest) this.#inEarnest.add(values, tally);
-    const wasUsed = this.#residence.wasUsed(values, calls, nowMs);
+    const wasUsed = this.#residence.add(values, calls, nowMs);
     if (wasUsed && !isCold && isResident(part)) this.#foundReads.add(values, tally, nowMs);
     if (wasWarm) this.#addWork(values, sums, nowMs);
     const kept = this.#kept(values, left, calls);

@@ -13,7 +13,10 @@ const sample = (change: Partial<Sample> = {}): Sample => ({
 
 test("a tally is the sum of what was recorded since it was last taken, by function and side", () => {
   const tally = new SampleTally();
-  tally.record(sample({ wallUs: 30, queueUs: 10, cpuUs: 8, operations: 2, rounds: 1, bytesOut: 5, bytesIn: 7 }), 40);
+  tally.record(
+    sample({ wallUs: 30, queueUs: 10, cpuUs: 8, waitUs: 7, operations: 2, rounds: 1, bytesOut: 5, bytesIn: 7 }),
+    40,
+  );
   tally.record(sample({ wallUs: 50, cpuUs: 4, lockUs: 3, outcome: "DEADLINE_EXCEEDED", isFixed: true }), 60);
   tally.record(sample({ side: "storage" }), 1);
   const { tallies, untracked } = tally.take();
@@ -32,7 +35,7 @@ test("a tally is the sum of what was recorded since it was last taken, by functi
     serviceUsSquared: 20 ** 2 + 50 ** 2,
     queueUs: 10,
     cpuUs: 12,
-    waitUs: 0,
+    waitUs: 7,
     operations: 2,
     rounds: 1,
     bytes: 12,

@@ -53,7 +53,7 @@ describe("a side is in use", () => {
     let wasUsed = false;
     for (const [part, calls, atMs] of windows) {
       residence.isNew(part);
-      wasUsed = residence.wasUsed(calls, atMs);
+      wasUsed = residence.add(calls, atMs);
     }
     return wasUsed;
   };

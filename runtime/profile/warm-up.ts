@@ -94,10 +94,10 @@ export class Residence {
   }
 
   /**
-   * Counts these calls, and tells whether it had run there for so long before them that caches know what they read: the first ones of a trial, or after a move, find
-   * what visits have left of them.
+   * Calls that have ended. True: it had run there for so long before them that caches know what they read; the first ones of a trial, or after a move, find what visits
+   * have left of them.
    */
-  wasUsed(values: Values, calls: number, nowMs: number): boolean {
+  add(values: Values, calls: number, nowMs: number): boolean {
     const at = this.#at;
     if (values[at + IS_RESIDENT] === 0) return false;
     const gapMs = nowMs - values[at + LAST_MS]!;

@@ -112,6 +112,11 @@ it("is what is usual over that network, then what was measured, and for the next
   }
   const measured = await measuredBy(first);
   expect(measured?.compute.enterUs).not.toBe(DEFAULT_CONSTANTS.compute.enterUs);
+  // A round at compute goes there and back, as a call to storage does; both sides are on one machine.
+  expect(measured?.compute.roundWaitUs).toBeGreaterThan(0.9 * ROUND_TRIP_US);
+  expect(measured?.storage.callWaitUs).toBeGreaterThan(0.9 * ROUND_TRIP_US);
+  expect(measured?.storage.cpuRatio).toBeGreaterThan(1 / 3);
+  expect(measured?.storage.cpuRatio).toBeLessThan(3);
   await first.end("SIGTERM");
 
   let second: NodeProcess;
