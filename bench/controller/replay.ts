@@ -13,7 +13,7 @@ import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { AS_CALIBRATED } from "#runtime/placement/calls-work.ts";
 import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
-import { SampleTally, termOf } from "#runtime/profile/tally.ts";
+import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 
 export interface ReplayOptions {
@@ -61,6 +61,8 @@ interface Recorded {
 interface Window {
   readonly lastedMs: number;
   readonly recorded: readonly Recorded[];
+  /** Of these. */
+  readonly tallies: readonly Tally[];
 }
 
 export class Replay {
@@ -134,10 +136,7 @@ export class Replay {
 
   /** As they reach the controller. */
   windows(): readonly SampleWindow[] {
-    const tally = new SampleTally();
-    return this.#windows.map(({ recorded, lastedMs: stretchMs }) => {
-      for (const { sample, elapsedUs } of recorded) tally.record(sample, elapsedUs);
-      const { tallies } = tally.take();
+    return this.#windows.map(({ lastedMs: stretchMs, tallies }) => {
       const workedUs = tallies.reduce((sum, { sums }) => sum + NODE_US * termOf(sums, "calls"), 0);
       const nodeCores = workedUs / (1e3 * stretchMs);
       return {
@@ -207,7 +206,7 @@ function drawnWindow(draw: () => Recorded, { samplesPerSecond }: ReplayOptions):
     recorded.push(one);
     lastedMs += 1e3 / samplesPerSecond;
   }
-  return { lastedMs, recorded };
+  return { lastedMs, recorded, tallies: tally.take().tallies };
 }
 
 /** From one read to hundreds, and from microseconds to milliseconds of computing: each power of ten as likely. */

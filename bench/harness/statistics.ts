@@ -26,7 +26,7 @@ export const mediansOf = (values: readonly number[], together: number): readonly
 /** Of the median of some normal values their standard error is as much of that of their mean (√(π/2)). */
 const MEDIAN_PER_MEAN_ERROR = 1.2533;
 
-/** How far the median of at least two values may be off: its standard error, as of many normal ones; of two that is a quarter too much, of three an eighth. */
+/** How far the median of at least two values may be off: its standard error, as of many normal ones; of two that is a quarter too much, of three a twelfth. */
 export function medianErrorOf(values: readonly number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);

@@ -148,7 +148,7 @@ const sourceLines = (
     ...partLine("computed", cpuUs, "of that"),
     ...partLine("waited", waitUs, "of that, for replies or timers"),
     ...partLine("queued", queueUs, "besides, for an isolate"),
-    ...(p99Us === null ? [] : [`${rowText("p99", p99Us)}  of the same calls, from admission to answer`]),
+    ...partLine("p99", p99Us, "of the same calls, from admission to answer"),
     `${rowText("modelled", predictedUs)}  of the same calls, in the sandbox`,
   ];
 };

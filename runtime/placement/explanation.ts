@@ -18,7 +18,7 @@ interface ExplainedSide extends SideCosts {
   readonly sinceMs: number | null;
   /** As `predictionErrorOf`. */
   readonly predictionError: number | null;
-  /** Of the means of these calls: computing and waiting for replies or timers, which are parts of `measuredUs`, and waiting for an isolate before that; null: there were none. An older node tells nothing of it. */
+  /** Means of these calls: computing and waiting for replies or timers, which are parts of `measuredUs`, and waiting for an isolate before that; null: there were none. An older node tells nothing of it. */
   readonly cpuUs?: number | null;
   readonly waitUs?: number | null;
   readonly queueUs?: number | null;
