@@ -143,8 +143,8 @@ export function slowerTimes(all: readonly Tried[], { atMs, settledMs, beforeMs }
 }
 
 /**
- * How many times as slow as before they have been all the time since: at the least of either half of the first TRIAL_MS_MAX, and of what came after that; of what no call ended in nothing is known. 1: they
- * have not, or it is too soon to tell. No moment is as long.
+ * How many times as slow as before they have been all the time since the first call ended: at the least of either half of TRIAL_MS_MAX from then on, and of what came after that; of what no call ended in
+ * nothing is known. 1: they have not, or it is too soon to tell, or calls ended in one of these alone. No moment is as long.
  */
 export function lastinglySlowerTimes(
   all: readonly Tried[],
@@ -152,11 +152,19 @@ export function lastinglySlowerTimes(
   nowMs: number,
 ): number {
   const before = slowTimesIn(all, atMs - beforeMs, atMs);
-  const firstUntilMs = settledMs + TRIAL_MS_MAX;
-  if (before === null || nowMs < firstUntilMs) return 1;
-  const ends = [settledMs, settledMs + TRIAL_MS_MAX / 2, firstUntilMs, nowMs];
+  if (before === null) return 1;
+  const firstMs = firstEndedMs(all, settledMs, nowMs);
+  const firstUntilMs = firstMs + TRIAL_MS_MAX;
+  if (nowMs < firstUntilMs) return 1;
+  const ends = [firstMs, firstMs + TRIAL_MS_MAX / 2, firstUntilMs, nowMs];
   const times = ends.slice(1).flatMap((endMs, piece) => slowTimesIn(all, ends[piece]!, endMs) ?? []);
-  return times.length === 0 ? 1 : Math.max(1, Math.min(...times) / before);
+  return times.length < 2 ? 1 : Math.max(1, Math.min(...times) / before);
+}
+
+/** When a call ended first, to within a slot; Infinity: none did. */
+function firstEndedMs(all: readonly Tried[], fromMs: number, toMs: number): number {
+  for (let atMs = fromMs; atMs < toMs; atMs += SLOT_MS) if (heardOf(all, atMs, atMs + SLOT_MS).calls > 0) return atMs;
+  return Infinity;
 }
 
 /** Whether cores were so much quicker or slower that what calls take says nothing of the change. */
@@ -197,14 +205,9 @@ export function hasPaused(all: readonly Tried[], fromMs: number, toMs: number, i
 }
 
 /** Whether calls of it ended, or failed, in each piece of a time. */
-export function isCalledThroughout(
-  { byTime }: FunctionProfile,
-  fromMs: number,
-  toMs: number,
-  pieceMs = PIECE_MS,
-): boolean {
-  for (let atMs = fromMs; atMs < toMs; atMs += pieceMs) {
-    if (cameIn(byTime.between(atMs, Math.min(toMs, atMs + pieceMs))) <= 0) return false;
+export function isCalledThroughout({ byTime }: FunctionProfile, fromMs: number, toMs: number): boolean {
+  for (let atMs = fromMs; atMs < toMs; atMs += PIECE_MS) {
+    if (cameIn(byTime.between(atMs, Math.min(toMs, atMs + PIECE_MS))) <= 0) return false;
   }
   return true;
 }

@@ -112,7 +112,9 @@ export interface FunctionState extends Placement {
     /** What it has put an end to: if its callers had gone by then, all is as before. Absent: it is not to be undone. */
     readonly undo?: Pick<FunctionState, "retryAtMs" | "backTo"> & Pick<Trials, "held">;
   } | null;
-  /** After a revert: how long it stays, and until when. */
+  /** When a move was taken back last, … */
+  readonly revertedMs: number;
+  /** … how long it stays, and until when. */
   readonly backOffMs: number;
   readonly retryAtMs: number;
   /** … and where it was before what was taken back: if it is not all the way there, it may go so far. null: it is. */
@@ -167,6 +169,7 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   sinceMs: -Infinity,
   resumedMs: -Infinity,
   moved: null,
+  revertedMs: -Infinity,
   backOffMs: 0,
   retryAtMs: 0,
   backTo: null,

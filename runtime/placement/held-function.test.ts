@@ -122,6 +122,20 @@ describe("what was promised of walks", () => {
     expect([100, 200, 400, 500, 1_000].map(isHeldInWaves)).toEqual([false, false, false, false, true]);
   });
 
+  test("… nor where calls in slow cores have come now and then before such a moment", () => {
+    const load = Load.ofWalks();
+    const held = { sinceMs: load.nowMs, untilMs: Infinity, promisedUs: 4_000, refutedShare: 1, firmUntilMs: 0 };
+    const slow = walks("compute", 40, 1, 2, { cpuUs: 2_000, slowedUs: 1_000 });
+    const usual = { ...walks("compute", 1, 1), cpuUs: 1_000 };
+    for (const calls of [usual, usual, slow]) load.run(475, {}).run(WINDOW_MS, { a: calls });
+    const isHeldNow = isHeld(
+      load.profiles.get("a")!,
+      { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 },
+      load.nowMs,
+    );
+    expect(isHeldNow).toBe(true);
+  });
+
   test("… nor where none come after a moment in which they were", () => {
     expect([0, 500, 1_000, 1_250].map((afterMs) => isHeldInSlowCores(250, 1, 2, 1_500, 0, afterMs))).toEqual([
       true,
@@ -148,7 +162,7 @@ describe("what was promised of walks", () => {
 });
 
 test("what was refuted of such calls before is so again; that cores were slow in the last trial of them says nothing of now", () => {
-  const tie = { ms: 500, untilMs: 100, isTie: true } as const;
+  const tie = { ms: 500, untilMs: 100, givesWay: true } as const;
   const known = { fruitless: 2, backOffs: new Map([["storage", { ...tie, isSlowed: true as const }]]) };
   expect(refutedAgain(known, 500)).toEqual({ fruitless: 2, backOffs: new Map([["storage", tie]]) });
 });

@@ -7,7 +7,6 @@ import {
   CALLS_MIN,
   GAIN_NOISES,
   inverse,
-  isCalledThroughout,
   meanBytes,
   meanUs,
   slowTimesOf,
@@ -105,9 +104,9 @@ export const refutedAgain = ({ backOffs, fruitless }: Refuted, nowMs: number): R
   fruitless,
   backOffs: new Map(
     // That cores were slow in one then says nothing of now.
-    Array.from(backOffs, ([key, { ms, untilMs, isTie, refutation }]) => {
+    Array.from(backOffs, ([key, { ms, untilMs, givesWay, refutation }]) => {
       const again = refutation && { ...refutation, sinceMs: nowMs + STEADY_MS };
-      return [key, { ms, untilMs, ...(isTie && { isTie }), ...(again && { refutation: again }) }];
+      return [key, { ms, untilMs, ...(givesWay && { givesWay }), ...(again && { refutation: again }) }];
     }),
   ),
 });
@@ -173,15 +172,17 @@ function takesLonger(
   nowMs: number,
   patience = 1,
 ): boolean {
-  const takes = (heard: Heard, slowTimes: number): boolean => {
+  const noiseOf = ({ calls }: Heard): number => GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(calls));
+  const takes = (heard: Heard, slowTimes = 1, noise = noiseOf(heard)): boolean => {
     const work = promisedBytes > 0 ? profile.workTimes(meanBytes(heard), promisedBytes) : 1;
-    const noise = GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(heard.calls));
-    return meanUs(heard)! > (PROMISE_SLACK + noise) * patience * slowTimes * work * promisedUs;
+    return (meanUs(heard) ?? 0) > (PROMISE_SLACK + noise) * patience * slowTimes * work * promisedUs;
   };
-  if (!takes(lately, 1)) return false;
+  if (!takes(lately)) return false;
   if (takes(lately, slowTimesOf(lately) ?? 1)) return true;
-  // Where none of them ended for a third of that all may be of the same moment; what is called in waves is called more often, mostly.
+  // In each third of that: else all that takes longer may be of one moment. What is called in waves is called more often, mostly.
   const beganMs = nowMs - PROMISE_MS_MAX;
-  if (beganMs < sinceMs || !isCalledThroughout(profile, beganMs, nowMs, PROMISE_MS_MAX / 3)) return false;
-  return takes(heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs), 1);
+  if (beganMs < sinceMs) return false;
+  const thirds = [0, 1, 2].map((third) => beganMs + (third * PROMISE_MS_MAX) / 3);
+  const areLonger = thirds.every((fromMs) => takes(profile.byTime.between(fromMs, fromMs + PROMISE_MS_MAX / 3), 1, 0));
+  return areLonger && takes(heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs));
 }

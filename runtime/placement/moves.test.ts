@@ -66,8 +66,12 @@ describe("a move after which calls take longer, and fewer end", () => {
     expect(to).toMatchObject({ state: "reverting", share: 0, backOffMs: 1_000, retryAtMs: slow.nowMs + 1_000 });
     expect(to).toMatchObject({ moves: 4, reverts: 1, flaps: 1, moved: { isJudged: true } });
     expect(why).toMatchObject({ kind: "reverted", promisedUs: 300, retryInMs: 1_000 });
-    expect(judged(slow, { backOffMs: 2_000 })!.to.backOffMs).toBe(4_000);
-    expect(judged(slow, { backOffMs: 50_000 })!.to.backOffMs).toBe(60_000);
+    const backOffAfter = (backOffMs: number, agoMs: number): number =>
+      judged(slow, { backOffMs, revertedMs: slow.nowMs - agoMs })!.to.backOffMs;
+    expect(backOffAfter(2_000, 2_000)).toBe(4_000);
+    expect(backOffAfter(50_000, 50_000)).toBe(60_000);
+    // Until a minute after it was over.
+    expect([62_000, 62_001].map((agoMs) => backOffAfter(2_000, agoMs))).toEqual([4_000, 1_000]);
   });
 
   describe("while cores are slower than before", () => {
@@ -159,13 +163,21 @@ describe("a move that the model wants undone", () => {
     expect(undone(275, { moved })).toMatchObject({ to: { share: 0, reverts: 0 }, why: { kind: "overload" } });
   });
 
-  /** Since it was made cores have been slow. */
-  const slowSince = (agoMs: number, slowedPart: number): PlayedCalls =>
-    new PlayedCalls().run(MOVED_MS, callsAt("compute", 1)).run(agoMs, callsAt("storage", 1, { slowedPart }));
+  const NONE = null;
+  const USUAL = { slowedPart: 0 };
+  const SLOWER = { slowedPart: 0.3 };
+  const SLOW = { slowedPart: 0.8 };
+
+  /** Calls at storage after the move, for so long each in cores that are so slow. */
+  const after = (...pieces: readonly (readonly [ms: number, cores: typeof SLOW | null])[]): PlayedCalls => {
+    const load = new PlayedCalls().run(MOVED_MS, callsAt("compute", 1));
+    for (const [ms, cores] of pieces) load.run(ms, cores === null ? {} : callsAt("storage", 1, cores));
+    return load;
+  };
 
   test("at once is none, where cores are so much slower than before that nothing is known of that side", () => {
-    expect(undone(275, {}, slowSince(275, 0.8))).toMatchObject({ to: { share: 0, reverts: 0 } });
-    expect(undone(275, {}, slowSince(275, 0.3))).toMatchObject({ to: { share: 0, reverts: 1 } });
+    expect(undone(275, {}, after([275, SLOW]))).toMatchObject({ to: { share: 0, reverts: 0 } });
+    expect(undone(275, {}, after([275, SLOWER]))).toMatchObject({ to: { share: 0, reverts: 1 } });
   });
 
   test("at once is one, where cores are only so much quicker than before", () => {
@@ -182,17 +194,6 @@ describe("a move that the model wants undone", () => {
     return undone(load.nowMs - MOVED_MS, { moved }, load).to.reverts;
   };
 
-  const USUAL = { slowedPart: 0 };
-  const SLOW = { slowedPart: 0.8 };
-  const NONE = null;
-
-  /** Calls at storage after the move, for so long each in cores that are so slow. */
-  const after = (...pieces: readonly (readonly [ms: number, cores: typeof SLOW | null])[]): PlayedCalls => {
-    const load = new PlayedCalls().run(MOVED_MS, callsAt("compute", 1));
-    for (const [ms, cores] of pieces) load.run(ms, cores === null ? {} : callsAt("storage", 1, cores));
-    return load;
-  };
-
   test("later is none, where cores have become slow only since: that is a moment, and not the side", () => {
     const load = after([900, USUAL], [200, SLOW]);
     expect([1.2, 1.4].map((times) => revertsWhere(times, load))).toEqual([0, 1]);
@@ -204,6 +205,7 @@ describe("a move that the model wants undone", () => {
     ["for half a second at first", after([500, SLOW], [300, USUAL])],
     ["at last", after([400, USUAL], [175, SLOW])],
     ["at last, for less", after([450, USUAL], [125, SLOW])],
+    ["at last, and nothing ended before", after([900, NONE], [50, SLOW])],
   ])("is none where cores are slow in a part of what follows it: %s", (_when, load) => {
     expect(revertsWhere(1.3, load)).toBe(0);
   });
@@ -218,21 +220,19 @@ describe("a move that the model wants undone", () => {
   });
 
   test.each([
-    [0, 1.3, 400, 1],
-    [0.3, 1.3, 400, 0],
-    [0.8, 3, 400, 0],
-    // If they stay so for longer than half a second it may be the side.
-    [0.3, 1.3, 1_000, 1],
-    [0.8, 3, 1_000, 1],
+    ["not", USUAL, 1.3, 1],
+    ["a little", SLOWER, 1.3, 0],
+    ["much", SLOW, 3, 0],
   ])(
-    "since with %f of it for slow cores calls take %f times what was promised, after %d ms: reverts: %i",
-    (slowedPart, times, agoMs, reverts) => {
-      const load = slowSince(agoMs, slowedPart);
-      const { costs } = calledFunction("chain", FREE_RULES, MOVED, load.situation({ capacity: CAPACITY }))!;
-      const moved = { ...MOVED.moved!, promisedUs: latencyAt(costs.sides, 1) / times, isJudged: true };
-      expect(undone(agoMs, { moved }, load).to).toMatchObject({ share: 0, reverts });
+    "after 400 ms, where cores are %s slower: %o, %f times what was promised: reverts: %i",
+    (_how, cores, times, reverts) => {
+      expect(revertsWhere(times, after([400, cores]))).toBe(reverts);
     },
   );
+
+  test("may be one where they are a little slower for longer than half a second: it may be the side", () => {
+    expect(revertsWhere(1.3, after([1_000, SLOWER]))).toBe(1);
+  });
 
   test("later is a move like others: the load has changed", () => {
     expect(undone(300)).toMatchObject({ to: { state: "compute", share: 0, reverts: 0 }, why: { kind: "overload" } });

@@ -107,10 +107,10 @@ export function moved(candidate: CalledFunction, { share, gain }: Choice, nowMs:
   const { sides } = candidate.costs;
   const [fromUs, promisedUs] = [latencyAt(sides, before.share), latencyAt(sides, share)];
   const last = before.moved;
-  // That a bound is broken, or that storage runs nothing any more, says nothing of whether the move was one.
-  const isMistaken = last !== null && gain !== null && isRefuted(candidate, last, { fromUs, nowMs });
   const undone = undonePart(before, share);
-  if (isMistaken && undone > 0.5 && nowMs - last.atMs < VERIFY_MS) {
+  const isUndone = last !== null && undone > 0.5 && nowMs - last.atMs < VERIFY_MS;
+  // That a bound is broken, or that storage runs nothing any more, says nothing of whether the move was one.
+  if (isUndone && gain !== null && isRefuted(candidate, last, { fromUs, nowMs })) {
     const { to, why } = takenBack(before, last, { cameUs: fromUs, ratio: null }, nowMs);
     const moved = { atMs: nowMs, by: "revert", fromShare: before.share, promisedUs, isJudged: true } as const;
     const there = { share, moved, backTo: undone < 1 ? last.fromShare : null };
@@ -175,11 +175,11 @@ function isRefuted(
   // Of a side that looks dear for a moment, since cores are slow, nothing is known; where they are from the move on, and stay so, it may be that side that always is, and then that counts.
   const slower = slowerTimes([candidate], move, nowMs) / lastinglySlowerTimes([candidate], move, nowMs);
   if (slower > 1 && isOtherPace(slower)) return false;
-  return isUndone(last, nowMs) || fromUs > PROMISE_SLACK * Math.max(1, slower) * promisedUs;
+  return isUndoneAtOnce(last, nowMs) || fromUs > PROMISE_SLACK * Math.max(1, slower) * promisedUs;
 }
 
 /** Before anybody could say what came of it, or at once: by the model that wanted it, which would have it again, and again. */
-const isUndone = ({ atMs, by, isJudged }: NonNullable<FunctionState["moved"]>, nowMs: number): boolean =>
+const isUndoneAtOnce = ({ atMs, by, isJudged }: NonNullable<FunctionState["moved"]>, nowMs: number): boolean =>
   !isJudged || (by === "model" && nowMs - atMs < UNDONE_MS);
 
 /** Of code that was still to be compiled on a side nobody could know what it takes; where it never is, that is no excuse for ever. */
@@ -315,7 +315,9 @@ function takenBack(
   came: { readonly cameUs: number; readonly ratio: number | null },
   nowMs: number,
 ): Change {
-  const backOffMs = clamp(2 * before.backOffMs, BACK_OFF_MIN_MS, BACK_OFF_MAX_MS);
+  // One that was over so long ago says nothing of this one.
+  const isForgotten = nowMs - before.revertedMs > before.backOffMs + BACK_OFF_MAX_MS;
+  const backOffMs = isForgotten ? BACK_OFF_MIN_MS : clamp(2 * before.backOffMs, BACK_OFF_MIN_MS, BACK_OFF_MAX_MS);
   return {
     to: {
       ...before,
@@ -330,6 +332,7 @@ function takenBack(
         promisedUs: Math.max(promisedUs, came.cameUs),
         isJudged: true,
       },
+      revertedMs: nowMs,
       backOffMs,
       retryAtMs: nowMs + backOffMs,
       backTo: null,

@@ -169,12 +169,14 @@ describe("what is tried next", () => {
     expect(next([load.tried("a", 0, { trials: kept }), b], load.nowMs)).toEqual([["a", "storage", null]]);
   });
 
-  test("what did as well, after all others, and of two the one that did so longer ago", () => {
+  test("what did as well, or was no good again and again, after all others, and of two the one that may have been for longer", () => {
     const load = Load.warm().run(500, { a: atCompute, b: atCompute });
-    const tied = (untilMs: number) => ({
+    const known = (untilMs: number, backOff: { readonly ms: number; readonly givesWay?: true }) => ({
       ...NO_TRIALS,
-      backOffs: new Map([["storage", { ms: 4_000, untilMs, isTie: true } as const]]),
+      backOffs: new Map([["storage", { untilMs, ...backOff }]]),
     });
+    const tied = (untilMs: number) => known(untilMs, { ms: 4_000, givesWay: true });
+    const hopeless = (untilMs: number) => known(untilMs, { ms: 60_000 });
     const none = loadOf(100);
     const chosen = (a: Trials, b: Trials) =>
       next([load.tried("a", 0, { trials: a }), load.tried("b", 0, { trials: b, load: none })], load.nowMs)[0]?.[0];
@@ -182,6 +184,11 @@ describe("what is tried next", () => {
     expect(chosen(tied(-1), NO_TRIALS)).toBe("b");
     expect(chosen(tied(-1), tied(-2))).toBe("b");
     expect(chosen(tied(-2), tied(-1))).toBe("a");
+    // Else few that are tried first would take turns for ever.
+    expect(chosen(hopeless(-1), NO_TRIALS)).toBe("b");
+    expect(chosen(hopeless(-1), tied(-2))).toBe("b");
+    expect(chosen(hopeless(-2), tied(-1))).toBe("a");
+    expect(chosen(known(-1, { ms: 32_000 }), NO_TRIALS)).toBe("a");
   });
 
   test("no small change, nothing that has proved better where it is or was no good just now, and no side that is cold", () => {

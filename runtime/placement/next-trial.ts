@@ -23,7 +23,7 @@ import { outlookOf } from "./optimal-shares.ts";
 import { betweenCallsMs } from "./pauses.ts";
 import { callsOf, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
-import { STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
+import { BACK_OFF_MS_MAX, STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
 import { keyOf, patienceOf } from "./trials.ts";
 import { areSlight, GAIN_MIN, shareAt, type Tried, workOf } from "./tried-function.ts";
 import { neededPart, noiseOfWaiting } from "./worthwhile-shares.ts";
@@ -104,7 +104,7 @@ export function nextTrial(
   if (queuedMs(all, heardMs) > QUEUED_MS_MAX) return [];
   const unqueued = weighty.filter((index) => queuedMs([all[index]!], heardMs) <= QUEUED_MS_MAX);
   const calm = isFull ? {} : ({ isCalm: true } as const);
-  let [least, chosen]: [Rank, readonly TrialStep[]] = [{ tiedMs: Infinity, busier: Infinity }, []];
+  let [least, chosen]: [Rank, readonly TrialStep[]] = [{ dueMs: Infinity, busier: Infinity }, []];
   for (const steps of trialsOf(all, unqueued, nowMs)) {
     if (!isFull && !(steps.length === 1 && isPromising(all[steps[0]!.index]!, steps[0]!.side))) continue;
     const then = [...shares];
@@ -114,7 +114,7 @@ export function nextTrial(
     const busier = outlook.busiest / busiest;
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
     if (isFull ? busier >= (didSoOnce || crowd === "seen" ? BUSIER_ONCE_MAX : BUSIER_MAX) : outlook.crowded) continue;
-    const rank = { tiedMs: tiedMs(steps, all), busier: didSoOnce ? -steps.length : busier };
+    const rank = { dueMs: dueSinceMs(steps, all), busier: didSoOnce ? -steps.length : busier };
     if (comesBefore(rank, least))
       [least, chosen] = [rank, steps.map((step) => ({ ...step, busierTimes: busier, ...calm }))];
   }
@@ -134,19 +134,26 @@ function isPromising({ share, load: { costs }, error }: Tried, side: Side): bool
 
 /** Where a trial stands among those that may be begun. */
 interface Rank {
-  /** What came to a tie is due again soon, and would keep all others waiting: it gives way to them, and to those that did so longer ago. Until when it waited; -Infinity: it was no tie. */
-  readonly tiedMs: number;
+  /**
+   * What came to a tie is due again soon; and where trials are far apart what was no good again and again is so by the time that a few others have had their turn. Either would keep all others waiting, so it
+   * gives way to them, and to those of its kind that have been due for longer. Since when it is due; -Infinity: it gives way to none.
+   */
+  readonly dueMs: number;
   /** By the model, how many times as busy the busiest pool is; below 0: it was kept once. */
   readonly busier: number;
 }
 
 const comesBefore = (one: Rank, other: Rank): boolean =>
-  one.tiedMs < other.tiedMs || (one.tiedMs === other.tiedMs && one.busier < other.busier);
+  one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.busier < other.busier);
 
-const tiedMs = (steps: readonly Step[], all: readonly Tried[]): number =>
+const dueSinceMs = (steps: readonly Step[], all: readonly Tried[]): number =>
   steps.reduce((latest, { index, side, partner }) => {
-    const backOff = all[index]!.trials.backOffs.get(keyOf(side, partner));
-    return backOff?.isTie === true ? Math.max(latest, backOff.untilMs) : latest;
+    const {
+      givesWay = false,
+      ms = 0,
+      untilMs = -Infinity,
+    } = all[index]!.trials.backOffs.get(keyOf(side, partner)) ?? {};
+    return givesWay || ms >= BACK_OFF_MS_MAX ? Math.max(latest, untilMs) : latest;
   }, -Infinity);
 
 /** On the mean of those that were heard of lately, beyond what the model has a call take that is alone; what failed is no call here. */

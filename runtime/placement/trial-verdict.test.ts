@@ -75,7 +75,7 @@ describe("what came of a trial", () => {
       const after = trialsAfter(ended, verdict, 650);
       expect(after.backOffs.get("storage")).toEqual({ ms: 0, untilMs: 1_150, isSlowed: true });
       expect([after.paidMs, after.fruitless]).toEqual([-Infinity, 0]);
-      const tie = { ms: 2_000, untilMs: 0, isTie: true } as const;
+      const tie = { ms: 2_000, untilMs: 0, givesWay: true } as const;
       const trials = { ...ended.trials, backOffs: new Map([["storage", tie]]) };
       const again = trialsAfter({ ...ended, trials }, verdict, 5_000);
       expect(again.backOffs.get("storage")).toEqual({ ...tie, untilMs: 5_500, isSlowed: true });
@@ -255,13 +255,20 @@ describe("what came of a trial", () => {
     expect(verdict).toEqual(GONE);
     const once = trialsAfter(tried, GONE, load.nowMs);
     expect(once).toMatchObject({ running: null, fruitless: 0 });
-    expect(once.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: load.nowMs + 1_000 });
-    const twice = trialsAfter(
-      { ...tried, trials: { ...once, ...trials, backOffs: once.backOffs } },
-      GONE,
-      load.nowMs + 2_000,
-    );
-    expect(twice.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: load.nowMs + 3_000 });
+    expect(once.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: load.nowMs + 1_000, givesWay: true });
+    const after = (backOff: { readonly ms: number; readonly untilMs: number }) => {
+      const again = { ...tried, trials: { ...trials, backOffs: new Map([["storage", backOff]]) } };
+      return trialsAfter(again, GONE, load.nowMs + 60_000).backOffs.get("storage");
+    };
+    const rest = { untilMs: load.nowMs + 64_000, givesWay: true };
+    expect(after({ ms: 1_000, untilMs: load.nowMs + 59_000 })).toEqual({
+      ...rest,
+      ms: 2_000,
+      untilMs: load.nowMs + 62_000,
+    });
+    expect(after({ ms: 4_000, untilMs: load.nowMs + 59_000 })).toEqual({ ...rest, ms: 4_000 });
+    // What was known of it before is not forgotten.
+    expect(after({ ms: 60_000, untilMs: load.nowMs + 59_000 })).toEqual({ ...rest, ms: 60_000 });
   });
 
   test("is nothing at once where one of the two that changed places takes part no more", () => {
@@ -681,8 +688,8 @@ describe("after a trial", () => {
       for (let time = 0; time < times; time++) trials = after("dropped", trials, load.nowMs, ratio);
       return { fruitless: trials.fruitless, ms: backOff(trials)!.ms };
     };
-    expect(backOff(after("dropped", NO_TRIALS, load.nowMs, 1.02))).toMatchObject({ isTie: true });
-    expect(backOff(after("dropped", NO_TRIALS, load.nowMs, 1.1))).not.toHaveProperty("isTie");
+    expect(backOff(after("dropped", NO_TRIALS, load.nowMs, 1.02))).toMatchObject({ givesWay: true });
+    expect(backOff(after("dropped", NO_TRIALS, load.nowMs, 1.1))).not.toHaveProperty("givesWay");
     expect(again(2, 1.02)).toEqual({ fruitless: 3, ms: 4_000 });
     expect(again(9, 1.02)).toEqual({ fruitless: 7, ms: 4_000 });
     expect(again(9, 0.96)).toEqual({ fruitless: 7, ms: 4_000 });

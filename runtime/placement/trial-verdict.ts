@@ -63,12 +63,13 @@ const BACK_OFF_MS_SLOWED = 500;
 const SLOWED_AGAIN_MS = TRIAL_REST_MS_MAX;
 /** Of what is worse by LOSS_CLEAR; of what is so many times worse so many times as long, on a side whose code was compiled: hardly anything makes that good. */
 const BACK_OFF_MS_WORSE = 4_000;
-const BACK_OFF_MS_MAX = 60_000;
+export const BACK_OFF_MS_MAX = 60_000;
 /**
  * What was within this of what it was held against is a tie: it costs next to nothing to look again, and which of the two does better changes with how quick cores are. So it is tried
  * again as soon as what was worse is at first. Chosen: by twice what a trial has to gain, so that the two of which one came to 1.05 and the other to 0.95 are alike.
  */
 const TIE = 2 * GAIN_MIN;
+/** Also where callers have gone, or calls take so long there that nobody can tell, by the second time: each costs what is left undone while it runs. */
 const BACK_OFF_MS_TIE = 4_000;
 /** Of a function's ties so many make the time to the next trial longer: with these alone it is 3.4 s (STEADY_MS · 1.5⁷), about as long as a tie waits. */
 const TIES_COUNTED = 7;
@@ -360,14 +361,16 @@ export function trialsAfter(
   const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
   if (came === "slowed") {
     // Nothing is refuted by it: what an earlier one had shown was over when it began.
-    const { ms = 0, isTie } = known ?? {};
+    const { ms = 0, givesWay } = known ?? {};
     const untilMs = nowMs + BACK_OFF_MS_SLOWED;
-    const backOff = { ms, untilMs, isSlowed: true, ...(isTie && { isTie }) } as const;
+    const backOff = { ms, untilMs, isSlowed: true, ...(givesWay && { givesWay }) } as const;
     return { ...over, backOffs: new Map([...recent, [key, backOff]]) };
   }
   if (came === "gone" && !running.isCalm) {
-    const { ms = BACK_OFF_MS_MIN } = known ?? {};
-    return { ...over, backOffs: new Map([...recent, [key, { ms, untilMs: nowMs + BACK_OFF_MS_MIN }]]) };
+    const lastMs = known?.ms ?? 0;
+    const restMs = clamp(2 * lastMs, BACK_OFF_MS_MIN, BACK_OFF_MS_TIE);
+    const backOff = { ms: Math.max(lastMs, restMs), untilMs: nowMs + restMs, givesWay: true } as const;
+    return { ...over, backOffs: new Map([...recent, [key, backOff]]) };
   }
   const lastMs = known?.ms ?? 0;
   const wasWarm = startedMs - (tried.profile.warmMs(side) ?? Infinity) >= YOUNG_MS;
@@ -381,7 +384,12 @@ export function trialsAfter(
   // Of code that was still to be compiled there, or had just been, it says nothing.
   const isRefuted = came === "worse" && wasWarm && partner === null && !running.isCalm;
   const refutation = isRefuted ? shownWorse(tried, nowMs, modelError) : null;
-  const backOff = { ms, untilMs: nowMs + ms, ...(isTie && { isTie }), ...(refutation && { refutation }) };
+  const backOff = {
+    ms,
+    untilMs: nowMs + ms,
+    ...(isTie && { givesWay: true as const }),
+    ...(refutation && { refutation }),
+  };
   return {
     ...over,
     fruitless,

@@ -21,8 +21,8 @@ export interface Refutation {
 interface BackOff {
   readonly ms: number;
   readonly untilMs: number;
-  /** It was as good. */
-  readonly isTie?: true;
+  /** It was as good, or nobody could tell: it may be tried again soon, and gives way to what else may be. */
+  readonly givesWay?: true;
   /** Nobody has judged the last one, since cores were slow: the next one is, whatever they are. */
   readonly isSlowed?: true;
   /** Without: it was no better, or cold, or two changed places. */
@@ -148,6 +148,6 @@ export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: n
     : new Map(
         [...trials.backOffs]
           .filter(([key]) => key.split(" ")[0] !== trials.keptSide)
-          .map(([key, { ms, untilMs, isTie }]) => [key, { ms, untilMs, ...(isTie && { isTie }) }]),
+          .map(([key, { ms, untilMs, givesWay }]) => [key, { ms, untilMs, ...(givesWay && { givesWay }) }]),
       ),
 });

@@ -5,7 +5,7 @@ import { costOf, type Cost, type Demand } from "./cost-model.ts";
 import { NO_PACES } from "./function-costs.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { excessOf, NO_MIXING } from "./mixing.ts";
-import { COMFORTABLE_UTILISATION, outlookOf, type Outlook } from "./optimal-shares.ts";
+import { COMFORTABLE_UTILISATION, optimalShares, outlookOf, type Outlook } from "./optimal-shares.ts";
 import { NONE_FIXED, poolUse, type Capacity } from "./pool-use.ts";
 import { worthwhileShares, type Candidate } from "./worthwhile-shares.ts";
 
@@ -134,17 +134,37 @@ describe("where compute is too busy", () => {
   });
 
   test("those that do little of the work stay, but not in a pool that is little of all", () => {
-    // All at storage: two that fill more than eight cores, of which the one with reads is better there, and one of a fifth of a core.
+    // All at storage: two that fill more than eight cores, of which the one with reads is better there, and one of a fifth of a core, which goes first.
     const computes = (cpuUs: number, rounds: number, perSecond: number): Candidate => ({
       ...candidate({ operations: 0, rounds, bytes: 0, cpuUs }, perSecond, 0.01),
       share: 1,
     });
-    const all = [computes(1_000, 0, 9_000), computes(8_000, 7, 500), computes(1_000, 0, 230)];
-    const staysWith = (storageCores: number): boolean => {
-      const capacity = { ...CAPACITY, computeCores: 8, storageCores, storageMachineCores: storageCores + 1 };
-      return worthwhileShares(all, { ...capacity, callers: 1e6 }).choices[2]!.share === 1;
+    const all = [computes(1_000, 1, 9_000), computes(8_000, 10, 500), computes(1_000, 0, 230)];
+    const sharesWith = (storageCores: number) => {
+      const capacity = {
+        ...CAPACITY,
+        computeCores: 8,
+        storageCores,
+        storageMachineCores: storageCores + 1,
+        callers: 1e6,
+      };
+      const use = poolUse(
+        all.map(({ load }) => load),
+        capacity,
+      );
+      return { best: optimalShares(use, [1, 1, 1])[2], chosen: worthwhileShares(all, capacity).choices[2]!.share };
     };
-    expect([1, 8].map(staysWith)).toEqual([false, true]);
+    expect([1, 8].map(sharesWith)).toEqual([
+      { best: 0, chosen: 0 },
+      { best: 0, chosen: 1 },
+    ]);
+  });
+
+  test("all move where those that do much of the work gain no twentieth alone", () => {
+    const bounded: Candidate = { ...computing(950, 0.001), share: 0.01 };
+    const much = { ...bounded, load: { ...bounded.load, lowest: 0.01, highest: 0.03 } };
+    const all = [much, ...Array.from({ length: 4 }, () => computing(10, 0.001))];
+    expect(worthwhileShares(all, CAPACITY).choices.map(({ share }) => share)).toEqual([0.03, 1, 1, 1, 1]);
   });
 
   test("those of which nobody knows what they take on average stay, where that decides what is gained", () => {
@@ -172,6 +192,22 @@ describe("where compute is too busy", () => {
     };
     expect([isMoved(4, true), isMoved(4, false)]).toEqual([true, true]);
   });
+});
+
+test("where no pool is too busy those that may move do, however many others may not before they have", () => {
+  const constants = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio: 1.5 } };
+  const capacity = { ...CAPACITY, computeCores: 4, callers: 6 };
+  const demands = {
+    walk: { operations: 64, rounds: 64, bytes: 100, cpuUs: 20 },
+    hash: { operations: 0, rounds: 0, bytes: 0, cpuUs: 1_000 },
+  };
+  const busyAtStorage = (demand: Demand, busy: number): Candidate =>
+    candidate(demand, (1e6 * busy) / costOf("storage", demand, constants).storageUs, 0.001, constants);
+  const walks = Array.from({ length: 80 }, () => busyAtStorage(demands.walk, 0.005));
+  const all = [...walks, { ...busyAtStorage(demands.hash, 0.747), share: 1 }];
+  const { choices } = worthwhileShares(all, capacity);
+  expect(choices.at(-1)!.share).toBe(0);
+  expect(choices.slice(0, 80).map(({ share }) => share)).not.toContain(1);
 });
 
 describe("of two functions that have a core each", () => {

@@ -81,8 +81,16 @@ const NEARLY = 0.95;
  * error besides. Chosen: of splits that moved by a quarter for 5 to 7 percent most moved back within a second or two (bench `placement`).
  */
 const AGAIN_NOISE = 0.04;
-/** Functions looked at one by one in one step, at most; the next step goes on. */
+/** Functions moved one by one in one step, at most; the next step goes on. */
 const SINGLE_MOVES_MAX = 64;
+
+/** Shares of which several change together. */
+interface Plan {
+  readonly shares: Float64Array;
+  readonly gain: Gain;
+  /** The same, with what functions that both sides serve make all work more. */
+  readonly weighed: Gain;
+}
 
 interface Choices {
   /** What the candidates use of each pool, whatever their shares are. */
@@ -110,22 +118,22 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     const splits = new Splits(candidates, work);
     best = withFewerSplits(best, use, splits, excessOver(use, now));
     after = outlookOf(use, best);
-    const again = againPart(candidates, work, best, now);
-    const balances = after.crowded && again > 0 ? balancesOf(use, loads, now) : null;
-    const gain: Gain = {
-      kind: "overload",
-      from: busiestOf(before),
-      to: busiestOf(after),
-      noise: Math.hypot(noiseOf(candidates, work, { best, now, balances }), again * AGAIN_NOISE),
+    const planOf = (shares: Float64Array): Plan => {
+      const outlook = outlookOf(use, shares);
+      const again = againPart(candidates, work, shares, now);
+      const balances = outlook.crowded && again > 0 ? balancesOf(use, loads, now) : null;
+      const noise = Math.hypot(noiseOf(candidates, work, { best: shares, now, balances }), again * AGAIN_NOISE);
+      const gain = { kind: "overload", from: busiestOf(before), to: busiestOf(outlook), noise } as const;
+      const [from, to] = [gain.from * splits.timesOf(now), gain.to * splits.timesOf(shares)];
+      return { shares, gain, weighed: { ...gain, from, to } };
     };
-    if (isWorthIt({ ...gain, from: gain.from * splits.timesOf(now), to: gain.to * splits.timesOf(best) })) {
-      const ofWeighty = best.map((share, index) => (work[index]! < WORK_MIN ? now[index]! : share));
+    const all = planOf(best);
+    if (isWorthIt(all.weighed)) {
+      const weighty = planOf(best.map((share, index) => (work[index]! < WORK_MIN ? now[index]! : share)));
       // Many small ones together are not small, nor is one for a pool that is small itself.
-      const isEnough = busiestOf(outlookOf(use, ofWeighty)) < (1 + PROMISE_MIN) * gain.to;
-      const choices = Array.from(isEnough ? ofWeighty : best, (share, index) => ({
-        share,
-        gain: share === now[index] ? null : gain,
-      }));
+      const isEnough = isWorthIt(weighty.weighed) && weighty.weighed.to < (1 + PROMISE_MIN) * all.weighed.to;
+      const { shares, gain } = isEnough ? weighty : all;
+      const choices = Array.from(shares, (share, index) => ({ share, gain: share === now[index] ? null : gain }));
       return { use, choices, best: after };
     }
     if (before.crowded) best = withoutOwnQueues(best, use, now);
@@ -168,9 +176,10 @@ function oneByOne(
     if (from === to || left === 0) return { share: from, gain: null };
     const gain = latencyGain(candidate.costs, from, to);
     if (!isWorthIt(gain)) return { share: from, gain: null };
-    left -= 1;
     overload ??= new Overload(use, now);
-    return overload.move(index, from, to) ? { share: to, gain } : { share: from, gain: null };
+    if (!overload.move(index, from, to)) return { share: from, gain: null };
+    left -= 1;
+    return { share: to, gain };
   });
 }
 
