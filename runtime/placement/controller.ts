@@ -40,11 +40,11 @@ import { gainingSide, probed, visiting } from "./probes.ts";
 import { LASTED_MS } from "./regimes.ts";
 import type { Situation } from "./situation.ts";
 import { inFlightLately, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
-import { heldAlong, heldOn, isOtherShare, isProved, refutationOf } from "./held-function.ts";
+import { heldAlong, heldOn, isPlanBroken, isProved, refutationOf } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialCostMs, trialsAfter, untold, verdictOf, type FirstHalf, type Verdict } from "./trial-verdict.ts";
 import { patienceOf, type Refutation } from "./trials.ts";
-import { areSlight, shareAt } from "./tried-function.ts";
+import { areSlight, isOtherShare, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
 
 export type ControllerState = ReadonlyMap<string, FunctionState>;
@@ -110,7 +110,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const { nowMs, rules, profiles } = situation;
   const draft = new Draft(nowMs);
   const heard: CalledFunction[] = [];
-  const lastTrial = lastTrialOf(before);
+  const lastTrial = lastTrialOf(before, situation);
   for (const [name, ruled] of rules) {
     const was = before.get(name);
     const profile = profiles.get(name);
@@ -169,13 +169,16 @@ export function advance(before: ControllerState, situation: Situation): Step {
   return { state, transitions, called: all.length, isAwaited, unheld, outlook: outlookOf(use, shares) };
 }
 
-function lastTrialOf(before: ControllerState): LastTrial {
+function lastTrialOf(before: ControllerState, { profiles, nowMs }: Pick<Situation, "profiles" | "nowMs">): LastTrial {
   let [isRunning, endedMs] = [false, -Infinity];
-  for (const { trials } of before.values()) {
+  const held: Pick<CalledFunction, "profile" | "trials">[] = [];
+  for (const [name, { trials }] of before) {
     isRunning ||= trials.running !== null;
     endedMs = Math.max(endedMs, trials.endedMs);
+    const profile = trials.held === null ? undefined : profiles.get(name);
+    if (profile !== undefined) held.push({ profile, trials });
   }
-  return { isRunning, endedMs };
+  return { isRunning, endedMs, isBroken: !isRunning && isPlanBroken(held, nowMs) };
 }
 
 /** What was warm is so no more when it is called again. */

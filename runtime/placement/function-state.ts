@@ -112,11 +112,11 @@ export interface FunctionState extends Placement {
     /** What it has put an end to: if its callers had gone by then, all is as before. Absent: it is not to be undone. */
     readonly undo?: Pick<FunctionState, "retryAtMs" | "backTo"> & Pick<Trials, "held">;
   } | null;
-  /** When a move was taken back last, … */
-  readonly revertedMs: number;
-  /** … how long it stays, and until when. */
+  /** After a revert: how long it stays, and until when. */
   readonly backOffMs: number;
   readonly retryAtMs: number;
+  /** … and until when another one makes it stay twice as long. */
+  readonly doublesUntilMs: number;
   /** … and where it was before what was taken back: if it is not all the way there, it may go so far. null: it is. */
   readonly backTo: number | null;
   /** What a call took before the move that was taken back: where it takes longer now nothing of that holds any more. 0: not known. */
@@ -169,9 +169,9 @@ export const FRESH: Omit<FunctionState, "state" | "share"> = {
   sinceMs: -Infinity,
   resumedMs: -Infinity,
   moved: null,
-  revertedMs: -Infinity,
   backOffMs: 0,
   retryAtMs: 0,
+  doublesUntilMs: -Infinity,
   backTo: null,
   tookUs: 0,
   tookBytes: 0,

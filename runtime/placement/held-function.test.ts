@@ -1,8 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
-import { heldAlong, isHeld, refutedAgain } from "./held-function.ts";
-import { Load, atCompute, walks } from "./played-load.ts";
+import { heldAlong, isHeld, isPlanBroken, refutedAgain } from "./held-function.ts";
+import { Load, atCompute, atStorage, walks } from "./played-load.ts";
 import { NO_TRIALS, type Trials } from "./trials.ts";
+
+/** As a step has it. */
+const isHeldOn: typeof isHeld = (profile, of, nowMs) =>
+  isHeld(profile, of, nowMs) && !isPlanBroken([{ profile, trials: of.trials }], nowMs);
 
 type Held = NonNullable<Trials["held"]>;
 
@@ -62,7 +66,7 @@ describe("what was promised of walks", () => {
     const sinceMs = load.nowMs;
     const held = { sinceMs, untilMs: Infinity, promisedUs: 4_000, promisedBytes, refutedShare: 1, firmUntilMs: 0 };
     load.run(250, { a: walks("compute", 20, work, slowed) });
-    return isHeld(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
+    return isHeldOn(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
   };
 
   test("holds while they take longer for being more work, and not where the same work does", () => {
@@ -88,7 +92,7 @@ describe("what was promised of walks", () => {
       .run(noneMs, {})
       .run(ms, { a: walks("compute", 10, 1, slowTimes * times, slowed) })
       .run(afterMs, {});
-    return isHeld(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
+    return isHeldOn(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
   };
 
   test("holds while they take longer since cores are slow for a moment, and not where they take longer still, or cores stay so", () => {
@@ -115,7 +119,7 @@ describe("what was promised of walks", () => {
         .run(everyMs - WINDOW_MS, {})
         .run(WINDOW_MS, { a: walks("compute", 40, 1, 2, { cpuUs: 2_000, slowedUs: 1_000 }) });
     }
-    return isHeld(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
+    return isHeldOn(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
   };
 
   test("… but not where they stay slow for calls that come in waves", () => {
@@ -128,7 +132,7 @@ describe("what was promised of walks", () => {
     const slow = walks("compute", 40, 1, 2, { cpuUs: 2_000, slowedUs: 1_000 });
     const usual = { ...walks("compute", 1, 1), cpuUs: 1_000 };
     for (const calls of [usual, usual, slow]) load.run(475, {}).run(WINDOW_MS, { a: calls });
-    const isHeldNow = isHeld(
+    const isHeldNow = isHeldOn(
       load.profiles.get("a")!,
       { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 },
       load.nowMs,
@@ -158,6 +162,42 @@ describe("what was promised of walks", () => {
   test("holds for calls as long as it was of, where nobody knows how much work these were", () => {
     expect(isHeldThen(3, 1, 0)).toBe(false);
     expect(isHeldThen(0.5, 2, 0)).toBe(true);
+  });
+});
+
+describe("what was promised of two functions that are held", () => {
+  /** Whether they are, where their calls take so many times what was promised. */
+  const isBroken = (aTimes: number, bTimes: number | null, forMs = 250, asPromisedMs = 0, bCount = 10): boolean => {
+    const load = new Load().warm({ a: [atCompute], b: [atStorage] });
+    const held = (promisedUs: number) => ({
+      ...NO_TRIALS,
+      held: { sinceMs: load.nowMs, untilMs: Infinity, promisedUs, refutedShare: 1, firmUntilMs: 0 },
+    });
+    const trials = { a: held(1_000), b: held(4_000) };
+    const a = (times: number) => ({ side: "compute", count: 40, elapsedUs: 1_000 * times }) as const;
+    const b = (times: number) => ({ side: "storage", count: bCount, elapsedUs: 4_000 * times }) as const;
+    load.run(asPromisedMs, { a: a(1), b: b(1) });
+    load.run(forMs, { a: a(aTimes), ...(bTimes !== null && { b: b(bTimes) }) });
+    const of = (name: "a" | "b") => ({ profile: load.profiles.get(name)!, trials: trials[name] });
+    return isPlanBroken([of("a"), of("b")], load.nowMs);
+  };
+
+  test("is broken where all their calls together take longer, and not where those of one take longer and of the other less", () => {
+    expect([isBroken(1, 1), isBroken(1.4, 1.4)]).toEqual([false, true]);
+    expect([isBroken(1.8, 0.4), isBroken(0.4, 1.8), isBroken(1.8, 1)]).toEqual([false, false, true]);
+  });
+
+  test("is told from those of one alone only where the other's have not ended for long", () => {
+    expect([isBroken(1.8, null, 250, 1_000), isBroken(1.8, null, 1_500, 1_000)]).toEqual([false, true]);
+    expect(isBroken(1.8, 1.8, 250, 1_000)).toBe(true);
+  });
+
+  test("is not told from few calls that take longer beside many that do not", () => {
+    expect([isBroken(1, 6, 250, 0, 1), isBroken(1, 6, 250, 0, 3)]).toEqual([false, true]);
+  });
+
+  test("says nothing where nothing was, or has ended", () => {
+    expect([isPlanBroken([], 0), isBroken(9, 9, 0)]).toEqual([false, false]);
   });
 });
 

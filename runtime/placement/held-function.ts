@@ -5,6 +5,7 @@ import type { Heard } from "#runtime/profile/calls-by-time.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import {
   CALLS_MIN,
+  EXPECTED_MIN,
   GAIN_NOISES,
   inverse,
   meanBytes,
@@ -17,15 +18,13 @@ import {
 import type { Placement } from "./plan.ts";
 import { HOLD_MS_MIN, STRAYED_MOSTLY } from "./trial-verdict.ts";
 import { patienceOf, type Refutation, type Refuted, type Trials } from "./trials.ts";
-import { shareAt, type Tried } from "./tried-function.ts";
+import { isOtherShare, shareAt, type Tried } from "./tried-function.ts";
 
 /** A call takes so many times what it took in the trial, for so long: the load is not what it was. */
 const PROMISE_MS = 250;
 /** Where few have ended: callers who wait for each other make fewer calls the longer these take. And where cores are slow: for as long that is a moment, and no other load. */
 const PROMISE_MS_MAX = 1_500;
 const PROMISE_SLACK = 1.25;
-/** Of the calls of a function so many are elsewhere in another plan. */
-const SHARE_OTHER = 0.2;
 
 /** What a call took, and the bytes of such a call: without, calls are held against it whatever their work is. */
 interface Promised {
@@ -111,7 +110,7 @@ export const refutedAgain = ({ backOffs, fruitless }: Refuted, nowMs: number): R
   ),
 });
 
-/** Whether it stays for what a trial has shown, until the first call after its end: not if its calls are not where the plan has them, or take longer than in the trial. */
+/** Whether it stays for what a trial has shown, until the first call after its end: not if its calls are not where the plan has them. */
 export function isHeld(
   profile: FunctionProfile,
   { share, trials, overflowMin }: Pick<Tried, "share" | "trials"> & Pick<Placement, "overflowMin">,
@@ -120,13 +119,21 @@ export function isHeld(
   const { held: promise } = trials;
   if (promise === null || profile.calledMs >= promise.untilMs) return false;
   const lately = heardLately(profile, promise.sinceMs, nowMs);
-  if (lately === null) return true;
-  // What takes now this long and now that says little of where it should be.
-  const patience = patienceOf([{ trials }], nowMs);
   // What overflows has its reason in the plan.
-  const isElsewhere = overflowMin === 0 && strayedPart(lately, share) > STRAYED_MOSTLY;
-  return !isElsewhere && !takesLonger(profile, lately, promise, nowMs, patience);
+  return lately === null || overflowMin > 0 || strayedPart(lately, share) <= STRAYED_MOSTLY;
 }
+
+/**
+ * Whether calls of those that are held, all together, clearly take longer than in the trial: the load is not what it was. Each by itself may: callers who wait for the one leave room for the other, and so
+ * they go to and fro while as much is done.
+ */
+export const isPlanBroken = (all: readonly Pick<Tried, "profile" | "trials">[], nowMs: number): boolean => {
+  const held = all.flatMap(({ profile, trials: { held: promise } }) =>
+    promise === null ? [] : [{ profile, promise }],
+  );
+  // What takes now this long and now that says little of where it should be.
+  return takeLonger(held, nowMs, patienceOf(all, nowMs));
+};
 
 /** Whether calls clearly take longer than was promised: the load is not what it was then. */
 export function isPromiseBroken(
@@ -134,12 +141,8 @@ export function isPromiseBroken(
   promise: Promised & { readonly sinceMs: number },
   nowMs: number,
 ): boolean {
-  const lately = heardLately(profile, promise.sinceMs, nowMs);
-  return lately !== null && takesLonger(profile, lately, promise, nowMs);
+  return takeLonger([{ profile, promise }], nowMs);
 }
-
-/** Whether two shares are different plans, or nearly the same one. */
-export const isOtherShare = (one: number, other: number): boolean => Math.abs(one - other) >= SHARE_OTHER;
 
 /**
  * What a trial has shown of all calls on one side, held against about the share of now, where a move would have nearly all there. null: nothing, it was long ago, or calls take longer now than in
@@ -164,25 +167,65 @@ function heardLately(profile: FunctionProfile, sinceMs: number, nowMs: number): 
 const heardFor = (ms: number, profile: FunctionProfile, sinceMs: number, nowMs: number): Heard =>
   profile.byTime.between(Math.max(sinceMs, nowMs - ms), nowMs);
 
+/** A function, and what is promised of its calls. */
+interface Due {
+  readonly profile: FunctionProfile;
+  readonly promise: Promised & { readonly sinceMs: number };
+}
+
+/** What calls of some functions took, to what was promised of as many; by how many standard errors that may be chance (GAIN_NOISES), and how many times as slow as usual cores were. */
+interface Kept {
+  readonly ratio: number;
+  readonly noise: number;
+  readonly slowTimes: number;
+}
+
 /** By more than slow cores explain; or for so long that they are no excuse. `patience`: so many times as long is not longer. */
-function takesLonger(
-  profile: FunctionProfile,
-  lately: Heard,
-  { sinceMs, promisedUs, promisedBytes = 0 }: Promised & { readonly sinceMs: number },
-  nowMs: number,
-  patience = 1,
-): boolean {
-  const noiseOf = ({ calls }: Heard): number => GAIN_NOISES * variationOf(profile, nowMs) * Math.sqrt(inverse(calls));
-  const takes = (heard: Heard, slowTimes = 1, noise = noiseOf(heard)): boolean => {
-    const work = promisedBytes > 0 ? profile.workTimes(meanBytes(heard), promisedBytes) : 1;
-    return (meanUs(heard) ?? 0) > (PROMISE_SLACK + noise) * patience * slowTimes * work * promisedUs;
-  };
-  if (!takes(lately)) return false;
-  if (takes(lately, slowTimesOf(lately) ?? 1)) return true;
+function takeLonger(all: readonly Due[], nowMs: number, patience = 1): boolean {
+  const isLonger = (kept: Kept | null, { slowTimes = 1, noise = kept?.noise ?? 0 } = {}): boolean =>
+    kept !== null && kept.ratio > (PROMISE_SLACK + noise) * patience * slowTimes;
+  const lately = keptLately(all, nowMs);
+  if (lately === null || !isLonger(lately)) return false;
+  if (isLonger(lately, { slowTimes: lately.slowTimes })) return true;
   // In each third of that: else all that takes longer may be of one moment. What is called in waves is called more often, mostly.
   const beganMs = nowMs - PROMISE_MS_MAX;
-  if (beganMs < sinceMs) return false;
+  if (all.some(({ promise: { sinceMs } }) => beganMs < sinceMs)) return false;
   const thirds = [0, 1, 2].map((third) => beganMs + (third * PROMISE_MS_MAX) / 3);
-  const areLonger = thirds.every((fromMs) => takes(profile.byTime.between(fromMs, fromMs + PROMISE_MS_MAX / 3), 1, 0));
-  return areLonger && takes(heardFor(PROMISE_MS_MAX, profile, sinceMs, nowMs));
+  const areLonger = thirds.every((fromMs) =>
+    isLonger(keptIn(all, fromMs, fromMs + PROMISE_MS_MAX / 3, nowMs), { noise: 0 }),
+  );
+  return areLonger && isLonger(keptIn(all, beganMs, nowMs, nowMs));
+}
+
+/** null: too few have ended to tell. */
+function keptLately(all: readonly Due[], nowMs: number): Kept | null {
+  const callsIn = (ms: number) =>
+    all.map(({ profile, promise }) => heardFor(ms, profile, promise.sinceMs, nowMs).calls);
+  const [soon, late] = [callsIn(PROMISE_MS), callsIn(PROMISE_MS_MAX)];
+  const areMany = (calls: readonly number[]): boolean => calls.reduce((sum, one) => sum + one, 0) >= CALLS_MIN;
+  // One of which hardly any has ended is missing among what is done.
+  const areAll = soon.every((calls, index) => calls >= EXPECTED_MIN || late[index]! <= 0);
+  if (areMany(soon) && areAll) return keptIn(all, nowMs - PROMISE_MS, nowMs, nowMs);
+  return areMany(late) ? keptIn(all, nowMs - PROMISE_MS_MAX, nowMs, nowMs) : null;
+}
+
+/** null: none has ended. */
+function keptIn(all: readonly Due[], fromMs: number, toMs: number, nowMs: number): Kept | null {
+  const ended = all.flatMap(({ profile, promise: { sinceMs, promisedUs, promisedBytes = 0 } }) => {
+    const heard = profile.byTime.between(Math.max(fromMs, sinceMs), toMs);
+    if (heard.calls <= 0) return [];
+    const work = promisedBytes > 0 ? profile.workTimes(meanBytes(heard), promisedBytes) : 1;
+    return [{ ...heard, promisedUs: heard.calls * work * promisedUs, variation: variationOf(profile, nowMs) }];
+  });
+  const sum = (of: (one: (typeof ended)[number]) => number): number => ended.reduce((all, one) => all + of(one), 0);
+  const promisedUs = sum((one) => one.promisedUs);
+  if (promisedUs <= 0) return null;
+  const ratio = sum(({ elapsedUs }) => elapsedUs) / promisedUs;
+  // What each takes varies, and where one keeps its promise better than others so does how many of it there are.
+  const squares = sum((one) => {
+    const [ofTimes, ofCounts] = [one.variation * one.promisedUs, one.elapsedUs - ratio * one.promisedUs];
+    return (ofTimes ** 2 + ofCounts ** 2) * inverse(one.calls);
+  });
+  const slowTimes = slowTimesOf({ cpuUs: sum(({ cpuUs }) => cpuUs), slowedUs: sum(({ slowedUs }) => slowedUs) }) ?? 1;
+  return { ratio, noise: (GAIN_NOISES * Math.sqrt(squares)) / promisedUs, slowTimes };
 }

@@ -66,12 +66,11 @@ describe("a move after which calls take longer, and fewer end", () => {
     expect(to).toMatchObject({ state: "reverting", share: 0, backOffMs: 1_000, retryAtMs: slow.nowMs + 1_000 });
     expect(to).toMatchObject({ moves: 4, reverts: 1, flaps: 1, moved: { isJudged: true } });
     expect(why).toMatchObject({ kind: "reverted", promisedUs: 300, retryInMs: 1_000 });
-    const backOffAfter = (backOffMs: number, agoMs: number): number =>
-      judged(slow, { backOffMs, revertedMs: slow.nowMs - agoMs })!.to.backOffMs;
-    expect(backOffAfter(2_000, 2_000)).toBe(4_000);
-    expect(backOffAfter(50_000, 50_000)).toBe(60_000);
-    // Until a minute after it was over.
-    expect([62_000, 62_001].map((agoMs) => backOffAfter(2_000, agoMs))).toEqual([4_000, 1_000]);
+    expect(to.doublesUntilMs).toBe(to.retryAtMs + 60_000);
+    const backOffAfter = (backOffMs: number, doublesUntilMs = Infinity): number =>
+      judged(slow, { backOffMs, doublesUntilMs })!.to.backOffMs;
+    expect([backOffAfter(2_000), backOffAfter(50_000)]).toEqual([4_000, 60_000]);
+    expect([0, -1].map((afterMs) => backOffAfter(2_000, slow.nowMs + afterMs))).toEqual([4_000, 1_000]);
   });
 
   describe("while cores are slower than before", () => {
@@ -206,6 +205,7 @@ describe("a move that the model wants undone", () => {
     ["at last", after([400, USUAL], [175, SLOW])],
     ["at last, for less", after([450, USUAL], [125, SLOW])],
     ["at last, and nothing ended before", after([900, NONE], [50, SLOW])],
+    ["at first, and nothing ended after", after([100, SLOW], [700, NONE])],
   ])("is none where cores are slow in a part of what follows it: %s", (_when, load) => {
     expect(revertsWhere(1.3, load)).toBe(0);
   });

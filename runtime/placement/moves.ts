@@ -44,6 +44,8 @@ const BACK_OFF_MIN_MS = 1_000;
 /** A surge that is over in less time was a moment's. Chosen. */
 const RELIEF_MIN_MS = 1_000;
 const BACK_OFF_MAX_MS = 60_000;
+/** One that was over so long ago says nothing of the next. */
+const BACK_OFF_FORGOTTEN_MS = 60_000;
 
 /** Such calls were here before: they go where they did best, and stay there as they did. null: there is nothing to change, or that side is cold. */
 export function recalled(candidate: CalledFunction, nowMs: number): Change | null {
@@ -315,9 +317,8 @@ function takenBack(
   came: { readonly cameUs: number; readonly ratio: number | null },
   nowMs: number,
 ): Change {
-  // One that was over so long ago says nothing of this one.
-  const isForgotten = nowMs - before.revertedMs > before.backOffMs + BACK_OFF_MAX_MS;
-  const backOffMs = isForgotten ? BACK_OFF_MIN_MS : clamp(2 * before.backOffMs, BACK_OFF_MIN_MS, BACK_OFF_MAX_MS);
+  const lastMs = nowMs > before.doublesUntilMs ? 0 : before.backOffMs;
+  const backOffMs = clamp(2 * lastMs, BACK_OFF_MIN_MS, BACK_OFF_MAX_MS);
   return {
     to: {
       ...before,
@@ -332,9 +333,9 @@ function takenBack(
         promisedUs: Math.max(promisedUs, came.cameUs),
         isJudged: true,
       },
-      revertedMs: nowMs,
       backOffMs,
       retryAtMs: nowMs + backOffMs,
+      doublesUntilMs: nowMs + backOffMs + BACK_OFF_FORGOTTEN_MS,
       backTo: null,
       tookUs: 0,
       tookBytes: 0,

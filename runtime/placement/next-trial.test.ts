@@ -169,7 +169,7 @@ describe("what is tried next", () => {
     expect(next([load.tried("a", 0, { trials: kept }), b], load.nowMs)).toEqual([["a", "storage", null]]);
   });
 
-  test("what did as well, or was no good again and again, after all others, and of two the one that may have been for longer", () => {
+  test("what did as well, or has come to the longest back-off, after all others, and of two the one that has been due for longer", () => {
     const load = Load.warm().run(500, { a: atCompute, b: atCompute });
     const known = (untilMs: number, backOff: { readonly ms: number; readonly givesWay?: true }) => ({
       ...NO_TRIALS,
@@ -209,6 +209,20 @@ describe("what is tried next", () => {
     expect(held(0, true)).toEqual([]);
     const no = { ...NO_TRIALS, backOffs: new Map([["storage", { ms: 1_000, untilMs: load.nowMs + 1 }]]) };
     expect(next([load.tried("a", 0, { trials: no })], load.nowMs)).toEqual([]);
+  });
+
+  test("that two of which one has proved better where it is change places, where that is neither what it proved better than nor that", () => {
+    const load = both();
+    const heldAgainst = (refutedShare: number): Trials => ({
+      ...NO_TRIALS,
+      held: { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare, firmUntilMs: -Infinity },
+    });
+    const nextBeside = (refutedShare: number) => {
+      const b = load.tried("b", 1, { isWarm: { compute: true, storage: false } });
+      return next([load.tried("a", 0, { trials: heldAgainst(refutedShare) }), b], load.nowMs)[0];
+    };
+    expect(nextBeside(0.5)).toEqual(["a", "storage", "b"]);
+    expect(nextBeside(0.9)).toBeUndefined();
   });
 
   test("nothing for a while after a trial: longer with each that came to nothing, whatever it tried, and ten seconds at most", () => {

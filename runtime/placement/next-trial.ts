@@ -25,7 +25,7 @@ import { callsOf, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
 import { BACK_OFF_MS_MAX, STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
 import { keyOf, patienceOf } from "./trials.ts";
-import { areSlight, GAIN_MIN, shareAt, type Tried, workOf } from "./tried-function.ts";
+import { areSlight, GAIN_MIN, isOtherShare, shareAt, type Tried, workOf } from "./tried-function.ts";
 import { neededPart, noiseOfWaiting } from "./worthwhile-shares.ts";
 
 /**
@@ -135,7 +135,7 @@ function isPromising({ share, load: { costs }, error }: Tried, side: Side): bool
 /** Where a trial stands among those that may be begun. */
 interface Rank {
   /**
-   * What came to a tie is due again soon; and where trials are far apart what was no good again and again is so by the time that a few others have had their turn. Either would keep all others waiting, so it
+   * What came to a tie is due again soon; and where trials are far apart what has come to the longest back-off is so by the time that a few others have had their turn. Either would keep all others waiting, so it
    * gives way to them, and to those of its kind that have been due for longer. Since when it is due; -Infinity: it gives way to none.
    */
   readonly dueMs: number;
@@ -245,7 +245,7 @@ function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
   return [...all.keys()].filter((index) => {
     const one = all[index]!;
     const { profile, share, trials, isFree } = one;
-    if (!isFree || isProved(one) || isFirmAt(trials, nowMs) || workOf([one]) < workMin) return false;
+    if (!isFree || isFirmAt(trials, nowMs) || workOf([one]) < workMin) return false;
     return strayedPart(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share) <= STRAYED_MAX;
   });
 }
@@ -263,6 +263,8 @@ function isCalledSince({ profile }: Tried, begunMs: number, heardMs: number): bo
 function mayTry(one: Tried, side: Side, partner: string | null, nowMs: number): boolean {
   const { share, bounds, trials, isWarm, load } = one;
   const there = shareAt(side);
+  // It stays where it has proved to do better, but for what is neither that nor what did worse: two may change places.
+  if (isProved(one) && (partner === null || !isOtherShare(there, trials.held!.refutedShare))) return false;
   if (there === share || there < bounds[0] || there > bounds[1] || !isWarm[side]) return false;
   // Those whose callers ask for the other side stay there.
   const { compute, storage } = callsOf(load, there);

@@ -24,6 +24,7 @@ const BEFORE: FunctionState = {
   share: 1,
   version: "1",
   retryAtMs: 2_000,
+  doublesUntilMs: 62_000,
   regimes: { ...NO_REGIMES, knownMs: 300 },
   relief: { restMs: 1_000, untilMs: 900 },
   trials: {
@@ -54,11 +55,11 @@ const bursts = (): PlayedCalls => {
 
 describe("after a pause", () => {
   test("a tenth of it has gone by for what holds for a time, and what was over is", () => {
-    const { retryAtMs, relief, trials, resumedMs, regimes } = afterPauseOf(5_000);
+    const { retryAtMs, doublesUntilMs, relief, trials, resumedMs, regimes } = afterPauseOf(5_000);
     const later = 0.9 * 5_025;
     expect(resumedMs).toBe(CALLED_MS + 5_025 - 1);
     expect(regimes.knownMs).toBe(300 + 5_025);
-    expect(retryAtMs).toBeCloseTo(2_000 + later);
+    expect([retryAtMs, doublesUntilMs]).toEqual([expect.closeTo(2_000 + later), expect.closeTo(62_000 + later)]);
     expect(relief).toEqual(BEFORE.relief);
     expect(trials.held?.untilMs).toBeCloseTo(3_000 + later);
     expect(trials.held?.firmUntilMs).toBe(200);

@@ -43,11 +43,12 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
   const { fromMs, toMs: resumedMs } = pause;
   const laterMs = (1 - COUNTED) * Math.min(resumedMs - fromMs, ACTIVE_MS);
   const later = (untilMs: number): number => (untilMs > fromMs ? untilMs + laterMs : untilMs);
-  const { relief, trials, retryAtMs, regimes } = before;
+  const { relief, trials, retryAtMs, doublesUntilMs, regimes } = before;
   return {
     ...before,
     resumedMs,
     retryAtMs: later(retryAtMs),
+    doublesUntilMs: later(doublesUntilMs),
     relief: relief === null ? null : { ...relief, untilMs: later(relief.untilMs) },
     trials: trialsLater(trials, later),
     // What calls are was not seen meanwhile.

@@ -1,11 +1,15 @@
 import { describe, expect, test } from "vitest";
 import type { Side } from "#runtime/profile/sample.ts";
-import { isHeld, isProved } from "./held-function.ts";
+import { isHeld, isPlanBroken, isProved } from "./held-function.ts";
 import type { Calls } from "./played-calls.ts";
 import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
 import { trialCostMs, trialsAfter, type Verdict, verdictOf } from "./trial-verdict.ts";
 import { NO_TRIALS, patienceOf, type Running, type Shown, trialsAfterShift, type Trials } from "./trials.ts";
 import type { Tried } from "./tried-function.ts";
+
+/** As a step has it. */
+const isHeldOn: typeof isHeld = (profile, of, nowMs) =>
+  isHeld(profile, of, nowMs) && !isPlanBroken([{ profile, trials: of.trials }], nowMs);
 
 const GONE = { came: "gone", ratio: null } as const;
 
@@ -85,7 +89,7 @@ describe("what came of a trial", () => {
       const { ended, verdict } = endOf({}, { ...slowed, elapsedUs: 15_000 }, {});
       const known = { compute: { ms: 1_000, untilMs: 1_000 }, "storage b": { ms: 1_000, untilMs: 1_001 } };
       const trials = { ...ended.trials, backOffs: new Map(Object.entries(known)) };
-      const keysAfter = (came: Verdict) => [...trialsAfter({ ...ended, trials }, came, 61_000).backOffs.keys()];
+      const keysAfter = (came: Verdict) => [...trialsAfter({ ...ended, trials }, came, 601_000).backOffs.keys()];
       expect([keysAfter(verdict), keysAfter(GONE)]).toEqual([
         ["storage b", "storage"],
         ["storage b", "storage"],
@@ -255,20 +259,24 @@ describe("what came of a trial", () => {
     expect(verdict).toEqual(GONE);
     const once = trialsAfter(tried, GONE, load.nowMs);
     expect(once).toMatchObject({ running: null, fruitless: 0 });
-    expect(once.backOffs.get("storage")).toEqual({ ms: 1_000, untilMs: load.nowMs + 1_000, givesWay: true });
-    const after = (backOff: { readonly ms: number; readonly untilMs: number }) => {
+    expect(once.backOffs.get("storage")).toEqual({ ms: 0, untilMs: load.nowMs + 1_000, givesWay: true, goneMs: 1_000 });
+    const after = (ms: number, goneMs?: number) => {
+      const backOff = { ms, untilMs: load.nowMs + 59_000, ...(goneMs !== undefined && { goneMs }) };
       const again = { ...tried, trials: { ...trials, backOffs: new Map([["storage", backOff]]) } };
       return trialsAfter(again, GONE, load.nowMs + 60_000).backOffs.get("storage");
     };
-    const rest = { untilMs: load.nowMs + 64_000, givesWay: true };
-    expect(after({ ms: 1_000, untilMs: load.nowMs + 59_000 })).toEqual({
-      ...rest,
-      ms: 2_000,
-      untilMs: load.nowMs + 62_000,
+    const rest = (ms: number, goneMs: number) => ({
+      ms,
+      untilMs: load.nowMs + 60_000 + goneMs,
+      givesWay: true,
+      goneMs,
     });
-    expect(after({ ms: 4_000, untilMs: load.nowMs + 59_000 })).toEqual({ ...rest, ms: 4_000 });
-    // What was known of it before is not forgotten.
-    expect(after({ ms: 60_000, untilMs: load.nowMs + 59_000 })).toEqual({ ...rest, ms: 60_000 });
+    expect([after(0, 1_000), after(0, 2_000), after(0, 4_000)]).toEqual([
+      rest(0, 2_000),
+      rest(0, 4_000),
+      rest(0, 4_000),
+    ]);
+    expect(after(60_000), "what was known of it is not forgotten").toEqual(rest(60_000, 1_000));
   });
 
   test("is nothing at once where one of the two that changed places takes part no more", () => {
@@ -608,17 +616,17 @@ describe("after a trial", () => {
     expect(after("kept", once, load.nowMs, 0.8).holdMs).toBe(10_000);
     const { profile } = load.tried("a", 1);
     const held = { share: 1, trials: once, overflowMin: 0 };
-    expect(isHeld(profile, held, load.nowMs)).toBe(true);
+    expect(isHeldOn(profile, held, load.nowMs)).toBe(true);
     const over = { ...once, held: { ...once.held!, untilMs: load.nowMs - 50 } };
-    expect(isHeld(profile, { ...held, trials: over }, load.nowMs)).toBe(false);
+    expect(isHeldOn(profile, { ...held, trials: over }, load.nowMs)).toBe(false);
     const elsewhere = { ...held, share: 0 };
-    expect(isHeld(profile, elsewhere, load.nowMs + 100)).toBe(true);
+    expect(isHeldOn(profile, elsewhere, load.nowMs + 100)).toBe(true);
     load.run(300, { a: { ...atStorage, elapsedUs: 2_000 } });
-    expect(isHeld(profile, held, load.nowMs)).toBe(true);
-    expect(isHeld(profile, elsewhere, load.nowMs), "none of them is where the plan has it").toBe(false);
-    expect(isHeld(profile, { ...elsewhere, overflowMin: 3 }, load.nowMs), "the plan has them overflow").toBe(true);
+    expect(isHeldOn(profile, held, load.nowMs)).toBe(true);
+    expect(isHeldOn(profile, elsewhere, load.nowMs), "none of them is where the plan has it").toBe(false);
+    expect(isHeldOn(profile, { ...elsewhere, overflowMin: 3 }, load.nowMs), "the plan has them overflow").toBe(true);
     load.run(300, { a: atStorage });
-    expect(isHeld(profile, held, load.nowMs)).toBe(false);
+    expect(isHeldOn(profile, held, load.nowMs)).toBe(false);
   });
 
   test("what did as well on one side as on both stays for ten seconds, and says nothing of what else was shown", () => {
@@ -635,7 +643,13 @@ describe("after a trial", () => {
     const at = (side: Side, trials: Trials, nowMs: number) => {
       const begun = {
         ...trials,
-        running: { side, partner: null, startedMs: nowMs - 150, fromShare: 0, shown: null } as const,
+        running: {
+          side,
+          partner: null,
+          startedMs: nowMs - 150,
+          fromShare: side === "storage" ? 0 : 1,
+          shown: null,
+        } as const,
       };
       return trialsAfter(load.tried("a", 1, { trials: begun }), { came: "kept", ratio: 0.5 }, nowMs);
     };
@@ -646,6 +660,9 @@ describe("after a trial", () => {
     expect(twice).toMatchObject({ contradicted: 1, fruitless: 3 });
     expect(at("storage", twice, 2_650)).toMatchObject({ contradicted: 2, fruitless: 6 });
     expect(trialsAfterShift(twice, true, 2_000)).toMatchObject({ contradicted: 0, fruitless: 0 });
+    // Of three plans the third may do better than both.
+    const ofSplit = { ...once, held: { ...once.held!, refutedShare: 0.5 } };
+    expect(at("compute", ofSplit, 1_650)).toMatchObject({ contradicted: 0, fruitless: 0 });
 
     const better = Load.warm()
       .run(500, { a: atCompute })
@@ -661,9 +678,9 @@ describe("after a trial", () => {
 
     const { profile } = better.tried("a", 1);
     const held = { sinceMs: 0, untilMs: Infinity, promisedUs: 2_000, refutedShare: 0, firmUntilMs: -Infinity };
-    expect(isHeld(profile, { share: 1, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, better.nowMs)).toBe(false);
+    expect(isHeldOn(profile, { share: 1, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, better.nowMs)).toBe(false);
     const doubted = { ...NO_TRIALS, held, contradicted: 1, keptMs: 0 };
-    expect(isHeld(profile, { share: 1, trials: doubted, overflowMin: 0 }, better.nowMs)).toBe(true);
+    expect(isHeldOn(profile, { share: 1, trials: doubted, overflowMin: 0 }, better.nowMs)).toBe(true);
     expect(patienceOf([{ trials: doubted }], 29_999)).toBe(2);
     expect(patienceOf([{ trials: doubted }], 30_000), "it is forgotten though none was kept since").toBe(1);
   });
@@ -678,8 +695,12 @@ describe("after a trial", () => {
     expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
     expect(backOff(after("worse", NO_TRIALS))!.ms).toBe(4_000);
     const other = { ...trials, backOffs: new Map([["compute b", { ms: 1_000, untilMs: load.nowMs }]]) };
-    expect([...after("dropped", other, load.nowMs + 59_000).backOffs.keys()]).toEqual(["compute b", "storage"]);
-    expect([...after("dropped", other, load.nowMs + 61_000).backOffs.keys()]).toEqual(["storage"]);
+    expect([...after("dropped", other, load.nowMs + 599_000).backOffs.keys()]).toEqual(["compute b", "storage"]);
+    expect([...after("dropped", other, load.nowMs + 600_000).backOffs.keys()]).toEqual(["storage"]);
+    const { untilMs } = backOff(trials)!;
+    expect([1, 0].map((lessMs) => backOff(after("dropped", trials, untilMs + 600_000 - lessMs))!.ms)).toEqual([
+      60_000, 1_000,
+    ]);
   });
 
   test("what did as well is tried again within some seconds, however often it did", () => {

@@ -37,7 +37,7 @@ import {
   type Shown,
   type Trials,
 } from "./trials.ts";
-import { areSlight, GAIN_MIN, shareAt, type Tried } from "./tried-function.ts";
+import { areSlight, GAIN_MIN, isOtherShare, shareAt, type Tried } from "./tried-function.ts";
 
 /** A gain is so many standard errors when a trial may not go on, and GAIN_NOISES before: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
 const GAIN_NOISES_AT_LAST = 1;
@@ -64,12 +64,14 @@ const SLOWED_AGAIN_MS = TRIAL_REST_MS_MAX;
 /** Of what is worse by LOSS_CLEAR; of what is so many times worse so many times as long, on a side whose code was compiled: hardly anything makes that good. */
 const BACK_OFF_MS_WORSE = 4_000;
 export const BACK_OFF_MS_MAX = 60_000;
+/** What has been due for so long is as if it had never been tried. Chosen: where trials are ten seconds apart sixty others have had their turn. */
+const FORGOTTEN_MS = 600_000;
 /**
  * What was within this of what it was held against is a tie: it costs next to nothing to look again, and which of the two does better changes with how quick cores are. So it is tried
  * again as soon as what was worse is at first. Chosen: by twice what a trial has to gain, so that the two of which one came to 1.05 and the other to 0.95 are alike.
  */
 const TIE = 2 * GAIN_MIN;
-/** Also where callers have gone, or calls take so long there that nobody can tell, by the second time: each costs what is left undone while it runs. */
+/** Also where callers have gone, or calls take so long there that nobody can tell, by the third time: each costs what is left undone while it runs. */
 const BACK_OFF_MS_TIE = 4_000;
 /** Of a function's ties so many make the time to the next trial longer: with these alone it is 3.4 s (STEADY_MS · 1.5⁷), about as long as a tie waits. */
 const TIES_COUNTED = 7;
@@ -348,7 +350,9 @@ export function trialsAfter(
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
     const held = { ...promised, untilMs: nowMs + holdMs, refutedShare };
     const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
-    const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side;
+    // What was neither what is held nor what that was held against contradicts nothing.
+    const isThird = trials.held !== null && isOtherShare(shareAt(side), trials.held.refutedShare);
+    const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side && !isThird;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
     const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : 0;
     return { ...over, fruitless, keptSide: side, keptMs: nowMs, contradicted, held, holdMs };
@@ -356,9 +360,9 @@ export function trialsAfter(
   // Nothing was tried.
   if (came === "void") return over;
   const key = keyOf(side, partner);
-  const known = backOffs.get(key);
   // What was no good long ago may be by now.
-  const recent = [...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < BACK_OFF_MS_MAX);
+  const recent = new Map([...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < FORGOTTEN_MS));
+  const known = recent.get(key);
   if (came === "slowed") {
     // Nothing is refuted by it: what an earlier one had shown was over when it began.
     const { ms = 0, givesWay } = known ?? {};
@@ -367,9 +371,8 @@ export function trialsAfter(
     return { ...over, backOffs: new Map([...recent, [key, backOff]]) };
   }
   if (came === "gone" && !running.isCalm) {
-    const lastMs = known?.ms ?? 0;
-    const restMs = clamp(2 * lastMs, BACK_OFF_MS_MIN, BACK_OFF_MS_TIE);
-    const backOff = { ms: Math.max(lastMs, restMs), untilMs: nowMs + restMs, givesWay: true } as const;
+    const goneMs = clamp(2 * (known?.goneMs ?? 0), BACK_OFF_MS_MIN, BACK_OFF_MS_TIE);
+    const backOff = { ms: known?.ms ?? 0, untilMs: nowMs + goneMs, givesWay: true, goneMs } as const;
     return { ...over, backOffs: new Map([...recent, [key, backOff]]) };
   }
   const lastMs = known?.ms ?? 0;

@@ -23,6 +23,8 @@ interface BackOff {
   readonly untilMs: number;
   /** It was as good, or nobody could tell: it may be tried again soon, and gives way to what else may be. */
   readonly givesWay?: true;
+  /** No call ended any more in the last one: for so long it is not tried again. What is known of it is as before. */
+  readonly goneMs?: number;
   /** Nobody has judged the last one, since cores were slow: the next one is, whatever they are. */
   readonly isSlowed?: true;
   /** Without: it was no better, or cold, or two changed places. */

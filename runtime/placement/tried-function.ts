@@ -27,6 +27,12 @@ export interface Tried {
 /** Of what all calls take, so much less is a gain. */
 export const GAIN_MIN = 0.05;
 
+/** Of the calls of a function so many are elsewhere in another plan. */
+const SHARE_OTHER = 0.2;
+
+/** Whether two shares are different plans, or nearly the same one. */
+export const isOtherShare = (one: number, other: number): boolean => Math.abs(one - other) >= SHARE_OTHER;
+
 export const shareAt = (side: Side): number => (side === "storage" ? 1 : 0);
 
 /** That a call works where the plan has it, µs. */

@@ -53,6 +53,7 @@ function candidate(
     mixingExcess: excessOf(NO_MIXING, cost, 0),
     rateSeconds: RATE_SECONDS,
     hasMovedLately: false,
+    isWarm: { compute: true, storage: true },
     isNewSurge: false,
   };
 }
@@ -208,6 +209,13 @@ test("where no pool is too busy those that may move do, however many others may 
   const { choices } = worthwhileShares(all, capacity);
   expect(choices.at(-1)!.share).toBe(0);
   expect(choices.slice(0, 80).map(({ share }) => share)).not.toContain(1);
+});
+
+test("those that move one by one do not wait for others that visits have to go to first", () => {
+  const walk = candidate({ operations: 64, rounds: 64, bytes: 100, cpuUs: 20 }, 1, 0.001);
+  const cold = { ...walk, isWarm: { compute: true, storage: false } };
+  const { choices } = worthwhileShares([...Array.from({ length: 80 }, () => cold), walk], CAPACITY);
+  expect(choices.at(-1)!.share).toBe(1);
 });
 
 describe("of two functions that have a core each", () => {

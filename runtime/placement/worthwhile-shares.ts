@@ -2,6 +2,7 @@
 // together where a pool is too busy, function by function where it is about what callers wait for.
 
 import { clamp } from "#runtime/clamp.ts";
+import type { Side } from "#runtime/profile/sample.ts";
 import { atShare, busyUs } from "./cost-model.ts";
 import type { FunctionCosts } from "./function-costs.ts";
 import { mixedTimes, SPLIT_MIN } from "./mixing.ts";
@@ -38,6 +39,8 @@ export interface Candidate {
   readonly mixingExcess: number;
   /** Of the last ten seconds. */
   readonly hasMovedLately: boolean;
+  /** Where it is not it goes when visits have been there. */
+  readonly isWarm: Readonly<Record<Side, boolean>>;
   /** Its calls come all at once, and nobody planned for so many: what is full is left at once, whatever it costs to serve them on both sides. */
   readonly isNewSurge: boolean;
 }
@@ -81,7 +84,7 @@ const NEARLY = 0.95;
  * error besides. Chosen: of splits that moved by a quarter for 5 to 7 percent most moved back within a second or two (bench `placement`).
  */
 const AGAIN_NOISE = 0.04;
-/** Functions moved one by one in one step, at most; the next step goes on. */
+/** Functions moved one by one in one step, at most; the next step goes on. Those that visits go to first are not moved yet. */
 const SINGLE_MOVES_MAX = 64;
 
 /** Shares of which several change together. */
@@ -178,7 +181,7 @@ function oneByOne(
     if (!isWorthIt(gain)) return { share: from, gain: null };
     overload ??= new Overload(use, now);
     if (!overload.move(index, from, to)) return { share: from, gain: null };
-    left -= 1;
+    if (candidate.isWarm[to > from ? "storage" : "compute"]) left -= 1;
     return { share: to, gain };
   });
 }
