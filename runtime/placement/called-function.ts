@@ -64,16 +64,16 @@ export interface CalledFunction extends Candidate, Tried {
   readonly recalled: Regime | null;
 }
 
-/** What was tried last, with whatever functions, and what has been shown so. */
+/** What was tried last, with whatever functions, and whether what that promised is kept. */
 export interface LastTrial {
   /** It is tried now: how long calls take meanwhile says nothing of where they are held. */
   readonly isRunning: boolean;
   readonly endedMs: number;
   /** What was promised of the calls of all that are held is not kept any more. */
-  readonly isBroken: boolean;
+  readonly isPlanBroken: boolean;
 }
 
-const NONE_TRIED: LastTrial = { isRunning: false, endedMs: -Infinity, isBroken: false };
+const NONE_TRIED: LastTrial = { isRunning: false, endedMs: -Infinity, isPlanBroken: false };
 
 /** null: it is not called, or nothing is known. */
 export function calledFunction(
@@ -122,7 +122,7 @@ export function calledFunction(
   const back = before.state === "pinned" ? 0 : backCpuUs(estimates, before.backCpuUs);
   // What was promised holds no more, or was long ago.
   const isHeldNoMore =
-    before.trials.held !== null && !lastTrial.isRunning && (lastTrial.isBroken || !isHeld(profile, before, nowMs));
+    before.trials.held !== null && !lastTrial.isRunning && (lastTrial.isPlanBroken || !isHeld(profile, before, nowMs));
   const trials = isHeldNoMore ? { ...before.trials, held: null } : before.trials;
   const proof = trials.held?.isProof === false ? null : trials.held;
   const regime = { demand: costs.typical, share, proof, forMs: nowMs - before.sinceMs, nowMs };

@@ -36,15 +36,15 @@ import { NO_OVERFLOW } from "./overflow.ts";
 import { afterPause } from "./pauses.ts";
 import type { Placement } from "./plan.ts";
 import { callsOf, poolUse, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
-import { gainingSide, probed, visiting } from "./probes.ts";
+import { probed, visiting } from "./probes.ts";
 import { LASTED_MS } from "./regimes.ts";
 import type { Situation } from "./situation.ts";
 import { inFlightLately, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
-import { heldAlong, heldOn, isPlanBroken, isProved, refutationOf } from "./held-function.ts";
+import { heldAlong, heldOn, isPlanBroken, refutationOf } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialCostMs, trialsAfter, untold, verdictOf, type FirstHalf, type Verdict } from "./trial-verdict.ts";
 import { patienceOf, type Refutation } from "./trials.ts";
-import { areSlight, isOtherShare, shareAt } from "./tried-function.ts";
+import { areSlight, gainingSide, isProvedWorse, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
 
 export type ControllerState = ReadonlyMap<string, FunctionState>;
@@ -178,7 +178,7 @@ function lastTrialOf(before: ControllerState, { profiles, nowMs }: Pick<Situatio
     const profile = trials.held === null ? undefined : profiles.get(name);
     if (profile !== undefined) held.push({ profile, trials });
   }
-  return { isRunning, endedMs, isBroken: !isRunning && isPlanBroken(held, nowMs) };
+  return { isRunning, endedMs, isPlanBroken: !isRunning && isPlanBroken(held, nowMs) };
 }
 
 /** What was warm is so no more when it is called again. */
@@ -255,7 +255,7 @@ function chosen(
   if (held === firm) return free;
   // What has proved to be worse stays so, whatever is promised of it.
   const isOther = all.every((called, index) => {
-    return !isProved(called) || isOtherShare(free.choices[index]!.share, called.trials.held!.refutedShare);
+    return !isProvedWorse(called, free.choices[index]!.share);
   });
   const now = outlookOf(
     free.use,

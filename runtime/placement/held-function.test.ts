@@ -1,12 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
-import { heldAlong, isHeld, isPlanBroken, refutedAgain } from "./held-function.ts";
-import { Load, atCompute, atStorage, walks } from "./played-load.ts";
+import { heldAlong, isPlanBroken, refutedAgain } from "./held-function.ts";
+import { atCompute, atStorage, isHeldAlone, Load, walks } from "./played-load.ts";
 import { NO_TRIALS, type Trials } from "./trials.ts";
-
-/** As a step has it. */
-const isHeldOn: typeof isHeld = (profile, of, nowMs) =>
-  isHeld(profile, of, nowMs) && !isPlanBroken([{ profile, trials: of.trials }], nowMs);
 
 type Held = NonNullable<Trials["held"]>;
 
@@ -61,12 +57,15 @@ describe("who is held already", () => {
 });
 
 describe("what was promised of walks", () => {
+  const isHeldBy = ({ profiles, nowMs }: Load, held: Held): boolean =>
+    isHeldAlone(profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, nowMs);
+
   const isHeldThen = (work: number, slowed: number, promisedBytes = 10_000): boolean => {
     const load = Load.ofWalks();
     const sinceMs = load.nowMs;
     const held = { sinceMs, untilMs: Infinity, promisedUs: 4_000, promisedBytes, refutedShare: 1, firmUntilMs: 0 };
     load.run(250, { a: walks("compute", 20, work, slowed) });
-    return isHeldOn(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
+    return isHeldBy(load, held);
   };
 
   test("holds while they take longer for being more work, and not where the same work does", () => {
@@ -92,7 +91,7 @@ describe("what was promised of walks", () => {
       .run(noneMs, {})
       .run(ms, { a: walks("compute", 10, 1, slowTimes * times, slowed) })
       .run(afterMs, {});
-    return isHeldOn(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
+    return isHeldBy(load, held);
   };
 
   test("holds while they take longer since cores are slow for a moment, and not where they take longer still, or cores stay so", () => {
@@ -119,7 +118,7 @@ describe("what was promised of walks", () => {
         .run(everyMs - WINDOW_MS, {})
         .run(WINDOW_MS, { a: walks("compute", 40, 1, 2, { cpuUs: 2_000, slowedUs: 1_000 }) });
     }
-    return isHeldOn(load.profiles.get("a")!, { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, load.nowMs);
+    return isHeldBy(load, held);
   };
 
   test("… but not where they stay slow for calls that come in waves", () => {
@@ -132,12 +131,7 @@ describe("what was promised of walks", () => {
     const slow = walks("compute", 40, 1, 2, { cpuUs: 2_000, slowedUs: 1_000 });
     const usual = { ...walks("compute", 1, 1), cpuUs: 1_000 };
     for (const calls of [usual, usual, slow]) load.run(475, {}).run(WINDOW_MS, { a: calls });
-    const isHeldNow = isHeldOn(
-      load.profiles.get("a")!,
-      { share: 0, trials: { ...NO_TRIALS, held }, overflowMin: 0 },
-      load.nowMs,
-    );
-    expect(isHeldNow).toBe(true);
+    expect(isHeldBy(load, held)).toBe(true);
   });
 
   test("… nor where none come after a moment in which they were", () => {

@@ -18,7 +18,7 @@ import {
 import type { Placement } from "./plan.ts";
 import { HOLD_MS_MIN, STRAYED_MOSTLY } from "./trial-verdict.ts";
 import { patienceOf, type Refutation, type Refuted, type Trials } from "./trials.ts";
-import { isOtherShare, shareAt, type Tried } from "./tried-function.ts";
+import { gainingSide, isOtherShare, isProved, shareAt, type Tried } from "./tried-function.ts";
 
 /** A call takes so many times what it took in the trial, for so long: the load is not what it was. */
 const PROMISE_MS = 250;
@@ -75,10 +75,6 @@ export function heldAlong(
 
 /** Whether it stays whatever the model promises. */
 export const isFirmAt = ({ held }: Trials, nowMs: number): boolean => held !== null && nowMs < held.firmUntilMs;
-
-/** Whether it was shown of the function itself that it does better where it is, and not of others that it is held along with. */
-export const isProved = ({ share, trials: { held } }: Pick<Tried, "share" | "trials">): boolean =>
-  held !== null && held.refutedShare !== share;
 
 /** As after a trial: what it would show has been shown before. Calls that are under way tell nothing of it yet. */
 export const heldAgain = (
@@ -149,7 +145,7 @@ export function isPromiseBroken(
  * the plan that did better.
  */
 export function refutationOf({ profile, share, trials }: Tried, there: number, nowMs: number): Refutation | null {
-  const side = there > share ? "storage" : "compute";
+  const side = gainingSide({ share }, there);
   const { refutation, untilMs = -Infinity } = trials.backOffs.get(side) ?? {};
   if (there === share || refutation === undefined || nowMs >= untilMs) return null;
   if (isOtherShare(there, shareAt(side)) || isOtherShare(share, refutation.fromShare)) return null;
@@ -173,7 +169,12 @@ interface Due {
   readonly promise: Promised & { readonly sinceMs: number };
 }
 
-/** What calls of some functions took, to what was promised of as many; by how many standard errors that may be chance (GAIN_NOISES), and how many times as slow as usual cores were. */
+/** What of its calls ended in some time. */
+interface Ended extends Due {
+  readonly heard: Heard;
+}
+
+/** What calls of some functions took, to what was promised of as many; what of that may be chance (GAIN_NOISES standard errors); and how many times as slow as usual cores were. */
 interface Kept {
   readonly ratio: number;
   readonly noise: number;
@@ -191,28 +192,37 @@ function takeLonger(all: readonly Due[], nowMs: number, patience = 1): boolean {
   const beganMs = nowMs - PROMISE_MS_MAX;
   if (all.some(({ promise: { sinceMs } }) => beganMs < sinceMs)) return false;
   const thirds = [0, 1, 2].map((third) => beganMs + (third * PROMISE_MS_MAX) / 3);
-  const areLonger = thirds.every((fromMs) =>
-    isLonger(keptIn(all, fromMs, fromMs + PROMISE_MS_MAX / 3, nowMs), { noise: 0 }),
+  const keptIn = (fromMs: number, toMs: number): Kept | null => keptOf(endedIn(all, fromMs, toMs), nowMs);
+  return (
+    thirds.every((fromMs) => isLonger(keptIn(fromMs, fromMs + PROMISE_MS_MAX / 3), { noise: 0 })) &&
+    isLonger(keptIn(beganMs, nowMs))
   );
-  return areLonger && isLonger(keptIn(all, beganMs, nowMs, nowMs));
 }
 
 /** null: too few have ended to tell. */
 function keptLately(all: readonly Due[], nowMs: number): Kept | null {
-  const callsIn = (ms: number) =>
-    all.map(({ profile, promise }) => heardFor(ms, profile, promise.sinceMs, nowMs).calls);
-  const [soon, late] = [callsIn(PROMISE_MS), callsIn(PROMISE_MS_MAX)];
-  const areMany = (calls: readonly number[]): boolean => calls.reduce((sum, one) => sum + one, 0) >= CALLS_MIN;
-  // One of which hardly any has ended is missing among what is done.
-  const areAll = soon.every((calls, index) => calls >= EXPECTED_MIN || late[index]! <= 0);
-  if (areMany(soon) && areAll) return keptIn(all, nowMs - PROMISE_MS, nowMs, nowMs);
-  return areMany(late) ? keptIn(all, nowMs - PROMISE_MS_MAX, nowMs, nowMs) : null;
+  const endedFor = (ms: number): readonly Ended[] => endedIn(all, nowMs - ms, nowMs);
+  const areMany = (ended: readonly Ended[]): boolean =>
+    ended.reduce((calls, { heard }) => calls + heard.calls, 0) >= CALLS_MIN;
+  // Hardly any has ended, and some did before: it is missing among what is done.
+  const isMissing = ({ profile, promise, heard }: Ended): boolean =>
+    heard.calls < EXPECTED_MIN && heardFor(PROMISE_MS_MAX, profile, promise.sinceMs, nowMs).calls > 0;
+  const soon = endedFor(PROMISE_MS);
+  if (areMany(soon) && !soon.some(isMissing)) return keptOf(soon, nowMs);
+  const late = endedFor(PROMISE_MS_MAX);
+  return areMany(late) ? keptOf(late, nowMs) : null;
 }
 
+const endedIn = (all: readonly Due[], fromMs: number, toMs: number): readonly Ended[] =>
+  all.map(({ profile, promise }) => ({
+    profile,
+    promise,
+    heard: profile.byTime.between(Math.max(fromMs, promise.sinceMs), toMs),
+  }));
+
 /** null: none has ended. */
-function keptIn(all: readonly Due[], fromMs: number, toMs: number, nowMs: number): Kept | null {
-  const ended = all.flatMap(({ profile, promise: { sinceMs, promisedUs, promisedBytes = 0 } }) => {
-    const heard = profile.byTime.between(Math.max(fromMs, sinceMs), toMs);
+function keptOf(all: readonly Ended[], nowMs: number): Kept | null {
+  const ended = all.flatMap(({ profile, promise: { promisedUs, promisedBytes = 0 }, heard }) => {
     if (heard.calls <= 0) return [];
     const work = promisedBytes > 0 ? profile.workTimes(meanBytes(heard), promisedBytes) : 1;
     return [{ ...heard, promisedUs: heard.calls * work * promisedUs, variation: variationOf(profile, nowMs) }];

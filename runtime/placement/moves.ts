@@ -5,7 +5,6 @@ import { otherSide } from "#runtime/profile/sample.ts";
 import { FLAP_MS, REST_MS, type CalledFunction } from "./called-function.ts";
 import { type Change, type FunctionState, lastMovedMs, restingState, type Why } from "./function-state.ts";
 import { allCallsOf } from "./pool-use.ts";
-import { gainingSide } from "./probes.ts";
 import type { Situation } from "./situation.ts";
 import {
   BEFORE_MS,
@@ -25,7 +24,7 @@ import {
   TRIAL_MS_MAX,
 } from "./before-and-since.ts";
 import { heldAgain, refutedAgain } from "./held-function.ts";
-import { areSlight, firstWeighty } from "./tried-function.ts";
+import { areSlight, firstWeighty, gainingSide } from "./tried-function.ts";
 import { latencyAt, type Choice } from "./worthwhile-shares.ts";
 
 /** From its first call on a function that is called at all is compiled within about this. Chosen. */

@@ -18,14 +18,14 @@ import {
   TRIAL_MS_MAX,
 } from "./before-and-since.ts";
 import { atShare } from "./cost-model.ts";
-import { isFirmAt, isProved } from "./held-function.ts";
+import { isFirmAt } from "./held-function.ts";
 import { outlookOf } from "./optimal-shares.ts";
 import { betweenCallsMs } from "./pauses.ts";
 import { callsOf, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
 import { BACK_OFF_MS_MAX, STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
 import { keyOf, patienceOf } from "./trials.ts";
-import { areSlight, GAIN_MIN, isOtherShare, shareAt, type Tried, workOf } from "./tried-function.ts";
+import { areSlight, GAIN_MIN, isProved, isProvedWorse, shareAt, type Tried, workOf } from "./tried-function.ts";
 import { neededPart, noiseOfWaiting } from "./worthwhile-shares.ts";
 
 /**
@@ -264,7 +264,7 @@ function mayTry(one: Tried, side: Side, partner: string | null, nowMs: number): 
   const { share, bounds, trials, isWarm, load } = one;
   const there = shareAt(side);
   // It stays where it has proved to do better, but for what is neither that nor what did worse: two may change places.
-  if (isProved(one) && (partner === null || !isOtherShare(there, trials.held!.refutedShare))) return false;
+  if ((partner === null && isProved(one)) || isProvedWorse(one, there)) return false;
   if (there === share || there < bounds[0] || there > bounds[1] || !isWarm[side]) return false;
   // Those whose callers ask for the other side stay there.
   const { compute, storage } = callsOf(load, there);

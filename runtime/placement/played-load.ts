@@ -2,6 +2,7 @@
 
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { Cost } from "./cost-model.ts";
+import { isHeld, isPlanBroken } from "./held-function.ts";
 import { PlayedCalls, type Calls } from "./played-calls.ts";
 import { NONE_FIXED } from "./pool-use.ts";
 import { NO_TRIALS, type Trials } from "./trials.ts";
@@ -72,3 +73,7 @@ export function walks(side: Side, count: number, work: number, slowed = 1, of: P
 
 export const atCompute = { side: "compute", count: 40, elapsedUs: 4_000 } as const;
 export const atStorage = { side: "storage", count: 40, elapsedUs: 4_000 } as const;
+
+/** As a step has it where nothing else is held. */
+export const isHeldAlone: typeof isHeld = (profile, of, nowMs) =>
+  isHeld(profile, of, nowMs) && !isPlanBroken([{ profile, trials: of.trials }], nowMs);

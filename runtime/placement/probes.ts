@@ -6,7 +6,8 @@ import type { CalledFunction } from "./called-function.ts";
 import { busyUs } from "./cost-model.ts";
 import { type Change, type FunctionState, restingState, type Why } from "./function-state.ts";
 import type { Paces } from "./function-costs.ts";
-import { PROBE_EVERY_MAX, type Placement } from "./plan.ts";
+import { PROBE_EVERY_MAX } from "./plan.ts";
+import { gainingSide } from "./tried-function.ts";
 
 /**
  * Probes may cost this part of what their function costs anyway, … What a visit costs is told by those before it: in an isolate that was closed meanwhile, or has forgotten its code, a call
@@ -27,10 +28,6 @@ export const VISITS_MIN = 3;
 const FIRST_VISIT_EVERY = 4;
 /** Each node has isolates of its own at compute, and visits by its own calls; for those of more nodes than so many a profile does not keep enough of them while code is compiled. */
 const VISITING_NODES_MAX = 4;
-
-/** That is to get more of its calls. */
-export const gainingSide = ({ share: from }: Pick<Placement, "share">, to: number): Side =>
-  to > from ? "storage" : "compute";
 
 /** Whether the side was called lately, and so often: at compute, for each of so many nodes. */
 export function isWarmAt(paces: Paces, side: Side, nodes: number, nowMs: number): boolean {

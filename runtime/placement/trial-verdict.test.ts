@@ -1,15 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { Side } from "#runtime/profile/sample.ts";
-import { isHeld, isPlanBroken, isProved } from "./held-function.ts";
 import type { Calls } from "./played-calls.ts";
-import { Load, loadOf, running, atCompute, atStorage } from "./played-load.ts";
+import { atCompute, atStorage, isHeldAlone, Load, loadOf, running } from "./played-load.ts";
 import { trialCostMs, trialsAfter, type Verdict, verdictOf } from "./trial-verdict.ts";
 import { NO_TRIALS, patienceOf, type Running, type Shown, trialsAfterShift, type Trials } from "./trials.ts";
-import type { Tried } from "./tried-function.ts";
-
-/** As a step has it. */
-const isHeldOn: typeof isHeld = (profile, of, nowMs) =>
-  isHeld(profile, of, nowMs) && !isPlanBroken([{ profile, trials: of.trials }], nowMs);
+import { isProved, type Tried } from "./tried-function.ts";
 
 const GONE = { came: "gone", ratio: null } as const;
 
@@ -616,17 +611,17 @@ describe("after a trial", () => {
     expect(after("kept", once, load.nowMs, 0.8).holdMs).toBe(10_000);
     const { profile } = load.tried("a", 1);
     const held = { share: 1, trials: once, overflowMin: 0 };
-    expect(isHeldOn(profile, held, load.nowMs)).toBe(true);
+    expect(isHeldAlone(profile, held, load.nowMs)).toBe(true);
     const over = { ...once, held: { ...once.held!, untilMs: load.nowMs - 50 } };
-    expect(isHeldOn(profile, { ...held, trials: over }, load.nowMs)).toBe(false);
+    expect(isHeldAlone(profile, { ...held, trials: over }, load.nowMs)).toBe(false);
     const elsewhere = { ...held, share: 0 };
-    expect(isHeldOn(profile, elsewhere, load.nowMs + 100)).toBe(true);
+    expect(isHeldAlone(profile, elsewhere, load.nowMs + 100)).toBe(true);
     load.run(300, { a: { ...atStorage, elapsedUs: 2_000 } });
-    expect(isHeldOn(profile, held, load.nowMs)).toBe(true);
-    expect(isHeldOn(profile, elsewhere, load.nowMs), "none of them is where the plan has it").toBe(false);
-    expect(isHeldOn(profile, { ...elsewhere, overflowMin: 3 }, load.nowMs), "the plan has them overflow").toBe(true);
+    expect(isHeldAlone(profile, held, load.nowMs)).toBe(true);
+    expect(isHeldAlone(profile, elsewhere, load.nowMs), "none of them is where the plan has it").toBe(false);
+    expect(isHeldAlone(profile, { ...elsewhere, overflowMin: 3 }, load.nowMs), "the plan has them overflow").toBe(true);
     load.run(300, { a: atStorage });
-    expect(isHeldOn(profile, held, load.nowMs)).toBe(false);
+    expect(isHeldAlone(profile, held, load.nowMs)).toBe(false);
   });
 
   test("what did as well on one side as on both stays for ten seconds, and says nothing of what else was shown", () => {
@@ -678,9 +673,11 @@ describe("after a trial", () => {
 
     const { profile } = better.tried("a", 1);
     const held = { sinceMs: 0, untilMs: Infinity, promisedUs: 2_000, refutedShare: 0, firmUntilMs: -Infinity };
-    expect(isHeldOn(profile, { share: 1, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, better.nowMs)).toBe(false);
+    expect(isHeldAlone(profile, { share: 1, trials: { ...NO_TRIALS, held }, overflowMin: 0 }, better.nowMs)).toBe(
+      false,
+    );
     const doubted = { ...NO_TRIALS, held, contradicted: 1, keptMs: 0 };
-    expect(isHeldOn(profile, { share: 1, trials: doubted, overflowMin: 0 }, better.nowMs)).toBe(true);
+    expect(isHeldAlone(profile, { share: 1, trials: doubted, overflowMin: 0 }, better.nowMs)).toBe(true);
     expect(patienceOf([{ trials: doubted }], 29_999)).toBe(2);
     expect(patienceOf([{ trials: doubted }], 30_000), "it is forgotten though none was kept since").toBe(1);
   });

@@ -29,6 +29,7 @@ import {
 import { hasStopped, WAVES } from "./pauses.ts";
 import { allCallsOf } from "./pool-use.ts";
 import {
+  type BackOff,
   CONTRADICTION_MS,
   keyOf,
   patienceOf,
@@ -363,17 +364,15 @@ export function trialsAfter(
   // What was no good long ago may be by now.
   const recent = new Map([...backOffs].filter(([, { untilMs }]) => nowMs - untilMs < FORGOTTEN_MS));
   const known = recent.get(key);
+  const backingOff = (backOff: BackOff): Trials => ({ ...over, backOffs: new Map([...recent, [key, backOff]]) });
   if (came === "slowed") {
     // Nothing is refuted by it: what an earlier one had shown was over when it began.
     const { ms = 0, givesWay } = known ?? {};
-    const untilMs = nowMs + BACK_OFF_MS_SLOWED;
-    const backOff = { ms, untilMs, isSlowed: true, ...(givesWay && { givesWay }) } as const;
-    return { ...over, backOffs: new Map([...recent, [key, backOff]]) };
+    return backingOff({ ms, untilMs: nowMs + BACK_OFF_MS_SLOWED, isSlowed: true, ...(givesWay && { givesWay }) });
   }
   if (came === "gone" && !running.isCalm) {
     const goneMs = clamp(2 * (known?.goneMs ?? 0), BACK_OFF_MS_MIN, BACK_OFF_MS_TIE);
-    const backOff = { ms: known?.ms ?? 0, untilMs: nowMs + goneMs, givesWay: true, goneMs } as const;
-    return { ...over, backOffs: new Map([...recent, [key, backOff]]) };
+    return backingOff({ ms: known?.ms ?? 0, untilMs: nowMs + goneMs, givesWay: true, goneMs });
   }
   const lastMs = known?.ms ?? 0;
   const wasWarm = startedMs - (tried.profile.warmMs(side) ?? Infinity) >= YOUNG_MS;
@@ -387,17 +386,15 @@ export function trialsAfter(
   // Of code that was still to be compiled there, or had just been, it says nothing.
   const isRefuted = came === "worse" && wasWarm && partner === null && !running.isCalm;
   const refutation = isRefuted ? shownWorse(tried, nowMs, modelError) : null;
-  const backOff = {
-    ms,
-    untilMs: nowMs + ms,
-    ...(isTie && { givesWay: true as const }),
-    ...(refutation && { refutation }),
-  };
   return {
-    ...over,
+    ...backingOff({
+      ms,
+      untilMs: nowMs + ms,
+      ...(isTie && { givesWay: true }),
+      ...(refutation && { refutation }),
+    }),
     fruitless,
     paidMs: nowMs + Math.min(TRIAL_REST_MS_MAX, costMsOf(running, ratio, nowMs) / COST_MAX),
-    backOffs: new Map([...recent, [key, backOff]]),
   };
 }
 

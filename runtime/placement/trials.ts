@@ -18,7 +18,7 @@ export interface Refutation {
 }
 
 /** How long, and until when, something is not tried again. */
-interface BackOff {
+export interface BackOff {
   readonly ms: number;
   readonly untilMs: number;
   /** It was as good, or nobody could tell: it may be tried again soon, and gives way to what else may be. */

@@ -35,6 +35,18 @@ export const isOtherShare = (one: number, other: number): boolean => Math.abs(on
 
 export const shareAt = (side: Side): number => (side === "storage" ? 1 : 0);
 
+/** That is to get more of its calls. */
+export const gainingSide = ({ share: from }: Pick<Tried, "share">, to: number): Side =>
+  to > from ? "storage" : "compute";
+
+/** Whether it was shown of the function itself that it does better where it is, and not of others that it is held along with. */
+export const isProved = ({ share, trials: { held } }: Pick<Tried, "share" | "trials">): boolean =>
+  held !== null && held.refutedShare !== share;
+
+/** … than at another share, or about there. */
+export const isProvedWorse = (one: Pick<Tried, "share" | "trials">, there: number): boolean =>
+  isProved(one) && !isOtherShare(there, one.trials.held!.refutedShare);
+
 /** That a call works where the plan has it, µs. */
 export const workUsOf = ({ load: { costs }, share }: Tried): number => atShare(costs, share, busyUs);
 

@@ -26,6 +26,7 @@ import {
   type Load,
   type PoolUse,
 } from "./pool-use.ts";
+import { gainingSide } from "./tried-function.ts";
 
 /** One function that is called. */
 export interface Candidate {
@@ -121,8 +122,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
     const splits = new Splits(candidates, work);
     best = withFewerSplits(best, use, splits, excessOver(use, now));
     after = outlookOf(use, best);
-    const planOf = (shares: Float64Array): Plan => {
-      const outlook = outlookOf(use, shares);
+    const planOf = (shares: Float64Array, outlook = outlookOf(use, shares)): Plan => {
       const again = againPart(candidates, work, shares, now);
       const balances = outlook.crowded && again > 0 ? balancesOf(use, loads, now) : null;
       const noise = Math.hypot(noiseOf(candidates, work, { best: shares, now, balances }), again * AGAIN_NOISE);
@@ -130,7 +130,7 @@ export function worthwhileShares(candidates: readonly Candidate[], capacity: Cap
       const [from, to] = [gain.from * splits.timesOf(now), gain.to * splits.timesOf(shares)];
       return { shares, gain, weighed: { ...gain, from, to } };
     };
-    const all = planOf(best);
+    const all = planOf(best, after);
     if (isWorthIt(all.weighed)) {
       const weighty = planOf(best.map((share, index) => (work[index]! < WORK_MIN ? now[index]! : share)));
       // Many small ones together are not small, nor is one for a pool that is small itself.
@@ -181,7 +181,7 @@ function oneByOne(
     if (!isWorthIt(gain)) return { share: from, gain: null };
     overload ??= new Overload(use, now);
     if (!overload.move(index, from, to)) return { share: from, gain: null };
-    if (candidate.isWarm[to > from ? "storage" : "compute"]) left -= 1;
+    if (candidate.isWarm[gainingSide(candidate, to)]) left -= 1;
     return { share: to, gain };
   });
 }
