@@ -658,6 +658,9 @@ describe("after a trial", () => {
     // Of three plans the third may do better than both.
     const ofSplit = { ...once, held: { ...once.held!, refutedShare: 0.5 } };
     expect(at("compute", ofSplit, 1_650)).toMatchObject({ contradicted: 0, fruitless: 0 });
+    // Not of what it has been held along with since.
+    const along = { ...once, held: { ...once.held!, refutedShare: 1 } };
+    expect(at("compute", along, 1_650)).toMatchObject({ contradicted: 1 });
 
     const better = Load.warm()
       .run(500, { a: atCompute })

@@ -38,7 +38,7 @@ import {
   type Shown,
   type Trials,
 } from "./trials.ts";
-import { areSlight, GAIN_MIN, isOtherShare, shareAt, type Tried } from "./tried-function.ts";
+import { areSlight, GAIN_MIN, isProved, isProvedWorse, shareAt, type Tried } from "./tried-function.ts";
 
 /** A gain is so many standard errors when a trial may not go on, and GAIN_NOISES before: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
 const GAIN_NOISES_AT_LAST = 1;
@@ -352,7 +352,8 @@ export function trialsAfter(
     const held = { ...promised, untilMs: nowMs + holdMs, refutedShare };
     const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
     // What was neither what is held nor what that was held against contradicts nothing.
-    const isThird = trials.held !== null && isOtherShare(shareAt(side), trials.held.refutedShare);
+    const before = { share: refutedShare, trials };
+    const isThird = isProved(before) && !isProvedWorse(before, shareAt(side));
     const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side && !isThird;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
     const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : 0;
