@@ -17,7 +17,7 @@ import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
 import type { Rules, Situation } from "./situation.ts";
 import { STEADY_MS } from "./before-and-since.ts";
-import { isFirmAt, isHeld, isPromiseBroken } from "./held-function.ts";
+import { isFirmAt, isHeld, isHoldBroken, isPromiseBroken } from "./held-function.ts";
 import { isCrowded, areCallersMany } from "./next-trial.ts";
 import type { Tried } from "./tried-function.ts";
 import { type Candidate, errorOf } from "./worthwhile-shares.ts";
@@ -69,11 +69,11 @@ export interface LastTrial {
   /** It is tried now: how long calls take meanwhile says nothing of where they are held. */
   readonly isRunning: boolean;
   readonly endedMs: number;
-  /** What was promised of the calls of all that are held is not kept any more. */
-  readonly isPlanBroken: boolean;
+  /** What was promised of the calls of all that are held is kept, all together. */
+  readonly isPlanKept: boolean;
 }
 
-const NONE_TRIED: LastTrial = { isRunning: false, endedMs: -Infinity, isPlanBroken: false };
+const NONE_TRIED: LastTrial = { isRunning: false, endedMs: -Infinity, isPlanKept: false };
 
 /** null: it is not called, or nothing is known. */
 export function calledFunction(
@@ -121,8 +121,9 @@ export function calledFunction(
   };
   const back = before.state === "pinned" ? 0 : backCpuUs(estimates, before.backCpuUs);
   // What was promised holds no more, or was long ago.
+  const isBroken = (): boolean => !lastTrial.isPlanKept && isHoldBroken({ profile, trials: before.trials }, nowMs);
   const isHeldNoMore =
-    before.trials.held !== null && !lastTrial.isRunning && (lastTrial.isPlanBroken || !isHeld(profile, before, nowMs));
+    before.trials.held !== null && !lastTrial.isRunning && (!isHeld(profile, before, nowMs) || isBroken());
   const trials = isHeldNoMore ? { ...before.trials, held: null } : before.trials;
   const proof = trials.held?.isProof === false ? null : trials.held;
   const regime = { demand: costs.typical, share, proof, forMs: nowMs - before.sinceMs, nowMs };

@@ -1154,6 +1154,27 @@ describe("what has proved better", () => {
       expect(shareAfter(held(SPLIT), {}, full(1.4 * QUEUED))).toBeCloseTo(SPLIT, 1);
     });
 
+    test("it is held on where others that are held take as much less, all together", () => {
+      const load = visited({ hash: HASH, walk: WALK })
+        .run(500, { hash: calls("compute", 10, HASH), walk: calls("storage", 200, WALK) })
+        .run(250, { hash: calls("compute", 10, HASH, 1.4 * QUEUED), walk: calls("storage", 200, WALK) });
+      const isHeldOn = (promisedTimes: number, untilMs = 5_000, shifted: readonly string[] = []): boolean => {
+        const walk = {
+          sinceMs: 500,
+          untilMs,
+          promisedUs: promisedTimes * tookUs("storage", WALK),
+          refutedShare: 1,
+        };
+        const walks = resting(1, { trials: { ...NO_TRIALS, held: { ...walk, firmUntilMs: -Infinity } } });
+        return (
+          next(load, { hash: held(SPLIT), walk: walks }, {}, undefined, shifted).state.get("hash")!.trials.held !== null
+        );
+      };
+      expect([isHeldOn(1), isHeldOn(4)]).toEqual([false, true]);
+      // Not others of whom nothing is promised any more.
+      expect([isHeldOn(4, 700), isHeldOn(4, 5_000, ["walk"])]).toEqual([false, false]);
+    });
+
     test("nobody moves for 200 ms after a trial, whosever it was: what comes of the move would be held against that", () => {
       const after = (agoMs: number): number => {
         const load = full();

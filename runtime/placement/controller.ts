@@ -40,10 +40,10 @@ import { probed, visiting } from "./probes.ts";
 import { LASTED_MS } from "./regimes.ts";
 import type { Situation } from "./situation.ts";
 import { inFlightLately, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
-import { heldAlong, heldOn, isPlanBroken, refutationOf } from "./held-function.ts";
+import { heldAlong, heldOn, isHeld, isPlanKept, refutationOf } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialCostMs, trialsAfter, untold, verdictOf, type FirstHalf, type Verdict } from "./trial-verdict.ts";
-import { patienceOf, type Refutation } from "./trials.ts";
+import { MODEL_ERROR_MAX, patienceOf, type Refutation } from "./trials.ts";
 import { areSlight, gainingSide, isProvedWorse, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
 
@@ -64,9 +64,6 @@ export interface Step {
 
 /** By so many times less busy the busiest pool has to become, if what a trial has shown is to count no more: times what the model was wrong by. */
 const HOLD_BREAK = 1.3;
-/** What is beyond this is no error of a model that is corrected all the time: the load was another. */
-const MODEL_ERROR_MAX = 4;
-
 /** The state that a step comes to, as far as it is known. */
 class Draft {
   readonly state = new Map<string, FunctionState>();
@@ -169,16 +166,19 @@ export function advance(before: ControllerState, situation: Situation): Step {
   return { state, transitions, called: all.length, isAwaited, unheld, outlook: outlookOf(use, shares) };
 }
 
-function lastTrialOf(before: ControllerState, { profiles, nowMs }: Pick<Situation, "profiles" | "nowMs">): LastTrial {
+function lastTrialOf(before: ControllerState, { profiles, rules, shifted, nowMs }: Situation): LastTrial {
   let [isRunning, endedMs] = [false, -Infinity];
-  const held: Pick<CalledFunction, "profile" | "trials">[] = [];
-  for (const [name, { trials }] of before) {
+  const held: (Pick<CalledFunction, "profile" | "trials"> & Pick<Load, "weight">)[] = [];
+  for (const [name, state] of before) {
+    const { trials } = state;
     isRunning ||= trials.running !== null;
     endedMs = Math.max(endedMs, trials.endedMs);
-    const profile = trials.held === null ? undefined : profiles.get(name);
-    if (profile !== undefined) held.push({ profile, trials });
+    if (trials.held === null || shifted.has(name)) continue;
+    const [profile, weight] = [profiles.get(name), rules.get(name)?.weight];
+    if (profile === undefined || weight === undefined || !isHeld(profile, state, nowMs)) continue;
+    held.push({ profile, trials, weight });
   }
-  return { isRunning, endedMs, isPlanBroken: !isRunning && isPlanBroken(held, nowMs) };
+  return { isRunning, endedMs, isPlanKept: !isRunning && isPlanKept(held, nowMs) };
 }
 
 /** What was warm is so no more when it is called again. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
-import { heldAlong, isPlanBroken, refutedAgain } from "./held-function.ts";
+import { heldAlong, isPlanKept, refutedAgain } from "./held-function.ts";
 import { atCompute, atStorage, isHeldAlone, Load, walks } from "./played-load.ts";
 import { NO_TRIALS, type Trials } from "./trials.ts";
 
@@ -48,6 +48,11 @@ describe("who is held already", () => {
     const firm = { firmUntilMs: 2_000 };
     expect(heldOnBy(firm, { untilMs: 9_000, isFirm: true })).toMatchObject({ untilMs: 9_000, firmUntilMs: 9_000 });
     expect(heldOnBy(firm, { untilMs: 9_000, isFirm: false })).toMatchObject({ untilMs: 9_000, firmUntilMs: 2_000 });
+  });
+
+  test("is held to what its calls take beside what others do now, unless that was a mistake of theirs", () => {
+    expect(heldOnBy({}, { untilMs: 9_000, isFirm: false })).toMatchObject({ promisedUs: 4_000 });
+    expect(heldOnBy({}, { untilMs: 9_000, isFirm: true })).toMatchObject({ promisedUs: 100 });
   });
 
   test("is as before after a mistake of others, where it is held for a proof of its own", () => {
@@ -160,38 +165,62 @@ describe("what was promised of walks", () => {
 });
 
 describe("what was promised of two functions that are held", () => {
-  /** Whether they are, where their calls take so many times what was promised. */
-  const isBroken = (aTimes: number, bTimes: number | null, forMs = 250, asPromisedMs = 0, bCount = 10): boolean => {
+  interface Two {
+    readonly forMs?: number;
+    /** So long they have kept it before. */
+    readonly asPromisedMs?: number;
+    readonly bCount?: number;
+    readonly weights?: readonly [a: number, b: number];
+    readonly aPromisedUs?: number;
+  }
+
+  /** Whether it is, all together, where their calls take so many times what was promised; null: none of b's end. */
+  const isKept = (
+    aTimes: number,
+    bTimes: number | null,
+    { forMs = 250, asPromisedMs = 0, bCount = 10, weights = [1, 1], aPromisedUs = 1_000 }: Two = {},
+  ): boolean => {
     const load = new Load().warm({ a: [atCompute], b: [atStorage] });
     const held = (promisedUs: number) => ({
       ...NO_TRIALS,
       held: { sinceMs: load.nowMs, untilMs: Infinity, promisedUs, refutedShare: 1, firmUntilMs: 0 },
     });
-    const trials = { a: held(1_000), b: held(4_000) };
+    const trials = { a: held(aPromisedUs), b: held(4_000) };
     const a = (times: number) => ({ side: "compute", count: 40, elapsedUs: 1_000 * times }) as const;
     const b = (times: number) => ({ side: "storage", count: bCount, elapsedUs: 4_000 * times }) as const;
     load.run(asPromisedMs, { a: a(1), b: b(1) });
     load.run(forMs, { a: a(aTimes), ...(bTimes !== null && { b: b(bTimes) }) });
-    const of = (name: "a" | "b") => ({ profile: load.profiles.get(name)!, trials: trials[name] });
-    return isPlanBroken([of("a"), of("b")], load.nowMs);
+    const of = (name: "a" | "b", weight: number) => ({
+      profile: load.profiles.get(name)!,
+      trials: trials[name],
+      weight,
+    });
+    return isPlanKept([of("a", weights[0]), of("b", weights[1])], load.nowMs);
   };
 
-  test("is broken where all their calls together take longer, and not where those of one take longer and of the other less", () => {
-    expect([isBroken(1, 1), isBroken(1.4, 1.4)]).toEqual([false, true]);
-    expect([isBroken(1.8, 0.4), isBroken(0.4, 1.8), isBroken(1.8, 1)]).toEqual([false, false, true]);
+  test("is kept where those of one take longer and those of the other as much less, and not where all together do", () => {
+    expect([isKept(1, 1), isKept(1.4, 1.4), isKept(1.8, 1)]).toEqual([true, false, false]);
+    expect([isKept(1.4, 0.5), isKept(0.5, 1.4), isKept(1.8, 0.5)]).toEqual([true, true, false]);
   });
 
-  test("is told from those of one alone only where the other's have not ended for long", () => {
-    expect([isBroken(1.8, null, 250, 1_000), isBroken(1.8, null, 1_500, 1_000)]).toEqual([false, true]);
-    expect(isBroken(1.8, 1.8, 250, 1_000)).toBe(true);
+  test("counts each function's calls by its weight", () => {
+    expect([isKept(1.4, 0.5, { weights: [10, 1] }), isKept(1.4, 0.5, { weights: [1, 10] })]).toEqual([false, true]);
   });
 
-  test("is not told from few calls that take longer beside many that do not", () => {
-    expect([isBroken(1, 6, 250, 0, 1), isBroken(1, 6, 250, 0, 3)]).toEqual([false, true]);
+  test("is not told from those of one alone where the other's are about to end", () => {
+    expect([isKept(1.4, null, { asPromisedMs: 1_000 }), isKept(1.4, null, { forMs: 1_500 })]).toEqual([true, false]);
   });
 
-  test("says nothing where nothing was, or has ended", () => {
-    expect([isPlanBroken([], 0), isBroken(9, 9, 0)]).toEqual([false, false]);
+  test("is kept where few calls take longer than it is known by", () => {
+    expect([isKept(1, 2, { forMs: 75, bCount: 1 }), isKept(1, 2, { forMs: 75 })]).toEqual([true, false]);
+  });
+
+  test("is nothing where none has ended, or nobody knows what was promised", () => {
+    expect([isPlanKept([], 0), isKept(1, 1, { forMs: 0 }), isKept(1, 1, { aPromisedUs: 0 })]).toEqual([
+      false,
+      false,
+      false,
+    ]);
   });
 });
 

@@ -18,7 +18,8 @@ import {
 import type { Placement } from "./plan.ts";
 import { HOLD_MS_MIN, STRAYED_MOSTLY } from "./trial-verdict.ts";
 import { patienceOf, type Refutation, type Refuted, type Trials } from "./trials.ts";
-import { gainingSide, isOtherShare, isProved, shareAt, type Tried } from "./tried-function.ts";
+import type { Load } from "./pool-use.ts";
+import { GAIN_MIN, gainingSide, isOtherShare, isProved, shareAt, type Tried } from "./tried-function.ts";
 
 /** A call takes so many times what it took in the trial, for so long: the load is not what it was. */
 const PROMISE_MS = 250;
@@ -50,12 +51,14 @@ export function heldAlong(
   const { held } = trials;
   if (isFirm && isProved({ share, trials })) return trials;
   const firmUntilMs = isFirm ? untilMs : -Infinity;
-  if (held !== null) {
-    const longer = { untilMs: Math.max(held.untilMs, untilMs), firmUntilMs: Math.max(held.firmUntilMs, firmUntilMs) };
-    return { ...trials, held: { ...held, ...longer } };
-  }
   const heard = profile.byTime.between(shown.fromMs, shown.toMs);
   const promisedUs = meanUs(heard);
+  if (held !== null) {
+    const longer = { untilMs: Math.max(held.untilMs, untilMs), firmUntilMs: Math.max(held.firmUntilMs, firmUntilMs) };
+    // Beside what others do now.
+    const anew = isFirm || promisedUs === null ? {} : { promisedUs, promisedBytes: meanBytes(heard) };
+    return { ...trials, held: { ...held, ...longer, ...anew } };
+  }
   return promisedUs === null
     ? trials
     : {
@@ -119,17 +122,25 @@ export function isHeld(
   return lately === null || overflowMin > 0 || strayedPart(lately, share) <= STRAYED_MOSTLY;
 }
 
+/** Whether its calls clearly take longer than in the trial: the load is not what it was, unless the plan is kept as a whole. */
+export const isHoldBroken = ({ profile, trials }: Pick<Tried, "profile" | "trials">, nowMs: number): boolean =>
+  // What takes now this long and now that says little of where it should be.
+  trials.held !== null && takeLonger([{ profile, promise: trials.held }], nowMs, patienceOf([{ trials }], nowMs));
+
 /**
- * Whether calls of those that are held, all together, clearly take longer than in the trial: the load is not what it was. Each by itself may: callers who wait for the one leave room for the other, and so
+ * Whether calls of several that are held take no longer than in the trial, all together, each function's by its weight: one by itself may then, since callers who wait for the one leave room for the other, and so
  * they go to and fro while as much is done.
  */
-export const isPlanBroken = (all: readonly Pick<Tried, "profile" | "trials">[], nowMs: number): boolean => {
-  const held = all.flatMap(({ profile, trials: { held: promise } }) =>
-    promise === null ? [] : [{ profile, promise }],
+export function isPlanKept(
+  all: readonly (Pick<Tried, "profile" | "trials"> & Pick<Load, "weight">)[],
+  nowMs: number,
+): boolean {
+  const held = all.flatMap(({ profile, trials: { held: promise }, weight }) =>
+    promise === null ? [] : [{ profile, promise, weight }],
   );
-  // What takes now this long and now that says little of where it should be.
-  return takeLonger(held, nowMs, patienceOf(all, nowMs));
-};
+  const kept = held.length < 2 ? null : keptLately(held, nowMs);
+  return kept !== null && kept.ratio <= 1 + Math.max(GAIN_MIN, kept.noise);
+}
 
 /** Whether calls clearly take longer than was promised: the load is not what it was then. */
 export function isPromiseBroken(
@@ -167,6 +178,8 @@ const heardFor = (ms: number, profile: FunctionProfile, sinceMs: number, nowMs: 
 interface Due {
   readonly profile: FunctionProfile;
   readonly promise: Promised & { readonly sinceMs: number };
+  /** Of its calls among those of others; without: 1. */
+  readonly weight?: number;
 }
 
 /** What of its calls ended in some time. */
@@ -214,18 +227,16 @@ function keptLately(all: readonly Due[], nowMs: number): Kept | null {
 }
 
 const endedIn = (all: readonly Due[], fromMs: number, toMs: number): readonly Ended[] =>
-  all.map(({ profile, promise }) => ({
-    profile,
-    promise,
-    heard: profile.byTime.between(Math.max(fromMs, promise.sinceMs), toMs),
-  }));
+  all.map((due) => ({ ...due, heard: due.profile.byTime.between(Math.max(fromMs, due.promise.sinceMs), toMs) }));
 
 /** null: none has ended. */
 function keptOf(all: readonly Ended[], nowMs: number): Kept | null {
-  const ended = all.flatMap(({ profile, promise: { promisedUs, promisedBytes = 0 }, heard }) => {
-    if (heard.calls <= 0) return [];
+  const ended = all.flatMap(({ profile, promise: { promisedUs, promisedBytes = 0 }, weight = 1, heard }) => {
+    const { calls, elapsedUs } = heard;
+    if (calls <= 0) return [];
     const work = promisedBytes > 0 ? profile.workTimes(meanBytes(heard), promisedBytes) : 1;
-    return [{ ...heard, promisedUs: heard.calls * work * promisedUs, variation: variationOf(profile, nowMs) }];
+    const weighed = { elapsedUs: weight * elapsedUs, promisedUs: weight * calls * work * promisedUs };
+    return [{ ...heard, ...weighed, variation: variationOf(profile, nowMs) }];
   });
   const sum = (of: (one: (typeof ended)[number]) => number): number => ended.reduce((all, one) => all + of(one), 0);
   const promisedUs = sum((one) => one.promisedUs);

@@ -189,6 +189,7 @@ describe("what is tried next", () => {
     expect(chosen(hopeless(-1), tied(-2))).toBe("b");
     expect(chosen(hopeless(-2), tied(-1))).toBe("a");
     expect(chosen(known(-1, { ms: 32_000 }), NO_TRIALS)).toBe("a");
+    expect(chosen(hopeless(-600_000), NO_TRIALS), "it is forgotten").toBe("a");
   });
 
   test("no small change, nothing that has proved better where it is or was no good just now, and no side that is cold", () => {

@@ -23,7 +23,7 @@ import { outlookOf } from "./optimal-shares.ts";
 import { betweenCallsMs } from "./pauses.ts";
 import { callsOf, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
-import { BACK_OFF_MS_MAX, STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
+import { BACK_OFF_MS_MAX, FORGOTTEN_MS, STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
 import { keyOf, patienceOf } from "./trials.ts";
 import { areSlight, GAIN_MIN, isProved, isProvedWorse, shareAt, type Tried, workOf } from "./tried-function.ts";
 import { neededPart, noiseOfWaiting } from "./worthwhile-shares.ts";
@@ -114,7 +114,7 @@ export function nextTrial(
     const busier = outlook.busiest / busiest;
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
     if (isFull ? busier >= (didSoOnce || crowd === "seen" ? BUSIER_ONCE_MAX : BUSIER_MAX) : outlook.crowded) continue;
-    const rank = { dueMs: dueSinceMs(steps, all), busier: didSoOnce ? -steps.length : busier };
+    const rank = { dueMs: dueSinceMs(steps, all, nowMs), busier: didSoOnce ? -steps.length : busier };
     if (comesBefore(rank, least))
       [least, chosen] = [rank, steps.map((step) => ({ ...step, busierTimes: busier, ...calm }))];
   }
@@ -146,14 +146,14 @@ interface Rank {
 const comesBefore = (one: Rank, other: Rank): boolean =>
   one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.busier < other.busier);
 
-const dueSinceMs = (steps: readonly Step[], all: readonly Tried[]): number =>
+const dueSinceMs = (steps: readonly Step[], all: readonly Tried[], nowMs: number): number =>
   steps.reduce((latest, { index, side, partner }) => {
     const {
       givesWay = false,
       ms = 0,
       untilMs = -Infinity,
     } = all[index]!.trials.backOffs.get(keyOf(side, partner)) ?? {};
-    return givesWay || ms >= BACK_OFF_MS_MAX ? Math.max(latest, untilMs) : latest;
+    return (givesWay || ms >= BACK_OFF_MS_MAX) && nowMs - untilMs < FORGOTTEN_MS ? Math.max(latest, untilMs) : latest;
   }, -Infinity);
 
 /** On the mean of those that were heard of lately, beyond what the model has a call take that is alone; what failed is no call here. */

@@ -2,7 +2,7 @@
 
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { Cost } from "./cost-model.ts";
-import { isHeld, isPlanBroken } from "./held-function.ts";
+import { isHeld, isHoldBroken } from "./held-function.ts";
 import { PlayedCalls, type Calls } from "./played-calls.ts";
 import { NONE_FIXED } from "./pool-use.ts";
 import { NO_TRIALS, type Trials } from "./trials.ts";
@@ -76,4 +76,4 @@ export const atStorage = { side: "storage", count: 40, elapsedUs: 4_000 } as con
 
 /** As a step has it where nothing else is held. */
 export const isHeldAlone: typeof isHeld = (profile, of, nowMs) =>
-  isHeld(profile, of, nowMs) && !isPlanBroken([{ profile, trials: of.trials }], nowMs);
+  isHeld(profile, of, nowMs) && !isHoldBroken({ profile, trials: of.trials }, nowMs);

@@ -74,7 +74,7 @@ describe("what came of a trial", () => {
       const after = trialsAfter(ended, verdict, 650);
       expect(after.backOffs.get("storage")).toEqual({ ms: 0, untilMs: 1_150, isSlowed: true });
       expect([after.paidMs, after.fruitless]).toEqual([-Infinity, 0]);
-      const tie = { ms: 2_000, untilMs: 0, givesWay: true } as const;
+      const tie = { ms: 2_000, untilMs: 0, givesWay: true, goneMs: 2_000 } as const;
       const trials = { ...ended.trials, backOffs: new Map([["storage", tie]]) };
       const again = trialsAfter({ ...ended, trials }, verdict, 5_000);
       expect(again.backOffs.get("storage")).toEqual({ ...tie, untilMs: 5_500, isSlowed: true });
@@ -656,8 +656,19 @@ describe("after a trial", () => {
     expect(at("storage", twice, 2_650)).toMatchObject({ contradicted: 2, fruitless: 6 });
     expect(trialsAfterShift(twice, true, 2_000)).toMatchObject({ contradicted: 0, fruitless: 0 });
     // Of three plans the third may do better than both.
-    const ofSplit = { ...once, held: { ...once.held!, refutedShare: 0.5 } };
+    const ofSplit = { ...once, held: { ...once.held!, refutedShare: 0.5, modelError: 2 } };
     expect(at("compute", ofSplit, 1_650)).toMatchObject({ contradicted: 0, fruitless: 0 });
+    // It was wrong of both, four times at most.
+    const errorAt = (side: Side, trials: Trials, modelError: number) =>
+      trialsAfter(
+        load.tried("a", 1, { trials: { ...trials, running: running(side, 500).running } }),
+        { came: "kept", ratio: 0.5 },
+        650,
+        modelError,
+      ).held!.modelError;
+    expect([errorAt("compute", ofSplit, 1.5), errorAt("compute", ofSplit, 3), errorAt("compute", once, 1.5)]).toEqual([
+      3, 4, 1.5,
+    ]);
     // Not of what it has been held along with since.
     const along = { ...once, held: { ...once.held!, refutedShare: 1 } };
     expect(at("compute", along, 1_650)).toMatchObject({ contradicted: 1 });

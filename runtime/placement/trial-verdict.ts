@@ -32,6 +32,7 @@ import {
   type BackOff,
   CONTRADICTION_MS,
   keyOf,
+  MODEL_ERROR_MAX,
   patienceOf,
   type Refutation,
   type Running,
@@ -66,7 +67,7 @@ const SLOWED_AGAIN_MS = TRIAL_REST_MS_MAX;
 const BACK_OFF_MS_WORSE = 4_000;
 export const BACK_OFF_MS_MAX = 60_000;
 /** What has been due for so long is as if it had never been tried. Chosen: where trials are ten seconds apart sixty others have had their turn. */
-const FORGOTTEN_MS = 600_000;
+export const FORGOTTEN_MS = 600_000;
 /**
  * What was within this of what it was held against is a tie: it costs next to nothing to look again, and which of the two does better changes with how quick cores are. So it is tried
  * again as soon as what was worse is at first. Chosen: by twice what a trial has to gain, so that the two of which one came to 1.05 and the other to 0.95 are alike.
@@ -349,7 +350,6 @@ export function trialsAfter(
   }
   if (came === "kept") {
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
-    const held = { ...promised, untilMs: nowMs + holdMs, refutedShare };
     const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
     // What was neither what is held nor what that was held against contradicts nothing.
     const before = { share: refutedShare, trials };
@@ -357,6 +357,14 @@ export function trialsAfter(
     const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side && !isThird;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
     const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : 0;
+    // It was wrong of both: of what the third did better than, and of what that had done better than.
+    const errorOfBoth = modelError * (isThird ? (trials.held?.modelError ?? 1) : 1);
+    const held = {
+      ...promised,
+      untilMs: nowMs + holdMs,
+      refutedShare,
+      modelError: Math.min(MODEL_ERROR_MAX, errorOfBoth),
+    };
     return { ...over, fruitless, keptSide: side, keptMs: nowMs, contradicted, held, holdMs };
   }
   // Nothing was tried.
@@ -368,8 +376,9 @@ export function trialsAfter(
   const backingOff = (backOff: BackOff): Trials => ({ ...over, backOffs: new Map([...recent, [key, backOff]]) });
   if (came === "slowed") {
     // Nothing is refuted by it: what an earlier one had shown was over when it began.
-    const { ms = 0, givesWay } = known ?? {};
-    return backingOff({ ms, untilMs: nowMs + BACK_OFF_MS_SLOWED, isSlowed: true, ...(givesWay && { givesWay }) });
+    const { ms = 0, givesWay, goneMs } = known ?? {};
+    const as = { ...(givesWay && { givesWay }), ...(goneMs !== undefined && { goneMs }) };
+    return backingOff({ ms, untilMs: nowMs + BACK_OFF_MS_SLOWED, isSlowed: true, ...as });
   }
   if (came === "gone" && !running.isCalm) {
     const goneMs = clamp(2 * (known?.goneMs ?? 0), BACK_OFF_MS_MIN, BACK_OFF_MS_TIE);

@@ -109,6 +109,9 @@ export const NO_TRIALS: Trials = {
   contradicted: 0,
 };
 
+/** What is beyond this is no error of a model that is corrected all the time: the load was another. */
+export const MODEL_ERROR_MAX = 4;
+
 export const keyOf = (side: Side, partner: string | null): string => (partner === null ? side : `${side} ${partner}`);
 
 /** A trial that is kept so soon after another, for what that had shown to be worse, contradicts it. */
