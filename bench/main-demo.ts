@@ -92,14 +92,17 @@ function readingOf(ways: readonly Way[]): string {
   const rounds = ways.map(({ summary }) => Number(summary.roundsPerCall?.toPrecision(3)));
   const [compute, storage] = ways.slice(1, 3).map(({ summary }) => summary.callsPerSecond);
   const times = Math.max(compute! / storage!, storage! / compute!).toFixed(1);
-  const sides = compute! >= storage! ? "the compute side does" : "the storage side does";
+  const isComputeFaster = compute! >= storage!;
+  const paid = isComputeFaster ? "hardly pay" : "pay";
+  const side = isComputeFaster ? "compute" : "storage";
   const load = loadavg()[0]!;
   const isBusy = load > availableParallelism() + 1;
   const caveat = `\n\nThis machine is busy (load average ${load.toFixed(1)}, cores ${availableParallelism()}): each row may be off by half.`;
   return `How to read it: a walk waits for Redis once per round, ${rounds[0]} times in the client and ${rounds[1]} in locus, which sends what a
 function asks for at once together. Next to the data a round costs less still, but a call has further to go, from the node to Redis
-and on to its sandbox. ${rounds[2]} rounds on one machine hardly pay for that: here ${sides} ${times} times what the other one does. Walks with
-more dependent reads, or a network in between, set them apart: docs/benchmarks.md (khop walks five hops).
+and on to its sandbox. ${rounds[2]} rounds on one machine ${paid} for that: here the ${side} side does ${times} times what the other one does, and
+either may do more from one run to the next. Walks with more dependent reads, or a network in
+between, set them apart: docs/benchmarks.md (khop walks five hops).
 What follows is what locus knows of all calls so far, of which the newer ones count more.${isBusy ? caveat : ""}`;
 }
 
