@@ -181,8 +181,8 @@ describe("a move", () => {
     };
     expect(isWorseAfter(375)).toEqual([true, false]);
     expect(isWorseAfter(425)).toEqual([true, false]);
-    expect(isWorseAfter(300)).toEqual([true, true]);
-    expect([0, 300, 375, 425, 500].map((ms) => beforeMsOf(500, ms))).toEqual([150, 150, 75, 75, 75]);
+    expect(isWorseAfter(275)).toEqual([true, true]);
+    expect([0, 275, 375, 425, 500].map((ms) => beforeMsOf(500, ms))).toEqual([150, 150, 75, 75, 75]);
   });
 
   test("was none either where few calls end, as few as just before it", () => {

@@ -9,8 +9,11 @@ import { GAIN_MIN, type Tried, workUsOf } from "./tried-function.ts";
 
 /** What there was before is known from so long. Chosen, as the times below and those of trials; bench `placement` measures them. */
 export const BEFORE_MS = 150;
-/** For calls that were under way when something changed, and the window that brings the first of it. */
-export const SETTLE_MS = 50;
+/**
+ * For calls that were under way when something changed, the way of a plan to the nodes, and the windows that bring the first of it. Chosen: of two functions that changed places on full cores fewer calls ended for 20 to 50 ms, as was heard within 75,
+ * and more than before as soon as the queues they had left were gone.
+ */
+export const SETTLE_MS = 75;
 /** Nothing has moved for so long, so that what there was before is one thing. */
 export const STEADY_MS = BEFORE_MS + SETTLE_MS;
 export const MEASURE_MS = 100;
@@ -55,9 +58,9 @@ export interface Changed {
   readonly beforeMs: number;
 }
 
-/** Of a change at that time, if the one before it was then: not from while calls of that were still under way, as far as there is anything else. In whole slots of what is heard. */
-export const beforeMsOf = (atMs: number, lastChangedMs: number): number =>
-  clamp(SLOT_MS * Math.floor((atMs - lastChangedMs - SETTLE_MS) / SLOT_MS), PIECE_MS, BEFORE_MS);
+/** Of a change at that time, if the one before it was then: not from while calls of that were still under way, as far as there is anything else, and `mostMs` at most. In whole slots of what is heard. */
+export const beforeMsOf = (atMs: number, lastChangedMs: number, mostMs = BEFORE_MS): number =>
+  clamp(SLOT_MS * Math.floor((atMs - lastChangedMs - SETTLE_MS) / SLOT_MS), PIECE_MS, mostMs);
 
 /**
  * Calls from before it have ended, and those of whoever has gained a side with it have run there often enough to be compiled: a trial on a side that was

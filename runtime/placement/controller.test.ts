@@ -235,6 +235,17 @@ describe("the controller, under a steady load", () => {
       expect(regretOf(run, 2_000)).toBeLessThan(0.1);
     });
 
+    test("what comes to a tie is tried for longer the next time, and is then clear enough to be tried ever more seldom", () => {
+      const { transitions } = runOf(chains, 30_000);
+      const tried = transitions.filter(({ why }) => why.kind === "trying" || why.kind === "tried");
+      const begun = tried.filter(({ why }, at) => why.kind === "trying" && tried[at + 1]?.why.kind === "tried");
+      const lasted = begun.map((one) => tried[tried.indexOf(one) + 1]!.atMs - one.atMs);
+      // All at compute take 1.08 times as long.
+      expect(lasted.slice(0, 3)).toEqual([175, 275, 275]);
+      const apart = begun.slice(1).map(({ atMs }, at) => atMs - begun[at]!.atMs);
+      expect(Math.max(...apart)).toBeGreaterThan(8_000);
+    });
+
     test("it moves again when the calls change", () => {
       const heavy = called("chain", { ...HASH, cpuUs: 10_000 }, 400);
       const world = {
@@ -1175,14 +1186,14 @@ describe("what has proved better", () => {
       expect([isHeldOn(4, 700), isHeldOn(4, 5_000, ["walk"])]).toEqual([false, false]);
     });
 
-    test("nobody moves for 200 ms after a trial, whosever it was: what comes of the move would be held against that", () => {
+    test("nobody moves for 225 ms after a trial, whosever it was: what comes of the move would be held against that", () => {
       const after = (agoMs: number): number => {
         const load = full();
         const walk = resting(1, { trials: { ...NO_TRIALS, endedMs: load.nowMs - agoMs } });
         return next(load, { hash: resting(0), walk }).state.get("hash")!.share;
       };
-      expect(after(199)).toBe(0);
-      expect(after(200)).toBeCloseTo(SPLIT, 1);
+      expect(after(224)).toBe(0);
+      expect(after(225)).toBeCloseTo(SPLIT, 1);
     });
 
     test("but for who is called for something else since it ended, or was broken off for that", () => {
@@ -1344,11 +1355,11 @@ describe("what has proved better", () => {
     const came = (factor: number) =>
       visited({ walk: WALK, hash: HASH })
         .run(500, { walk: calls("compute", 10, WALK), hash: calls("compute", 10, HASH) })
-        .run(150, { walk: calls("storage", 20, WALK, factor), hash: calls("compute", 20, HASH, factor) });
+        .run(175, { walk: calls("storage", 20, WALK, factor), hash: calls("compute", 20, HASH, factor) });
     /** It did better, and since then all is as before. */
     const cameBetter = (factorSince: number) => {
       const count = (20 * QUEUED) / 2 / factorSince;
-      return came(QUEUED / 2).run(150, {
+      return came(QUEUED / 2).run(175, {
         walk: calls("compute", count, WALK, factorSince),
         hash: calls("compute", count, HASH, factorSince),
       });
@@ -1359,10 +1370,10 @@ describe("what has proved better", () => {
     };
     /** At the end of its second half. */
     const looking = (nowMs: number, held: Trials["held"] = null): FunctionState =>
-      begun(nowMs - 300, 0, { came: "better", fromMs: nowMs - 250, toMs: nowMs - 150, ratio: 0.5 }, held);
+      begun(nowMs - 350, 0, { came: "better", fromMs: nowMs - 275, toMs: nowMs - 175, ratio: 0.5 }, held);
     const after = (factor: number) => {
       const load = came(factor);
-      return next(load, { walk: begun(load.nowMs - 150), hash: resting(0) }).state;
+      return next(load, { walk: begun(load.nowMs - 175), hash: resting(0) }).state;
     };
 
     test("and all did better, it is where it was for a moment", () => {
@@ -1393,12 +1404,14 @@ describe("what has proved better", () => {
       expect(ratio).toBeLessThan(0.5);
       const modelError = busyUs("storage") / busyUs("compute") / ratio;
       expect(modelError).toBeGreaterThan(1.5);
+      expect(state.get("walk")!.trials.held!.worseTimes).toBeCloseTo(1 / ratio);
       expect(state.get("walk")!.trials.held!.modelError).toBeCloseTo(modelError, 1);
       expect(state.get("hash")!.trials.held).toEqual({
-        sinceMs: nowMs + 200,
+        sinceMs: nowMs + 225,
         untilMs,
         promisedUs: expect.closeTo(tookUs("compute", HASH, QUEUED / 2), 3),
         promisedBytes: HASH.bytes,
+        worseTimes: expect.closeTo(1 / ratio),
         refutedShare: 0,
         firmUntilMs: -Infinity,
       });
@@ -1414,9 +1427,9 @@ describe("what has proved better", () => {
       const begun = resting(0, { state: "probing", trials: { ...NO_TRIALS, running } });
       const last = { by: "model", fromShare: 0, promisedUs: 5_000, isJudged: true } as const;
       const moved = movedAgoMs === undefined ? null : { ...last, atMs: load.nowMs - movedAgoMs };
-      const first = next(load.run(150, onOne), { walk: { ...begun, moved }, hash: resting(0) });
+      const first = next(load.run(175, onOne), { walk: { ...begun, moved }, hash: resting(0) });
       expect(first.state.get("walk")).toMatchObject({ share: 0.5, trials: { running: { shown: { came: "tie" } } } });
-      const { state, transitions } = next(load.run(150, onBoth), Object.fromEntries(first.state));
+      const { state, transitions } = next(load.run(175, onBoth), Object.fromEntries(first.state));
       return { state, transitions, nowMs: load.nowMs };
     };
 
@@ -1438,9 +1451,9 @@ describe("what has proved better", () => {
 
     /** It did worse, and since then all is as it was before. */
     const cameLost = () =>
-      came(3 * QUEUED).run(150, { walk: calls("compute", 10, WALK), hash: calls("compute", 10, HASH) });
+      came(3 * QUEUED).run(175, { walk: calls("compute", 10, WALK), hash: calls("compute", 10, HASH) });
     const losing = (nowMs: number, held: Trials["held"] = null): FunctionState =>
-      begun(nowMs - 300, 0, { came: "lost", fromMs: nowMs - 250, toMs: nowMs - 150, ratio: 3 }, held);
+      begun(nowMs - 350, 0, { came: "lost", fromMs: nowMs - 275, toMs: nowMs - 175, ratio: 3 }, held);
 
     test("and all did clearly worse, it is where it was for a moment", () => {
       const { nowMs } = came(3 * QUEUED);
@@ -1487,7 +1500,7 @@ describe("what has proved better", () => {
       const load = cameLost();
       const { nowMs, state } = afterHeld(load, (held) => losing(load.nowMs, held));
       expect(state.get("walk")).toMatchObject({ state: "compute", share: 0 });
-      const held = { sinceMs: nowMs + 200, untilMs: nowMs + 2_000 };
+      const held = { sinceMs: nowMs + 225, untilMs: nowMs + 2_000 };
       expect(state.get("walk")!.trials.held).toMatchObject({ ...held, refutedShare: 0 });
       expect(state.get("hash")!.trials.held).toMatchObject({ ...held, refutedShare: 1 });
     });
@@ -1510,7 +1523,7 @@ describe("what has proved better", () => {
       const none = { share: 0, trials: { running: null } };
       expect(after({}, 1).get("walk")).toMatchObject({ share: 1, trials: { running: { side: "storage" } } });
       // What calls took in it says nothing of where others are held.
-      const held = { trials: { held: { sinceMs: load.nowMs + 200 } } };
+      const held = { trials: { held: { sinceMs: load.nowMs + 225 } } };
       const grown = after({}, 1.2);
       expect(grown.get("walk")).toMatchObject({ ...none, trials: { endedMs: -Infinity } });
       expect(grown.get("hash")).toMatchObject(held);
@@ -1549,7 +1562,7 @@ describe("what has proved better", () => {
     const { state } = next(load, { chain: resting(1, { moved }), hash: resting(0) });
     expect(state.get("chain")).toMatchObject({ state: "reverting", share: 0, retryAtMs: nowMs + 1_000 });
     expect(state.get("hash")!.trials.held).toEqual({
-      sinceMs: nowMs + 200,
+      sinceMs: nowMs + 225,
       untilMs: nowMs + 1_000,
       promisedUs: expect.closeTo(tookUs("compute", HASH), 3),
       promisedBytes: HASH.bytes,

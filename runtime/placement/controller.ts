@@ -29,7 +29,17 @@ import {
   type Transition,
   type Why,
 } from "./function-state.ts";
-import { flapsAfter, judgedMove, lastMoves, moved, recalled, relieved, unmoved, type LastMoves } from "./moves.ts";
+import {
+  flapsAfter,
+  judgedMove,
+  lastChangedMs,
+  lastMoves,
+  moved,
+  recalled,
+  relieved,
+  unmoved,
+  type LastMoves,
+} from "./moves.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import { mixingAfter } from "./mixing.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
@@ -39,8 +49,8 @@ import { callsOf, poolUse, type Capacity, type Load, type PoolUse } from "./pool
 import { probed, visiting } from "./probes.ts";
 import { LASTED_MS } from "./regimes.ts";
 import type { Situation } from "./situation.ts";
-import { inFlightLately, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
-import { heldAlong, heldOn, isHeld, isPlanKept, refutationOf } from "./held-function.ts";
+import { BEFORE_MS, beforeMsOf, inFlightLately, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
+import { heldAlong, heldOn, isHeld, isPlanKept, refutationOf, type Until } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialCostMs, trialsAfter, untold, verdictOf, type FirstHalf, type Verdict } from "./trial-verdict.ts";
 import { MODEL_ERROR_MAX, patienceOf, type Refutation } from "./trials.ts";
@@ -153,7 +163,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     if (!isSurge && all.every(mayStay) && areSlight(moving, all)) {
       for (const step of nextTrial(all, use, capacity, situation)) {
         const called = all[step.index]!;
-        draft.apply(called, trialBegun(draft.of(called), step, nowMs));
+        draft.apply(called, trialBegun(draft.of(called), step, lookedBackMs(all, step, nowMs), nowMs));
       }
     }
   }
@@ -379,7 +389,8 @@ function judgeTrial(
   const { shown } = tried[0]!.trials.running!;
   const untilMs = draft.of(tried[0]!).trials.held?.untilMs;
   if (verdict.came === "kept" && shown !== null && untilMs !== undefined) {
-    holdAll(draft, all, shown, { untilMs, isFirm: false }, nowMs);
+    const worse = verdict.ratio === null ? {} : { worseTimes: 1 / verdict.ratio };
+    holdAll(draft, all, shown, { untilMs, isFirm: false, ...worse }, nowMs);
   }
 }
 
@@ -413,7 +424,7 @@ function holdAll(
   draft: Draft,
   all: readonly CalledFunction[],
   shown: { readonly fromMs: number; readonly toMs: number },
-  until: { readonly untilMs: number; readonly isFirm: boolean },
+  until: Until,
   nowMs: number,
 ): void {
   for (const called of all) {
@@ -457,7 +468,20 @@ const isSteady = ({ before }: CalledFunction, now: FunctionState, steadyMs: numb
   (now.moved === null || now.moved.isJudged) &&
   nowMs - Math.max(lastMovedMs(now), now.sinceMs) >= steadyMs;
 
-const trialBegun = (now: FunctionState, { side, partner, busierTimes, isCalm }: TrialStep, nowMs: number): Change => ({
+/** For as long as it is to be looked at, as far as there was nothing else; null: as of any other. */
+function lookedBackMs(all: readonly CalledFunction[], { looks }: TrialStep, nowMs: number): number | null {
+  if (looks <= 1) return null;
+  const changedMs = Math.max(...all.map(({ before }) => lastChangedMs(before)));
+  const beforeMs = beforeMsOf(nowMs, changedMs, looks * BEFORE_MS);
+  return beforeMs <= BEFORE_MS ? null : beforeMs;
+}
+
+const trialBegun = (
+  now: FunctionState,
+  { side, partner, busierTimes, isCalm, looks }: TrialStep,
+  beforeMs: number | null,
+  nowMs: number,
+): Change => ({
   to: {
     ...now,
     state: "probing",
@@ -466,7 +490,16 @@ const trialBegun = (now: FunctionState, { side, partner, busierTimes, isCalm }: 
     trialsBegun: now.trialsBegun + 1,
     trials: {
       ...now.trials,
-      running: { side, partner, startedMs: nowMs, fromShare: now.share, ...(isCalm && { isCalm }), shown: null },
+      running: {
+        side,
+        partner,
+        startedMs: nowMs,
+        fromShare: now.share,
+        ...(isCalm && { isCalm }),
+        ...(looks > 1 && { looks }),
+        ...(beforeMs !== null && { beforeMs }),
+        shown: null,
+      },
     },
   },
   why: { kind: "trying", side, partner, busierTimes },

@@ -11,7 +11,7 @@ test("others are held to what they took meanwhile, if they were called", () => {
   const shown = { fromMs: 0, toMs: 150 };
   const until = { untilMs: 9_000, isFirm: true };
   expect(heldAlong(also.tried("a", 0), shown, until, 150).held).toEqual({
-    sinceMs: 350,
+    sinceMs: 375,
     untilMs: 9_000,
     promisedUs: 4_000,
     promisedBytes: 0,
@@ -172,20 +172,22 @@ describe("what was promised of two functions that are held", () => {
     readonly bCount?: number;
     readonly weights?: readonly [a: number, b: number];
     readonly aPromisedUs?: number;
+    /** How many times as long calls took in the plans that did worse than where `a` is held, and `b`. */
+    readonly worseTimes?: readonly [a: number, b: number];
   }
 
   /** Whether it is, all together, where their calls take so many times what was promised; null: none of b's end. */
   const isKept = (
     aTimes: number,
     bTimes: number | null,
-    { forMs = 250, asPromisedMs = 0, bCount = 10, weights = [1, 1], aPromisedUs = 1_000 }: Two = {},
+    { forMs = 250, asPromisedMs = 0, bCount = 10, weights = [1, 1], aPromisedUs = 1_000, worseTimes }: Two = {},
   ): boolean => {
     const load = new Load().warm({ a: [atCompute], b: [atStorage] });
-    const held = (promisedUs: number) => ({
-      ...NO_TRIALS,
-      held: { sinceMs: load.nowMs, untilMs: Infinity, promisedUs, refutedShare: 1, firmUntilMs: 0 },
-    });
-    const trials = { a: held(aPromisedUs), b: held(4_000) };
+    const held = (promisedUs: number, times?: number) => {
+      const promise = { sinceMs: load.nowMs, untilMs: Infinity, promisedUs, refutedShare: 1, firmUntilMs: 0 };
+      return { ...NO_TRIALS, held: times === undefined ? promise : { ...promise, worseTimes: times } };
+    };
+    const trials = { a: held(aPromisedUs, worseTimes?.[0]), b: held(4_000, worseTimes?.[1]) };
     const a = (times: number) => ({ side: "compute", count: 40, elapsedUs: 1_000 * times }) as const;
     const b = (times: number) => ({ side: "storage", count: bCount, elapsedUs: 4_000 * times }) as const;
     load.run(asPromisedMs, { a: a(1), b: b(1) });
@@ -201,6 +203,13 @@ describe("what was promised of two functions that are held", () => {
   test("is kept where those of one take longer and those of the other as much less, and not where all together do", () => {
     expect([isKept(1, 1), isKept(1.4, 1.4), isKept(1.8, 1)]).toEqual([true, false, false]);
     expect([isKept(1.4, 0.5), isKept(0.5, 1.4), isKept(1.8, 0.5)]).toEqual([true, true, false]);
+  });
+
+  test("is kept as long as all take less than in the plan that did worse", () => {
+    const isKeptAt = (times: number, ...worseTimes: readonly [number, number]) => isKept(times, times, { worseTimes });
+    expect([isKeptAt(1.25, 1.3, 1.3), isKeptAt(1.35, 1.3, 1.3)]).toEqual([true, false]);
+    // In the plan of the other one they took less.
+    expect([isKeptAt(1.25, 1.3, 1.1), isKeptAt(1, 1.01, 1.01)]).toEqual([false, true]);
   });
 
   test("counts each function's calls by its weight", () => {
@@ -225,7 +234,7 @@ describe("what was promised of two functions that are held", () => {
 });
 
 test("what was refuted of such calls before is so again; that cores were slow in the last trial of them says nothing of now", () => {
-  const tie = { ms: 500, untilMs: 100, givesWay: true } as const;
+  const tie = { ms: 500, untilMs: 100, givesWay: true, ties: 2 } as const;
   const known = { fruitless: 2, backOffs: new Map([["storage", { ...tie, isSlowed: true as const }]]) };
   expect(refutedAgain(known, 500)).toEqual({ fruitless: 2, backOffs: new Map([["storage", tie]]) });
 });

@@ -33,19 +33,26 @@ interface Promised {
   readonly promisedBytes?: number;
 }
 
+/** Until when a plan is held, and for what. */
+export interface Until {
+  readonly untilMs: number;
+  readonly isFirm: boolean;
+  readonly worseTimes?: number;
+}
+
 /** Something was tried meanwhile: whoever is held stays so, and how long its calls take is looked at from when they are back. */
 export const heldOn = (trials: Trials, nowMs: number): Trials =>
   trials.held === null ? trials : { ...trials, held: { ...trials.held, sinceMs: nowMs + STEADY_MS } };
 
 /**
  * A plan as a whole has proved better than another: whoever took no part stays as well, and whoever is held already is so for longer. It proved so in
- * the `shown` time. `isFirm`: what proved worse was a mistake of the model's, which says nothing of what was shown of others: those that are held for
+ * the `shown` time. `worseTimes`: as of what a trial has shown. `isFirm`: what proved worse was a mistake of the model's, which says nothing of what was shown of others: those that are held for
  * a proof of their own are so as before.
  */
 export function heldAlong(
   { profile, trials, share }: Pick<Tried, "profile" | "trials" | "share">,
   shown: { readonly fromMs: number; readonly toMs: number },
-  { untilMs, isFirm }: { readonly untilMs: number; readonly isFirm: boolean },
+  { untilMs, isFirm, worseTimes }: Until,
   nowMs: number,
 ): Trials {
   const { held } = trials;
@@ -53,10 +60,11 @@ export function heldAlong(
   const firmUntilMs = isFirm ? untilMs : -Infinity;
   const heard = profile.byTime.between(shown.fromMs, shown.toMs);
   const promisedUs = meanUs(heard);
+  const worse = worseTimes === undefined ? {} : { worseTimes };
   if (held !== null) {
     const longer = { untilMs: Math.max(held.untilMs, untilMs), firmUntilMs: Math.max(held.firmUntilMs, firmUntilMs) };
     // Beside what others do now.
-    const anew = isFirm || promisedUs === null ? {} : { promisedUs, promisedBytes: meanBytes(heard) };
+    const anew = isFirm || promisedUs === null ? {} : { promisedUs, promisedBytes: meanBytes(heard), ...worse };
     return { ...trials, held: { ...held, ...longer, ...anew } };
   }
   return promisedUs === null
@@ -71,6 +79,7 @@ export function heldAlong(
           promisedBytes: meanBytes(heard),
           refutedShare: share,
           firmUntilMs,
+          ...worse,
         },
         fruitless: 0,
       };
@@ -102,9 +111,10 @@ export const refutedAgain = ({ backOffs, fruitless }: Refuted, nowMs: number): R
   fruitless,
   backOffs: new Map(
     // That cores were slow in one then says nothing of now.
-    Array.from(backOffs, ([key, { ms, untilMs, givesWay, refutation }]) => {
+    Array.from(backOffs, ([key, { ms, untilMs, givesWay, ties, refutation }]) => {
       const again = refutation && { ...refutation, sinceMs: nowMs + STEADY_MS };
-      return [key, { ms, untilMs, ...(givesWay && { givesWay }), ...(again && { refutation: again }) }];
+      const tied = { ...(givesWay && { givesWay }), ...(ties !== undefined && { ties }) };
+      return [key, { ms, untilMs, ...tied, ...(again && { refutation: again }) }];
     }),
   ),
 });
@@ -128,7 +138,7 @@ export const isHoldBroken = ({ profile, trials }: Pick<Tried, "profile" | "trial
   trials.held !== null && takeLonger([{ profile, promise: trials.held }], nowMs, patienceOf([{ trials }], nowMs));
 
 /**
- * Whether calls of several that are held take no longer than in the trial, all together, each function's by its weight: one by itself may then, since callers who wait for the one leave room for the other, and so
+ * Whether calls of several that are held take no longer than in the trial, or than in the plan that did worse, all together, each function's by its weight: one by itself may then, since callers who wait for the one leave room for the other, and so
  * they go to and fro while as much is done.
  */
 export function isPlanKept(
@@ -139,7 +149,9 @@ export function isPlanKept(
     promise === null ? [] : [{ profile, promise, weight }],
   );
   const kept = held.length < 2 ? null : keptLately(held, nowMs);
-  return kept !== null && kept.ratio <= 1 + Math.max(GAIN_MIN, kept.noise);
+  // As long as they take less than they did there it is no reason to go there that they took less still.
+  const worseTimes = Math.min(...held.map(({ promise }) => promise.worseTimes ?? 1));
+  return kept !== null && kept.ratio <= Math.max(worseTimes, 1 + Math.max(GAIN_MIN, kept.noise));
 }
 
 /** Whether calls clearly take longer than was promised: the load is not what it was then. */

@@ -301,7 +301,7 @@ test("such calls as were here before go back where they did best, and nothing is
   // What other calls took is not held against what was refuted.
   const { to } = recalled({ ...called, recalled: known }, nowMs)!;
   expect([...to.trials.backOffs]).toEqual([
-    ["storage", { ms: 1_000, untilMs: 9_000, refutation: { ...refutation, sinceMs: nowMs + 200 } }],
+    ["storage", { ms: 1_000, untilMs: 9_000, refutation: { ...refutation, sinceMs: nowMs + 225 } }],
     ["compute", { ms: 1_000, untilMs: 9_000 }],
   ]);
 });

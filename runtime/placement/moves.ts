@@ -236,7 +236,8 @@ const lastWeightyMs = (all: readonly CalledFunction[]): number => {
 const NOTHING_TOLD = { areMistake: false, ratio: null, beforeMs: BEFORE_MS } as const;
 
 /** Its share, its calls, or whether there are any. */
-const lastChangedMs = (state: FunctionState): number => Math.max(lastMovedMs(state), state.sinceMs, state.resumedMs);
+export const lastChangedMs = (state: FunctionState): number =>
+  Math.max(lastMovedMs(state), state.sinceMs, state.resumedMs);
 
 const gained = ({ profile, share, before: { moved: move } }: CalledFunction) =>
   ({ profile, side: gainingSide({ share: move!.fromShare }, share) }) as const;

@@ -226,6 +226,19 @@ describe("what is tried next", () => {
     expect(nextBeside(0.9)).toBeUndefined();
   });
 
+  test("what has come to ties is looked at twice as long with each, and four times at most", () => {
+    const load = Load.warm().run(500, { a: atCompute, b: atCompute });
+    const { load: loads } = load.tried("a", 0);
+    const looksAfter = (ties?: number): number | undefined => {
+      const tie = { ms: 0, untilMs: 0, ...(ties !== undefined && { ties }) };
+      const trials = { ...NO_TRIALS, backOffs: new Map([["storage", tie]]) };
+      const all = [load.tried("a", 0, { trials }), load.tried("b", 0, { isFree: false })];
+      const use = poolUse([loads, loads], ONE_CORE_EACH);
+      return nextTrial(all, use, ONE_CORE_EACH, { nowMs: load.nowMs, heardMs: load.nowMs })[0]?.looks;
+    };
+    expect([looksAfter(), looksAfter(1), looksAfter(2), looksAfter(9)]).toEqual([1, 2, 4, 4]);
+  });
+
   test("nothing for a while after a trial: longer with each that came to nothing, whatever it tried, and ten seconds at most", () => {
     const load = both();
     const isTried = (agoMs: number, ...fruitless: readonly [number, number]) => {
@@ -233,9 +246,9 @@ describe("what is tried next", () => {
       const all = [load.tried("a", 0, { trials: a! }), load.tried("b", 1, { trials: b! })];
       return next(all, load.nowMs).length > 0;
     };
-    expect([isTried(175, 0, 0), isTried(225, 0, 0)]).toEqual([false, true]);
-    // 200 ms, and half as much again for each of three.
-    expect([isTried(674, 1, 2), isTried(676, 1, 2)]).toEqual([false, true]);
+    expect([isTried(200, 0, 0), isTried(225, 0, 0)]).toEqual([false, true]);
+    // 225 ms, and half as much again for each of three.
+    expect([isTried(759, 1, 2), isTried(760, 1, 2)]).toEqual([false, true]);
     expect([isTried(9_999, 20, 20), isTried(10_000, 20, 20)]).toEqual([false, true]);
   });
 

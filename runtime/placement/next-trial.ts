@@ -23,7 +23,7 @@ import { outlookOf } from "./optimal-shares.ts";
 import { betweenCallsMs } from "./pauses.ts";
 import { callsOf, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
-import { BACK_OFF_MS_MAX, FORGOTTEN_MS, STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
+import { BACK_OFF_MS_MAX, FORGOTTEN_MS, LOOKS_MAX, STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
 import { keyOf, patienceOf } from "./trials.ts";
 import { areSlight, GAIN_MIN, isProved, isProvedWorse, shareAt, type Tried, workOf } from "./tried-function.ts";
 import { neededPart, noiseOfWaiting } from "./worthwhile-shares.ts";
@@ -69,6 +69,8 @@ interface Step {
 export interface TrialStep extends Step {
   readonly busierTimes: number;
   readonly isCalm?: true;
+  /** So many times as long as another it is to be looked at. */
+  readonly looks: number;
 }
 
 /**
@@ -116,7 +118,10 @@ export function nextTrial(
     if (isFull ? busier >= (didSoOnce || crowd === "seen" ? BUSIER_ONCE_MAX : BUSIER_MAX) : outlook.crowded) continue;
     const rank = { dueMs: dueSinceMs(steps, all, nowMs), busier: didSoOnce ? -steps.length : busier };
     if (comesBefore(rank, least))
-      [least, chosen] = [rank, steps.map((step) => ({ ...step, busierTimes: busier, ...calm }))];
+      [least, chosen] = [
+        rank,
+        steps.map((step) => ({ ...step, busierTimes: busier, looks: looksOf(steps, all), ...calm })),
+      ];
   }
   const isVain = chosen.length > 0 && hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs));
   return isVain ? [] : chosen;
@@ -155,6 +160,13 @@ const dueSinceMs = (steps: readonly Step[], all: readonly Tried[], nowMs: number
     } = all[index]!.trials.backOffs.get(keyOf(side, partner)) ?? {};
     return (givesWay || ms >= BACK_OFF_MS_MAX) && nowMs - untilMs < FORGOTTEN_MS ? Math.max(latest, untilMs) : latest;
   }, -Infinity);
+
+/** Twice as long with each tie. */
+const looksOf = (steps: readonly Step[], all: readonly Tried[]): number => {
+  const tiesOf = ({ index, side, partner }: Step): number =>
+    all[index]!.trials.backOffs.get(keyOf(side, partner))?.ties ?? 0;
+  return Math.min(LOOKS_MAX, 2 ** Math.max(...steps.map(tiesOf)));
+};
 
 /** On the mean of those that were heard of lately, beyond what the model has a call take that is alone; what failed is no call here. */
 function queuedMs(all: readonly Tried[], heardMs: number): number {

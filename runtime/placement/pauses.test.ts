@@ -162,7 +162,7 @@ describe("as a step weighs it up, a function", () => {
         .run(ms, { walk: { ...AT_STORAGE, count } });
       return isFree(at(load, "walk", afterPause(RESTING, load.profiles.get("walk")!)));
     };
-    expect([back(25, 75), back(25, 175), back(25, 225)]).toEqual([false, false, true]);
+    expect([back(25, 75), back(25, 200), back(25, 250)]).toEqual([false, false, true]);
     expect(back(250, 75)).toBe(true);
   });
 
@@ -174,7 +174,7 @@ describe("as a step weighs it up, a function", () => {
       return withWaiting([one], ONE_CORE_EACH, load.nowMs)[0]!;
     };
     expect([150, 275, 325].map((ms) => isFree(back(10, ms)))).toEqual([false, false, true]);
-    expect(isFree(back(4_000, 225))).toBe(true);
+    expect(isFree(back(4_000, 250))).toBe(true);
     const leaving = back(10, 150, (one) => ({ ...one, load: { ...one.load, lowest: 0, highest: 0 } }));
     expect(leaving.load.highest).toBe(0);
   });

@@ -17,12 +17,34 @@ describe("what came of a trial", () => {
     return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
   };
 
-  test("is told after 150 ms, and what is clearly worse after 100", () => {
-    expect(cameOf(100, 0.5)).toBeNull();
-    expect(cameOf(150, 0.5)).toBe("better");
-    expect(cameOf(150, 1)).toBe("dropped");
-    expect(cameOf(75, 2)).toBeNull();
-    expect(cameOf(100, 2)).toBe("lost");
+  test("is told after 175 ms, and what is clearly worse after 125", () => {
+    expect(cameOf(150, 0.5)).toBeNull();
+    expect(cameOf(175, 0.5)).toBe("better");
+    expect(cameOf(175, 1)).toBe("dropped");
+    expect(cameOf(100, 2)).toBeNull();
+    expect(cameOf(125, 2)).toBe("lost");
+  });
+
+  test("is looked at for longer after ties, beside as much before it, and has less to show then", () => {
+    const slow = { ...atCompute, elapsedUs: 8_000, count: 20 };
+    const cameAfter = (ms: number, factor: number, looks?: number, beforeMs?: number, lately: Calls = atCompute) => {
+      const load = Load.warm().run(400, { a: atCompute }).run(100, { a: lately });
+      load.run(ms, { a: { ...atStorage, elapsedUs: 4_000 * factor } });
+      const trials = running("storage", 500);
+      const how = { ...(looks !== undefined && { looks }), ...(beforeMs !== undefined && { beforeMs }) };
+      const tried = load.tried("a", 1, { trials: { ...trials, running: { ...trials.running!, ...how } } });
+      return verdictOf([tried], [tried], load.nowMs)?.came ?? null;
+    };
+    expect([cameAfter(250, 0.5, 2), cameAfter(275, 0.5, 2)]).toEqual([null, "better"]);
+    expect([cameAfter(450, 0.5, 4), cameAfter(475, 0.5, 4)]).toEqual([null, "better"]);
+    expect([cameAfter(475, 0.96), cameAfter(475, 0.96, 4), cameAfter(475, 0.98, 4)]).toEqual([
+      "dropped",
+      "better",
+      "dropped",
+    ]);
+    // Most of the last 150 ms before it were slow, and little of the last 400.
+    const beside = (beforeMs?: number) => cameAfter(475, 1.2, 4, beforeMs, slow);
+    expect([beside(), beside(400)]).toEqual(["better", "dropped"]);
   });
 
   describe("where cores were slowed", () => {
@@ -31,14 +53,14 @@ describe("what came of a trial", () => {
     /** What comes of a trial of storage in which calls take so long, of 4 ms before it and since. */
     const endOf = (before: Partial<Calls>, meanwhile: Partial<Calls>, since: Partial<Calls>, tookUs = 2_000) => {
       const load = Load.warm().run(500, { a: { ...atCompute, ...usual, ...before } });
-      load.run(150, { a: { ...atStorage, ...usual, elapsedUs: tookUs, ...meanwhile } });
+      load.run(175, { a: { ...atStorage, ...usual, elapsedUs: tookUs, ...meanwhile } });
       const begun = [load.tried("a", 1, { trials: running("storage", 500) })];
       const first = verdictOf(begun, begun, load.nowMs)!;
       const ended = begun[0]!;
       if (first.came !== "better" && first.came !== "lost") return { ended, verdict: first as Verdict };
-      const shown: Shown = { came: first.came, ratio: first.ratio, fromMs: 550, toMs: load.nowMs };
+      const shown: Shown = { came: first.came, ratio: first.ratio, fromMs: 575, toMs: load.nowMs };
       const checked: Trials = { ...NO_TRIALS, running: { ...running("storage", 500).running!, shown } };
-      load.run(150, { a: { ...atCompute, ...usual, ...since } });
+      load.run(175, { a: { ...atCompute, ...usual, ...since } });
       const back = load.tried("a", 0, { trials: checked });
       return { ended: back, verdict: verdictOf([back], [back], load.nowMs) as Verdict };
     };
@@ -63,7 +85,7 @@ describe("what came of a trial", () => {
     test("nor where so few end since that nothing tells", () => {
       const { ended } = endOf({}, {}, {}, 9_000);
       const load = Load.warm().run(500, { a: { ...atCompute, ...usual } });
-      load.run(150, { a: { ...atStorage, ...usual, elapsedUs: 9_000 } });
+      load.run(175, { a: { ...atStorage, ...usual, elapsedUs: 9_000 } });
       load.run(500, { a: { ...atCompute, ...slowed, count: 1, elapsedUs: 9_000 } });
       const back = load.tried("a", 0, { trials: ended.trials });
       expect(verdictOf([back], [back], load.nowMs)?.came).toBe("slowed");
@@ -71,8 +93,8 @@ describe("what came of a trial", () => {
 
     test("it is not tried again at once, nor for longer each time, and has cost nothing; what is known of it is not forgotten", () => {
       const { ended, verdict } = endOf({}, { ...slowed, elapsedUs: 15_000 }, {});
-      const after = trialsAfter(ended, verdict, 650);
-      expect(after.backOffs.get("storage")).toEqual({ ms: 0, untilMs: 1_150, isSlowed: true });
+      const after = trialsAfter(ended, verdict, 675);
+      expect(after.backOffs.get("storage")).toEqual({ ms: 0, untilMs: 1_175, isSlowed: true });
       expect([after.paidMs, after.fruitless]).toEqual([-Infinity, 0]);
       const tie = { ms: 2_000, untilMs: 0, givesWay: true, goneMs: 2_000 } as const;
       const trials = { ...ended.trials, backOffs: new Map([["storage", tie]]) };
@@ -93,7 +115,7 @@ describe("what came of a trial", () => {
 
     test("calls of it may not be over yet, though it looked clearly worse until then", () => {
       const endedMs = ({ ended, verdict }: ReturnType<typeof endOf>) => trialsAfter(ended, verdict, 800).endedMs;
-      expect([endedMs(endOf({}, {}, slowed, 9_000)), endedMs(endOf({}, {}, {}, 9_000))]).toEqual([800, 650]);
+      expect([endedMs(endOf({}, {}, slowed, 9_000)), endedMs(endOf({}, {}, {}, 9_000))]).toEqual([800, 675]);
     });
 
     test("what was refuted once binds nobody again for it", () => {
@@ -107,7 +129,7 @@ describe("what came of a trial", () => {
 
     test("in two trials of the same in a row, that is how the side is, and it is judged", () => {
       const load = Load.warm().run(500, { a: { ...atCompute, ...usual } });
-      load.run(150, { a: { ...atStorage, ...slowed, elapsedUs: 10_000 } });
+      load.run(175, { a: { ...atStorage, ...slowed, elapsedUs: 10_000 } });
       const isSlowed = new Map([["storage", { ms: 0, untilMs: 400, isSlowed: true } as const]]);
       const cameIn = (backOffs: Trials["backOffs"]) => {
         const tried = load.tried("a", 1, { trials: { ...running("storage", 500), backOffs } });
@@ -118,7 +140,7 @@ describe("what came of a trial", () => {
       const slowedUntil = (untilMs: number) => new Map([["storage", { ms: 0, untilMs, isSlowed: true } as const]]);
       expect([cameIn(slowedUntil(-9_500)), cameIn(slowedUntil(-9_499))]).toEqual(["slowed", "lost"]);
       const ended = load.tried("a", 1, { trials: { ...running("storage", 500), backOffs: isSlowed } });
-      const { backOffs } = trialsAfter(ended, { came: "worse", ratio: 2.5 }, 650);
+      const { backOffs } = trialsAfter(ended, { came: "worse", ratio: 2.5 }, 675);
       expect(backOffs.get("storage")).not.toHaveProperty("isSlowed");
     });
   });
@@ -147,14 +169,14 @@ describe("what came of a trial", () => {
     expect(cameAfter(500, 0)).toEqual({ came: "lost", ratio: 1.5, fromMs: 899 });
     // No compiler makes that good.
     expect(cameAfter(100, 0, 12_000)).toBeNull();
-    expect(cameAfter(150, 0, 12_000)).toEqual({ came: "lost", ratio: 3, fromMs: 550 });
+    expect(cameAfter(175, 0, 12_000)).toEqual({ came: "lost", ratio: 3, fromMs: 575 });
     // It may be good for more of what a single caller waits for.
-    expect(cameAfter(150, 0, 12_000, { isCalm: true })).toBeNull();
-    expect(cameAfter(150, 0, 24_000, { isCalm: true })).toEqual({ came: "lost", ratio: 6, fromMs: 550 });
+    expect(cameAfter(175, 0, 12_000, { isCalm: true })).toBeNull();
+    expect(cameAfter(175, 0, 24_000, { isCalm: true })).toEqual({ came: "lost", ratio: 6, fromMs: 575 });
   });
 
   test("that was begun where nothing is crowded holds nothing and refutes nothing in a crowd, and is made again later and later", () => {
-    const load = Load.warm().run(500, { a: atCompute }).run(150, { a: atStorage });
+    const load = Load.warm().run(500, { a: atCompute }).run(175, { a: atStorage });
     const begun = running("storage", 500);
     const calm = { ...begun, running: { ...begun.running!, isCalm: true } } as const;
     const after = (verdict: Parameters<typeof trialsAfter>[1], before: Trials = NO_TRIALS) =>
@@ -193,34 +215,34 @@ describe("what came of a trial", () => {
 
   test("counts for all that are called", () => {
     const load = Load.warm().run(500, { a: atCompute, b: atStorage });
-    load.run(150, { a: { ...atStorage, elapsedUs: 3_000 }, b: { ...atStorage, elapsedUs: 6_000 } });
+    load.run(175, { a: { ...atStorage, elapsedUs: 3_000 }, b: { ...atStorage, elapsedUs: 6_000 } });
     const tried = load.tried("a", 1, { trials: running("storage", 500) });
     expect(verdictOf([tried], [tried, load.tried("b", 1)], load.nowMs)).toMatchObject({ came: "dropped" });
   });
 
   test("is not told by calls that were under way when it began", () => {
     const load = Load.warm().run(500, { a: atCompute });
-    load.run(50, { a: { ...atStorage, elapsedUs: 20_000 } }).run(100, { a: { ...atStorage, elapsedUs: 3_000 } });
+    load.run(75, { a: { ...atStorage, elapsedUs: 20_000 } }).run(100, { a: { ...atStorage, elapsedUs: 3_000 } });
     const tried = load.tried("a", 1, { trials: running("storage", 500) });
-    expect(verdictOf([tried], [tried], load.nowMs)).toEqual({ came: "better", ratio: 0.75, fromMs: 550 });
+    expect(verdictOf([tried], [tried], load.nowMs)).toEqual({ came: "better", ratio: 0.75, fromMs: 575 });
   });
 
   test("is no better for calls that are over at once since they fail", () => {
     const cameWith = (failing: number) => {
       const load = Load.warm()
         .run(500, { a: atCompute })
-        .run(150, { a: { ...atStorage, elapsedUs: 3_000, failing } });
+        .run(175, { a: { ...atStorage, elapsedUs: 3_000, failing } });
       const tried = load.tried("a", 1, { trials: running("storage", 500) });
       return verdictOf([tried], [tried], load.nowMs);
     };
     expect(cameWith(0)).toMatchObject({ came: "better", ratio: 0.75 });
-    expect(cameWith(40)).toEqual({ came: "lost", ratio: 1.5, fromMs: 550 });
+    expect(cameWith(40)).toEqual({ came: "lost", ratio: 1.5, fromMs: 575 });
   });
 
   test("is nothing where callers have gone, though what is left takes less", () => {
     const cameWith = (count: number) => {
       const load = Load.warm().run(500, { a: atCompute });
-      load.run(150, { a: { ...atStorage, count, elapsedUs: 2_000 } });
+      load.run(175, { a: { ...atStorage, count, elapsedUs: 2_000 } });
       const tried = load.tried("a", 1, { trials: running("storage", 500) });
       return verdictOf([tried], [tried], load.nowMs)?.came;
     };
@@ -230,7 +252,7 @@ describe("what came of a trial", () => {
   test("is nothing where nobody called for a while, and told where all waited for as long", () => {
     const slow = { ...atCompute, elapsedUs: 40_000 };
     const cameWith = (elapsedUs: number, short = 0) => {
-      const load = Load.warm().run(500, { a: slow }).run(25, { a: atStorage }).run(75, {});
+      const load = Load.warm().run(500, { a: slow }).run(25, { a: atStorage }).run(100, {});
       const kinds = [
         { ...atStorage, elapsedUs },
         { ...atStorage, count: short, elapsedUs: 1_000 },
@@ -284,15 +306,15 @@ describe("what came of a trial", () => {
 });
 
 describe("what did better in a trial", () => {
-  /** `a` was at storage from 500 to 650 ms, where its calls took 3 ms, and has been back since. */
+  /** `a` was at storage from 500 to 675 ms, where its calls took 3 ms, and has been back since. */
   const since = (
     ms: number,
     calls: Readonly<Record<string, Calls>>,
     before = Load.warm().run(500, { a: atCompute }),
   ) => {
-    const load = before.run(150, { a: { ...atStorage, count: 53, elapsedUs: 3_000 } }).run(ms, calls);
+    const load = before.run(175, { a: { ...atStorage, count: 53, elapsedUs: 3_000 } }).run(ms, calls);
     const shown = { came: "better", fromMs: load.nowMs - ms - 100, toMs: load.nowMs - ms, ratio: 0.75 } as const;
-    const begun = { ...running("storage", load.nowMs - ms - 150).running!, shown };
+    const begun = { ...running("storage", load.nowMs - ms - 175).running!, shown };
     const tried = load.tried("a", 0, { trials: { ...NO_TRIALS, running: begun } });
     return { load, tried, verdict: verdictOf([tried], [tried], load.nowMs) };
   };
@@ -300,10 +322,10 @@ describe("what did better in a trial", () => {
   const back = (times: number) => ({ a: { ...atCompute, count: Math.round(40 / times), elapsedUs: 4_000 * times } });
 
   test("is kept if calls take longer again after it; what it came to is the mean of both", () => {
-    expect(since(125, back(1)).verdict).toBeNull();
-    const { verdict } = since(150, back(1));
+    expect(since(150, back(1)).verdict).toBeNull();
+    const { verdict } = since(175, back(1));
     expect(verdict).toEqual({ came: "kept", ratio: expect.closeTo(0.75) });
-    expect(since(150, back(1.2)).verdict).toEqual({ came: "kept", ratio: expect.closeTo(Math.sqrt(0.75 * 0.625)) });
+    expect(since(175, back(1.2)).verdict).toEqual({ came: "kept", ratio: expect.closeTo(Math.sqrt(0.75 * 0.625)) });
   });
 
   describe("where one side does what both did", () => {
@@ -324,7 +346,7 @@ describe("what did better in a trial", () => {
     const cameOf = ({
       trial = { times: 0.98, ends: 1 },
       back = { times: 1, ends: 1 },
-      trialMs = 150,
+      trialMs = 175,
       fromShare = 0.5,
       isUneven = false,
       trials = {},
@@ -360,7 +382,7 @@ describe("what did better in a trial", () => {
       const better = cameFor(0, begun, null);
       if (better === null || !("fromMs" in better)) return better?.came ?? null;
       const shown = { ...better, toMs: load.nowMs };
-      play(150, fromShare, back);
+      play(175, fromShare, back);
       return cameFor(fromShare, begun, shown)?.came ?? null;
     };
 
@@ -408,8 +430,8 @@ describe("what did better in a trial", () => {
   });
 
   test("is dropped if they take no longer: what calls take has changed by itself", () => {
-    expect(since(150, back(0.75)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75)) });
-    expect(since(150, back(0.6)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75 * 1.25)) });
+    expect(since(175, back(0.75)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75)) });
+    expect(since(175, back(0.6)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75 * 1.25)) });
   });
 
   test("is kept where hardly any call ends after it", () => {
@@ -423,10 +445,10 @@ describe("what did better in a trial", () => {
 
   test("is held against nothing before its calls are back, and is not over while they may still be under way", () => {
     const ofTrial = { a: { ...atStorage, count: 53, elapsedUs: 3_000 } };
-    expect(since(150, ofTrial).verdict).toBeNull();
+    expect(since(175, ofTrial).verdict).toBeNull();
     expect(since(500, ofTrial).verdict).toMatchObject({ came: "void" });
     const slow = Load.warm().run(1_000, { a: { ...atCompute, count: 4, elapsedUs: 200_000 } });
-    expect(since(275, {}, slow).verdict).toBeNull();
+    expect(since(300, {}, slow).verdict).toBeNull();
     const slower = Load.warm().run(1_000, { a: { ...atCompute, count: 4, elapsedUs: 200_000 } });
     expect(since(325, {}, slower).verdict).toMatchObject({ came: "gone" });
   });
@@ -442,9 +464,9 @@ describe("what did better in a trial", () => {
     };
     const load = mixed();
     // For as long as it may yet be told it is looked at: that costs nothing.
-    expect(since(150, back(0.9), load).verdict).toBeNull();
+    expect(since(175, back(0.9), load).verdict).toBeNull();
     expect(since(500, back(0.8), mixed()).verdict).toMatchObject({ came: "dropped" });
-    expect(since(150, back(0.9)).verdict).toMatchObject({ came: "kept" });
+    expect(since(175, back(0.9)).verdict).toMatchObject({ came: "kept" });
   });
 
   test("is without a verdict where callers have come or gone, or others' calls come or change", () => {
@@ -454,11 +476,11 @@ describe("what did better in a trial", () => {
     ] as const) {
       const others = { a: { ...atCompute, count, elapsedUs } };
       // Or calls are only on their way back.
-      expect(since(150, others).verdict).toBeNull();
+      expect(since(175, others).verdict).toBeNull();
       expect(since(500, others).verdict).toMatchObject({ came: "void" });
     }
-    expect(since(150, { ...back(1), b: atCompute }).verdict).toMatchObject({ came: "kept" });
-    const { load, tried } = since(150, { ...back(1), b: atCompute });
+    expect(since(175, { ...back(1), b: atCompute }).verdict).toMatchObject({ came: "kept" });
+    const { load, tried } = since(175, { ...back(1), b: atCompute });
     const verdictBeside = (other: Partial<Tried>) => verdictOf([tried], [tried, load.tried("b", 0, other)], load.nowMs);
     expect(verdictBeside({})).toMatchObject({ came: "void" });
     expect(verdictBeside({ load: loadOf(400, 40) })).toMatchObject({ came: "kept" });
@@ -467,13 +489,13 @@ describe("what did better in a trial", () => {
   });
 
   test("is held to what its calls took then, and not since", () => {
-    const { load, tried } = since(150, back(1));
+    const { load, tried } = since(175, back(1));
     const { held } = trialsAfter(tried, { came: "kept", ratio: 0.75 }, load.nowMs);
-    expect(held).toMatchObject({ promisedUs: 3_000, refutedShare: 0, sinceMs: load.nowMs + 200 });
+    expect(held).toMatchObject({ promisedUs: 3_000, refutedShare: 0, sinceMs: load.nowMs + 225 });
   });
 
   test("has to do so for as long, and by as much, as trials that contradict each other have to show", () => {
-    const { load, tried } = since(150, back(0.82));
+    const { load, tried } = since(175, back(0.82));
     const doubted = { ...tried, trials: { ...tried.trials, contradicted: 1, keptMs: 400 } };
     expect(verdictOf([tried], [tried], load.nowMs)).toMatchObject({ came: "kept" });
     expect(verdictOf([doubted], [doubted], load.nowMs)).toBeNull();
@@ -504,29 +526,29 @@ describe("what did clearly worse in a trial", () => {
   });
 
   test("is worse if calls take less again after it, as far as they did in both", () => {
-    expect(since(125, back(1)).verdict).toBeNull();
-    expect(since(150, back(1)).verdict).toEqual({ came: "worse", ratio: 2 });
-    expect(since(150, back(0.5)).verdict).toEqual({ came: "worse", ratio: 2 });
-    expect(since(150, back(1.25)).verdict).toEqual({ came: "worse", ratio: expect.closeTo(1.6) });
+    expect(since(150, back(1)).verdict).toBeNull();
+    expect(since(175, back(1)).verdict).toEqual({ came: "worse", ratio: 2 });
+    expect(since(175, back(0.5)).verdict).toEqual({ came: "worse", ratio: 2 });
+    expect(since(175, back(1.25)).verdict).toEqual({ came: "worse", ratio: expect.closeTo(1.6) });
   });
 
   test("has to be worse by twice as much in both where trials have contradicted each other", () => {
     const doubted = { ...NO_TRIALS, keptMs: 0, contradicted: 1 };
-    expect(since(275, back(1.25), { trials: doubted }).verdict).toEqual({ came: "worse", ratio: expect.closeTo(1.6) });
-    expect(since(275, back(1.5), { trials: doubted }).verdict).toEqual({
+    expect(since(300, back(1.25), { trials: doubted }).verdict).toEqual({ came: "worse", ratio: expect.closeTo(1.6) });
+    expect(since(300, back(1.5), { trials: doubted }).verdict).toEqual({
       came: "dropped",
       ratio: expect.closeTo(1.35),
     });
-    expect(since(275, back(1.5)).verdict).toEqual({ came: "worse", ratio: expect.closeTo(1.35) });
+    expect(since(300, back(1.5)).verdict).toEqual({ came: "worse", ratio: expect.closeTo(1.35) });
   });
 
   test("is dropped if they take as long after it: cores were slow for a moment", () => {
-    expect(since(150, back(2)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(1) });
-    expect(since(150, back(2.5)).verdict).toEqual({ came: "dropped", ratio: 1 });
+    expect(since(175, back(2)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(1) });
+    expect(since(175, back(2.5)).verdict).toEqual({ came: "dropped", ratio: 1 });
   });
 
   test("is worse if they take as long after it and more end: those that had come wait in a queue", () => {
-    expect(since(150, back(2, 40)).verdict).toEqual({ came: "worse", ratio: 2 });
+    expect(since(175, back(2, 40)).verdict).toEqual({ came: "worse", ratio: 2 });
   });
 
   test("is worse unless what comes after it tells", () => {
@@ -537,15 +559,15 @@ describe("what did clearly worse in a trial", () => {
     const few = { a: { ...atCompute, count: FEW, elapsedUs: 8_000 } };
     expect(since(475, few).verdict).toBeNull();
     expect(since(500, few).verdict, "too few").toEqual(worse);
-    expect(since(150, {}).verdict, "nobody calls any more").toEqual(worse);
-    expect(since(150, { ...back(2), b: atCompute }).verdict, "others have come").toEqual(worse);
+    expect(since(175, {}).verdict, "nobody calls any more").toEqual(worse);
+    expect(since(175, { ...back(2), b: atCompute }).verdict, "others have come").toEqual(worse);
     const beside = Load.warm().run(500, { a: atCompute, b: atCompute });
-    const changed = since(150, { ...back(2), b: atCompute }, { before: beside, sinceMs: 500 });
+    const changed = since(175, { ...back(2), b: atCompute }, { before: beside, sinceMs: 500 });
     expect(changed.verdict, "others have become others").toEqual(worse);
   });
 
   test("has ended when all was as before again", () => {
-    const { load, tried } = since(150, back(1));
+    const { load, tried } = since(175, back(1));
     const after = trialsAfter(tried, { came: "worse", ratio: 2 }, load.nowMs);
     expect(after.endedMs).toBe(600);
     expect(after.backOffs.get("storage")!.untilMs).toBeGreaterThan(load.nowMs + 4_000);
@@ -559,7 +581,7 @@ describe("whoever comes, goes or changes", () => {
   const verdict = (calls: Readonly<Record<string, Calls>>, others: Partial<Tried> = {}) => {
     const after = Load.warm()
       .run(500, { a: atCompute, b: atCompute })
-      .run(150, { a: atStorage, ...calls });
+      .run(175, { a: atStorage, ...calls });
     const tried = after.tried("a", 1, { trials: { ...NO_TRIALS, running } });
     const called = ["b", "c"].filter((name) => after.profiles.get(name) !== undefined);
     return verdictOf([tried], [tried, ...called.map((name) => after.tried(name, 0, others))], after.nowMs);
@@ -589,7 +611,7 @@ describe("whoever comes, goes or changes", () => {
 describe("after a trial", () => {
   const load = Load.warm()
     .run(500, { a: atCompute })
-    .run(150, { a: { ...atStorage, elapsedUs: 2_000 } });
+    .run(175, { a: { ...atStorage, elapsedUs: 2_000 } });
   const after = (
     came: "kept" | "as-good" | "dropped" | "worse" | "void",
     trials: Trials,
@@ -641,14 +663,14 @@ describe("after a trial", () => {
         running: {
           side,
           partner: null,
-          startedMs: nowMs - 150,
+          startedMs: nowMs - 175,
           fromShare: side === "storage" ? 0 : 1,
           shown: null,
         } as const,
       };
       return trialsAfter(load.tried("a", 1, { trials: begun }), { came: "kept", ratio: 0.5 }, nowMs);
     };
-    const once = at("storage", NO_TRIALS, 650);
+    const once = at("storage", NO_TRIALS, 675);
     expect(at("storage", once, 1_650)).toMatchObject({ contradicted: 0, fruitless: 0 });
     expect(at("compute", once, 31_650)).toMatchObject({ contradicted: 0, fruitless: 0 });
     const twice = at("compute", once, 1_650);
@@ -663,7 +685,7 @@ describe("after a trial", () => {
       trialsAfter(
         load.tried("a", 1, { trials: { ...trials, running: running(side, 500).running } }),
         { came: "kept", ratio: 0.5 },
-        650,
+        675,
         modelError,
       ).held!.modelError;
     expect([errorAt("compute", ofSplit, 1.5), errorAt("compute", ofSplit, 3), errorAt("compute", once, 1.5)]).toEqual([
@@ -675,7 +697,7 @@ describe("after a trial", () => {
 
     const better = Load.warm()
       .run(500, { a: atCompute })
-      .run(150, { a: { ...atStorage, elapsedUs: 3_700 } });
+      .run(175, { a: { ...atStorage, elapsedUs: 3_700 } });
     const verdict = (trials: Trials) => {
       const one = better.tried("a", 1, { trials: { ...trials, running: running("storage", 500).running } });
       return verdictOf([one], [one], better.nowMs);
@@ -726,6 +748,20 @@ describe("after a trial", () => {
     expect(again(9, 1.02)).toEqual({ fruitless: 7, ms: 4_000 });
     expect(again(9, 0.96)).toEqual({ fruitless: 7, ms: 4_000 });
     expect(again(9, 1.1)).toEqual({ fruitless: 10, ms: 60_000 });
+    // As close as those that are looked at for longer have to be.
+    const longer = (looks: number, ratio: number) => {
+      const tied = { ...NO_TRIALS, backOffs: new Map([["storage", { ms: 4_000, untilMs: 0, ties: 1 }]]) };
+      const begun = { ...tied, running: { ...running("storage", 500).running!, looks } };
+      const { ms, ties } = backOff(
+        trialsAfter(load.tried("a", 1, { trials: begun }), { came: "dropped", ratio }, load.nowMs),
+      )!;
+      return { ms, ties };
+    };
+    expect([longer(1, 1.08), longer(4, 1.04)]).toEqual([
+      { ms: 4_000, ties: 2 },
+      { ms: 4_000, ties: 2 },
+    ]);
+    expect(longer(4, 1.08), "it is looked at as long the next time").toEqual({ ms: 8_000, ties: 1 });
     // Quick cores make a tie of what was worse.
     const worse = after("worse", { ...NO_TRIALS, fruitless: 9 }, load.nowMs, 4);
     expect(backOff(after("dropped", worse, load.nowMs, 1.02))!.ms).toBe(4_000);
@@ -742,34 +778,34 @@ describe("after a trial", () => {
     ) => {
       const begun = running(side, 500, partner).running!;
       const trials = { ...NO_TRIALS, running: { ...begun, shown } };
-      return trialCostMs(load.tried("a", 1, { trials }), { came, ratio }, 650);
+      return trialCostMs(load.tried("a", 1, { trials }), { came, ratio }, 675);
     };
-    expect(costOf("worse", 1.4)).toBeCloseTo(0.4 * 150);
+    expect(costOf("worse", 1.4)).toBeCloseTo(0.4 * 175);
     expect(costOf("worse", 0.9)).toBe(0);
     expect(costOf("kept", 1.4)).toBe(0);
     expect([costOf("worse", 1.4, "storage", "b"), costOf("worse", 1.4, "compute", "b")]).toEqual([
-      expect.closeTo(60),
+      expect.closeTo(70),
       0,
     ]);
-    const shown = { came: "lost", fromMs: 550, toMs: 600, ratio: 1.4 } as const;
+    const shown = { came: "lost", fromMs: 575, toMs: 600, ratio: 1.4 } as const;
     expect(costOf("worse", 1.4, "storage", null, shown)).toBeCloseTo(0.4 * 100);
   });
 
   test("what was so many times worse than what is clearly so is tried as much later, but on a side that was cold, or was two seconds ago", () => {
     const trials = { ...NO_TRIALS, ...running("storage", 500) };
     const afterWorse = (ratio: number, tried: Tried) =>
-      trialsAfter(tried, { came: "worse", ratio }, 650).backOffs.get("storage")!;
+      trialsAfter(tried, { came: "worse", ratio }, 675).backOffs.get("storage")!;
     const backOffOf = (ratio: number, tried: Tried): number => afterWorse(ratio, tried).ms;
     const warm = load.tried("a", 1, { trials });
     expect(backOffOf(1.2, warm)).toBeCloseTo(4_000);
     expect(backOffOf(1.7, warm)).toBeCloseTo(14_000);
     expect(backOffOf(9, warm)).toBe(60_000);
-    const cold = new Load().run(500, { a: atCompute }).run(150, { a: atStorage }).tried("a", 1, { trials });
+    const cold = new Load().run(500, { a: atCompute }).run(175, { a: atStorage }).tried("a", 1, { trials });
     expect(backOffOf(9, cold)).toBe(4_000);
     const after = (warmMs: number) => {
       const load = new Load().run(25, { a: { ...atStorage, count: 400 } }).run(warmMs - 25, { a: atCompute });
       const begun = { ...NO_TRIALS, ...running("storage", load.nowMs) };
-      return afterWorse(9, load.run(150, { a: atStorage }).tried("a", 1, { trials: begun }));
+      return afterWorse(9, load.run(175, { a: atStorage }).tried("a", 1, { trials: begun }));
     };
     expect(after(1_900)).toMatchObject({ ms: 4_000 });
     expect(after(1_900)).not.toHaveProperty("refutation");
@@ -779,22 +815,22 @@ describe("after a trial", () => {
   test("what was clearly worse keeps what calls took before it, unless it was cold or two changed places", () => {
     const refutationOf = (tried: Tried, partner: string | null = null) => {
       const trials = { ...NO_TRIALS, ...running("storage", 500, partner) };
-      const after = trialsAfter({ ...tried, trials }, { came: "worse", ratio: 1.4 }, 650, 1.7);
+      const after = trialsAfter({ ...tried, trials }, { came: "worse", ratio: 1.4 }, 675, 1.7);
       return [...after.backOffs.values()][0]!.refutation;
     };
     const warm = load.tried("a", 1);
     expect(refutationOf(warm)).toEqual({
-      atMs: 650,
-      sinceMs: 850,
+      atMs: 675,
+      sinceMs: 900,
       fromShare: 0,
       promisedUs: 4_000,
       promisedBytes: 0,
       modelError: 1.7,
     });
     expect(refutationOf(warm, "b")).toBeUndefined();
-    const cold = new Load().run(500, { a: atCompute }).run(150, { a: atStorage }).tried("a", 1);
+    const cold = new Load().run(500, { a: atCompute }).run(175, { a: atStorage }).tried("a", 1);
     expect(refutationOf(cold)).toBeUndefined();
-    const uncalled = Load.warm().run(150, { a: atStorage }).tried("a", 1);
+    const uncalled = Load.warm().run(175, { a: atStorage }).tried("a", 1);
     expect(
       trialsAfter(
         { ...uncalled, trials: running("storage", 5_000) },

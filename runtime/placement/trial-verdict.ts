@@ -75,6 +75,8 @@ export const FORGOTTEN_MS = 600_000;
 const TIE = 2 * GAIN_MIN;
 /** Also where callers have gone, or calls take so long there that nobody can tell, by the third time: each costs what is left undone while it runs. */
 const BACK_OFF_MS_TIE = 4_000;
+/** What has come to a tie is looked at twice as long the next time, and this often at most: it costs next to nothing meanwhile, and a twentieth is not told from chance in a tenth of a second. */
+export const LOOKS_MAX = 4;
 /** Of a function's ties so many make the time to the next trial longer: with these alone it is 3.4 s (STEADY_MS · 1.5⁷), about as long as a tie waits. */
 const TIES_COUNTED = 7;
 export const HOLD_MS_MIN = 5_000;
@@ -148,16 +150,26 @@ function toldOf(
   return hasPaused(all, shown === null ? startedMs : fromMs, nowMs, inFlightIn(all, fromMs, toMs)) ? VOID : verdict;
 }
 
+/** For how long it is looked at what comes of a trial, and again of its end, … */
+const measureMsOf = (tried: readonly Tried[], nowMs: number): number =>
+  MEASURE_MS * Math.min(LOOKS_MAX, patienceOf(tried, nowMs) * looksOf(tried));
+
+/** … and what it has to show: of what is looked at for longer less is chance. */
+const gainMinOf = (tried: readonly Tried[], nowMs: number): number =>
+  (GAIN_MIN * patienceOf(tried, nowMs)) / Math.sqrt(looksOf(tried));
+
+const looksOf = (tried: readonly Tried[]): number => tried[0]?.trials.running?.looks ?? 1;
+
 /** What counts of a trial, so far: since the code of those that gain by it is warm; where that is too little yet, all that there is. */
 function heldAgainstBefore(tried: readonly Tried[], startedMs: number, nowMs: number): Changed {
-  const patience = patienceOf(tried, nowMs);
-  const change = sinceWarm(tried, startedMs, patience);
-  return nowMs - change.settledMs < (patience * MEASURE_MS) / 2 ? sinceSettled(change) : change;
+  const change = sinceWarm(tried, startedMs, nowMs);
+  return nowMs - change.settledMs < measureMsOf(tried, nowMs) / 2 ? sinceSettled(change) : change;
 }
 
-function sinceWarm(tried: readonly Tried[], startedMs: number, patience: number): Changed {
+function sinceWarm(tried: readonly Tried[], startedMs: number, nowMs: number): Changed {
   const gaining = tried.map(({ profile, trials: { running } }) => ({ profile, side: running!.side }));
-  return changed(gaining, startedMs, { measureMs: patience * MEASURE_MS, beforeMs: patience * BEFORE_MS });
+  const { beforeMs = patienceOf(tried, nowMs) * BEFORE_MS } = tried[0]!.trials.running!;
+  return changed(gaining, startedMs, { measureMs: measureMsOf(tried, nowMs), beforeMs });
 }
 
 const sinceSettled = (change: Changed): Changed => ({ ...change, settledMs: change.atMs + SETTLE_MS });
@@ -186,8 +198,8 @@ function whileTried(
 ): Verdict | FirstHalf | null {
   const passedMs = nowMs - startedMs;
   const patience = patienceOf(tried, nowMs);
-  const measureMs = patience * MEASURE_MS;
-  const change = sinceWarm(tried, startedMs, patience);
+  const measureMs = measureMsOf(tried, nowMs);
+  const change = sinceWarm(tried, startedMs, nowMs);
   const cold = sinceSettled(change);
   if (nowMs - cold.settledMs < measureMs / 2) return null;
   if (isOtherLoad(all, isTried, cold, nowMs)) return VOID;
@@ -216,7 +228,7 @@ function whileTried(
   if (isClearly(comparison, patience * LOSS_CLEAR)) return { came: "lost", ratio, fromMs: change.settledMs };
   if (strayed > STRAYED_MAX) return isOver ? VOID : null;
   if (measuredMs < measureMs) return null;
-  const gainMin = patience * GAIN_MIN;
+  const gainMin = gainMinOf(tried, nowMs);
   const noises = isOver ? GAIN_NOISES_AT_LAST : GAIN_NOISES;
   // Each takes less and fewer end: callers have gone, and what is left waits for nobody.
   const areFewer = slowdown > otherRate(noise);
@@ -230,9 +242,9 @@ function whileTried(
 function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown, nowMs: number): Verdict | null {
   const change = heldAgainstSince(shown);
   const patience = patienceOf(tried, nowMs);
-  const gainMin = patience * GAIN_MIN;
+  const gainMin = gainMinOf(tried, nowMs);
   const isOver = nowMs - shown.toMs >= TRIAL_MS_MAX;
-  if (nowMs - change.settledMs < patience * MEASURE_MS) return null;
+  if (nowMs - change.settledMs < measureMsOf(tried, nowMs)) return null;
   // What is left of the trial is still on its way; or their callers ask for a side.
   const isBack = ({ profile, share }: Tried): boolean =>
     strayedPart(profile.byTime.between(change.settledMs, nowMs), share) <= STRAYED_MAX;
@@ -363,6 +375,7 @@ export function trialsAfter(
       ...promised,
       untilMs: nowMs + holdMs,
       refutedShare,
+      ...(ratio !== null && { worseTimes: 1 / ratio }),
       modelError: Math.min(MODEL_ERROR_MAX, errorOfBoth),
     };
     return { ...over, fruitless, keptSide: side, keptMs: nowMs, contradicted, held, holdMs };
@@ -377,19 +390,20 @@ export function trialsAfter(
   if (came === "slowed") {
     // Nothing is refuted by it: what an earlier one had shown was over when it began.
     const { ms = 0, givesWay, goneMs } = known ?? {};
-    const as = { ...(givesWay && { givesWay }), ...(goneMs !== undefined && { goneMs }) };
+    const as = { ...(givesWay && { givesWay }), ...(goneMs !== undefined && { goneMs }), ...tiesOf(known) };
     return backingOff({ ms, untilMs: nowMs + BACK_OFF_MS_SLOWED, isSlowed: true, ...as });
   }
   if (came === "gone" && !running.isCalm) {
     const goneMs = clamp(2 * (known?.goneMs ?? 0), BACK_OFF_MS_MIN, BACK_OFF_MS_TIE);
-    return backingOff({ ms: known?.ms ?? 0, untilMs: nowMs + goneMs, givesWay: true, goneMs });
+    return backingOff({ ms: known?.ms ?? 0, untilMs: nowMs + goneMs, givesWay: true, goneMs, ...tiesOf(known) });
   }
   const lastMs = known?.ms ?? 0;
   const wasWarm = startedMs - (tried.profile.warmMs(side) ?? Infinity) >= YOUNG_MS;
   const timesWorse = wasWarm ? Math.max(1, ((ratio ?? 1) - 1) / LOSS_CLEAR) : 1;
   const leastMs = came === "worse" ? Math.min(BACK_OFF_MS_MAX, timesWorse * BACK_OFF_MS_WORSE) : BACK_OFF_MS_MIN;
-  // Where nothing is crowded it is not how quick cores are that decides.
-  const isTie = came === "dropped" && ratio !== null && ratio < 1 + TIE && !running.isCalm;
+  // Where nothing is crowded it is not how quick cores are that decides. And what was looked at for longer is known better.
+  const tieMax = 1 + TIE / Math.sqrt(running.looks ?? 1);
+  const isTie = came === "dropped" && ratio !== null && ratio < tieMax && !running.isCalm;
   const ms = clamp(2 * lastMs, leastMs, isTie ? BACK_OFF_MS_TIE : BACK_OFF_MS_MAX);
   const counts = isCounted(running) && !(isTie && trials.fruitless >= TIES_COUNTED);
   const fruitless = trials.fruitless + (counts ? 1 : 0);
@@ -400,13 +414,17 @@ export function trialsAfter(
     ...backingOff({
       ms,
       untilMs: nowMs + ms,
-      ...(isTie && { givesWay: true }),
+      ...(came === "dropped" && tiesOf(known)),
+      ...(isTie && { givesWay: true, ties: (known?.ties ?? 0) + 1 }),
       ...(refutation && { refutation }),
     }),
     fruitless,
     paidMs: nowMs + Math.min(TRIAL_REST_MS_MAX, costMsOf(running, ratio, nowMs) / COST_MAX),
   };
 }
+
+/** As far as it is known. */
+const tiesOf = (known?: BackOff): Pick<BackOff, "ties"> => (known?.ties === undefined ? {} : { ties: known.ties });
 
 /** Of two functions that change places one counts. */
 const isCounted = ({ side, partner }: Pick<Running, "side" | "partner">): boolean =>

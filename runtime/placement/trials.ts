@@ -23,6 +23,8 @@ export interface BackOff {
   readonly untilMs: number;
   /** It was as good, or nobody could tell: it may be tried again soon, and gives way to what else may be. */
   readonly givesWay?: true;
+  /** So many trials of it were ties since it was clearly worse, if it ever was: the next is looked at for longer. Without: none. */
+  readonly ties?: number;
   /** No call ended any more in the last one: for so long it is not tried again. What is known of it is as before. */
   readonly goneMs?: number;
   /** Nobody has judged the last one, since cores were slow: the next one is, whatever they are. */
@@ -57,6 +59,10 @@ export interface Running {
   readonly fromShare: number;
   /** Nothing was crowded when it began: what comes of it says nothing of a crowd. */
   readonly isCalm?: true;
+  /** So many times as long as another it is looked at, for what ties have left open. Without: as long. */
+  readonly looks?: number;
+  /** What was before it is known from so long. Without: as long as of any. */
+  readonly beforeMs?: number;
   /** In this time it looked so; since then all is as before, to see whether that changes again. null: it is still tried. */
   readonly shown: Shown | null;
 }
@@ -77,6 +83,8 @@ export interface Trials extends Refuted {
     readonly isProof?: false;
     /** Until then whatever the model promises: it has just been wrong. In the past: it has not. */
     readonly firmUntilMs: number;
+    /** How many times as long all calls took in the plan that did worse. Without: nobody knows. */
+    readonly worseTimes?: number;
     /** How many times busier the model had the plan, beside the one that did worse, than it was: 1 and more. Without: nobody knows. */
     readonly modelError?: number;
     /** Of it, when that was known. Without: nobody knows. */

@@ -102,18 +102,24 @@ describe("a change detector", () => {
     expect(alarms).toBeLessThanOrEqual(2);
   });
 
-  test("takes a machine that becomes a third slower for none where calls are alike, and twice as much work for one", () => {
-    const alarmsAt = (factor: number): number => {
-      const [detector, random] = [lonePart(ChangeDetector), seededRandom(4)];
-      const workOf = (us: number) => () => us * (0.5 + random());
-      for (let stretch = 0; stretch < 100; stretch++) observe(detector, 20, workOf(100));
-      return Array.from({ length: 40 }, () => observe(detector, 20, workOf(100 * factor))).filter(Boolean).length;
-    };
-    expect(alarmsAt(1.35)).toBe(0);
-    expect(alarmsAt(1 / 1.35)).toBe(0);
-    expect(alarmsAt(2)).toBe(1);
-    expect(alarmsAt(1 / 2)).toBe(1);
-  });
+  test.each([
+    ["alike", (random: number) => 0.5 + random],
+    ["as different as folds of a graph's records", (random: number) => Math.exp(2.4 * random)],
+  ])(
+    "takes a machine that becomes a third slower for none where calls are %s, and twice as much work for one",
+    (_are, workAt) => {
+      const alarmsAt = (factor: number): number => {
+        const [detector, random] = [lonePart(ChangeDetector), seededRandom(4)];
+        const workOf = (us: number) => () => us * workAt(random());
+        for (let stretch = 0; stretch < 100; stretch++) observe(detector, 20, workOf(100));
+        return Array.from({ length: 40 }, () => observe(detector, 20, workOf(100 * factor))).filter(Boolean).length;
+      };
+      expect(alarmsAt(1.35)).toBe(0);
+      expect(alarmsAt(1 / 1.35)).toBe(0);
+      expect(alarmsAt(2)).toBe(1);
+      expect(alarmsAt(1 / 2)).toBe(1);
+    },
+  );
 
   test("takes a single stretch in which the machine stuttered for none", () => {
     const random = seededRandom(2);
