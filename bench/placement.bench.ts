@@ -13,7 +13,7 @@
 // besides. They live for four turns, then the row has others: it is functions in use that are compared, as they are for all but their first seconds, and where a rule ends up
 // with them, which may be another plan each time, is seen as often as the row has lives. What a rule knows of no function it keeps: Kayak its one fraction.
 // The rows of a function, or of a mix, take turns until they are done, then come those of the next. Before the first measurement of a life a row has a
-// lead-in of 2 s or 2.5 s, in which code is compiled wherever its rule sends it; what it came to from 0.8 to 1.3 s stands beside it (earlyPerSecond), and
+// lead-in of 2 s, or 4 s with a mix, in which code is compiled wherever its rule sends it; what it came to from 0.8 to 1.3 s stands beside it (earlyPerSecond), and
 // bench shift asks how fast a change is followed. Before each other measurement callers are back for a quarter of a second, after pauses of 2 s, or 7 s with
 // a mix; a storage side keeps as many isolates as it can, so that those of other rows close none. Of its machine a node knows all that it has measured.
 // A window in which calls ran into their deadlines, as where a core is away for seconds, is measured again, twice at most (again).
@@ -88,7 +88,7 @@ await runBenchmark<Effort>({
       extraMs: 240_000,
       endsWithinMs: ENDS_WITHIN_MS,
       alone: { leadInMs: 2_000, againMs: 250, budgetMs: 850 },
-      mixed: { leadInMs: 2_500, againMs: 250, budgetMs: 750 },
+      mixed: { leadInMs: 4_000, againMs: 250, budgetMs: 750 },
       tryMs: 400,
       gridUs: [0],
       predictedUs: [0, 200, 1_000],
