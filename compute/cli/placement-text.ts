@@ -51,7 +51,9 @@ export const overviewText = (overview: PlacementOverview, nowMs: number): string
   ]);
   const legend = [
     "",
-    "STATE: while profiling too little is known, so it stays where it is; at first that is where its author would have it.",
+    "STATE: while profiling too little is known, so it stays where it is; at first that is where its author would have it. What is",
+    "split runs on both sides. While probing some calls, or all for a moment, go to see what the other side takes. What is reverting has",
+    "had a move taken back, and waits before the next. What is pinned is where somebody has put it.",
     `AT STORAGE: the part of its calls that runs there. CALLS/S: over the last ${RECENT_S} s. TAKES: what a call takes on that`,
     "side, or would take (locus why). MOVES: changes of that part that were decided. REVERTS: those that were taken back.",
     "TRIALS: times that all calls ran on one side for a moment, to see; those that were kept are moves as well.",

@@ -17,7 +17,7 @@ import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
 import type { Rules, Situation } from "./situation.ts";
 import { STEADY_MS } from "./before-and-since.ts";
-import { isFirmAt, isHeld, isHoldBroken, isPromiseBroken } from "./held-function.ts";
+import { isFirmAt, isHeld, isHoldBroken, isPromiseBroken, type HeldPlan } from "./held-function.ts";
 import { isCrowded, areCallersMany } from "./next-trial.ts";
 import type { Tried } from "./tried-function.ts";
 import { type Candidate, errorOf } from "./worthwhile-shares.ts";
@@ -69,11 +69,11 @@ export interface LastTrial {
   /** It is tried now: how long calls take meanwhile says nothing of where they are held. */
   readonly isRunning: boolean;
   readonly endedMs: number;
-  /** What was promised of the calls of all that are held is kept, all together. */
-  readonly isPlanKept: boolean;
+  /** Of the calls of all that are held, all together. */
+  readonly heldPlan: HeldPlan;
 }
 
-const NONE_TRIED: LastTrial = { isRunning: false, endedMs: -Infinity, isPlanKept: false };
+const NONE_TRIED: LastTrial = { isRunning: false, endedMs: -Infinity, heldPlan: "broken" };
 
 /** null: it is not called, or nothing is known. */
 export function calledFunction(
@@ -120,11 +120,8 @@ export function calledFunction(
     weight: rules.weight,
   };
   const back = before.state === "pinned" ? 0 : backCpuUs(estimates, before.backCpuUs);
-  // What was promised holds no more, or was long ago.
-  const isBroken = (): boolean => !lastTrial.isPlanKept && isHoldBroken({ profile, trials: before.trials }, nowMs);
-  const isHeldNoMore =
-    before.trials.held !== null && !lastTrial.isRunning && (!isHeld(profile, before, nowMs) || isBroken());
-  const trials = isHeldNoMore ? { ...before.trials, held: null } : before.trials;
+  const held = lastTrial.isRunning ? before.trials.held : heldNow(profile, before, lastTrial.heldPlan, nowMs);
+  const trials = held === before.trials.held ? before.trials : { ...before.trials, held };
   const proof = trials.held?.isProof === false ? null : trials.held;
   const regime = { demand: costs.typical, share, proof, forMs: nowMs - before.sinceMs, nowMs };
   const regimes = isSettled ? regimesNow(before.regimes, regime) : before.regimes;
@@ -200,6 +197,23 @@ export function calledFunction(
     isFree,
     isWarm,
   };
+}
+
+/** null: it is not, or no more, since what was promised was long ago, or holds no more. */
+function heldNow(
+  profile: FunctionProfile,
+  before: FunctionState,
+  plan: HeldPlan,
+  nowMs: number,
+): FunctionState["trials"]["held"] {
+  const { trials } = before;
+  const { held } = trials;
+  if (held === null || !isHeld(profile, before, nowMs)) return null;
+  const isLonger = plan !== "kept" && isHoldBroken({ profile, trials }, nowMs);
+  if (isLonger && plan === "broken") return null;
+  if (isLonger === (held.isDoubted === true)) return held;
+  const { isDoubted: _, ...sure } = held;
+  return isLonger ? { ...held, isDoubted: true } : sure;
 }
 
 /** Callers who wait for each other make more calls whenever these take less: no surge, but where there are more of them, or they call what they have not. */

@@ -1186,6 +1186,24 @@ describe("what has proved better", () => {
       expect([isHeldOn(4, 700), isHeldOn(4, 5_000, ["walk"])]).toEqual([false, false]);
     });
 
+    test("it is doubted, and not left, while all take longer than in the trial and less than in the plan that did worse", () => {
+      const heldWith = (times: number, worseTimes: number, isDoubted = false) => {
+        const hashes = calls("compute", 10, HASH, times * QUEUED);
+        const load = visited({ hash: HASH, walk: WALK })
+          .run(500, { hash: calls("compute", 10, HASH), walk: calls("storage", 200, WALK) })
+          .run(250, { hash: hashes, walk: calls("storage", 200, WALK, times * QUEUED) });
+        const known = { worseTimes, ...(isDoubted && ({ isDoubted } as const)) };
+        const walk = { ...known, sinceMs: 500, untilMs: 5_000, promisedUs: tookUs("storage", WALK), refutedShare: 1 };
+        const walks = resting(1, { trials: { ...NO_TRIALS, held: { ...walk, firmUntilMs: -Infinity } } });
+        return next(load, { hash: held(SPLIT, known), walk: walks }).state.get("hash")!;
+      };
+      const doubted = heldWith(1.4, 1.6).trials;
+      expect(doubted.held).toMatchObject({ isDoubted: true });
+      expect(doubted.running, "it is tried elsewhere").toMatchObject({ side: "storage", fromShare: 0 });
+      expect(heldWith(1.4, 1.2).trials.held).toBeNull();
+      expect(heldWith(1, 1.6, true).trials.held).not.toHaveProperty("isDoubted");
+    });
+
     test("nobody moves for 225 ms after a trial, whosever it was: what comes of the move would be held against that", () => {
       const after = (agoMs: number): number => {
         const load = full();

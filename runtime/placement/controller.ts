@@ -50,7 +50,7 @@ import { probed, visiting } from "./probes.ts";
 import { LASTED_MS } from "./regimes.ts";
 import type { Situation } from "./situation.ts";
 import { BEFORE_MS, beforeMsOf, inFlightLately, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
-import { heldAlong, heldOn, isHeld, isPlanKept, refutationOf, type Until } from "./held-function.ts";
+import { heldAlong, heldOn, heldPlanOf, isHeld, refutationOf, type Until } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
 import { tookUs, trialCostMs, trialsAfter, untold, verdictOf, type FirstHalf, type Verdict } from "./trial-verdict.ts";
 import { MODEL_ERROR_MAX, patienceOf, type Refutation } from "./trials.ts";
@@ -188,7 +188,7 @@ function lastTrialOf(before: ControllerState, { profiles, rules, shifted, nowMs 
     if (profile === undefined || weight === undefined || !isHeld(profile, state, nowMs)) continue;
     held.push({ profile, trials, weight });
   }
-  return { isRunning, endedMs, isPlanKept: !isRunning && isPlanKept(held, nowMs) };
+  return { isRunning, endedMs, heldPlan: isRunning ? "broken" : heldPlanOf(held, nowMs) };
 }
 
 /** What was warm is so no more when it is called again. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
-import { heldAlong, isPlanKept, refutedAgain } from "./held-function.ts";
+import { heldAlong, heldPlanOf, refutedAgain, type HeldPlan } from "./held-function.ts";
 import { atCompute, atStorage, isHeldAlone, Load, walks } from "./played-load.ts";
 import { NO_TRIALS, type Trials } from "./trials.ts";
 
@@ -176,12 +176,12 @@ describe("what was promised of two functions that are held", () => {
     readonly worseTimes?: readonly [a: number, b: number];
   }
 
-  /** Whether it is, all together, where their calls take so many times what was promised; null: none of b's end. */
-  const isKept = (
+  /** What becomes of it, all together, where their calls take so many times what was promised; null: none of b's end. */
+  const planAt = (
     aTimes: number,
     bTimes: number | null,
     { forMs = 250, asPromisedMs = 0, bCount = 10, weights = [1, 1], aPromisedUs = 1_000, worseTimes }: Two = {},
-  ): boolean => {
+  ): HeldPlan => {
     const load = new Load().warm({ a: [atCompute], b: [atStorage] });
     const held = (promisedUs: number, times?: number) => {
       const promise = { sinceMs: load.nowMs, untilMs: Infinity, promisedUs, refutedShare: 1, firmUntilMs: 0 };
@@ -197,19 +197,21 @@ describe("what was promised of two functions that are held", () => {
       trials: trials[name],
       weight,
     });
-    return isPlanKept([of("a", weights[0]), of("b", weights[1])], load.nowMs);
+    return heldPlanOf([of("a", weights[0]), of("b", weights[1])], load.nowMs);
   };
+  const isKept = (...how: Parameters<typeof planAt>): boolean => planAt(...how) === "kept";
 
   test("is kept where those of one take longer and those of the other as much less, and not where all together do", () => {
     expect([isKept(1, 1), isKept(1.4, 1.4), isKept(1.8, 1)]).toEqual([true, false, false]);
     expect([isKept(1.4, 0.5), isKept(0.5, 1.4), isKept(1.8, 0.5)]).toEqual([true, true, false]);
   });
 
-  test("is kept as long as all take less than in the plan that did worse", () => {
-    const isKeptAt = (times: number, ...worseTimes: readonly [number, number]) => isKept(times, times, { worseTimes });
-    expect([isKeptAt(1.25, 1.3, 1.3), isKeptAt(1.35, 1.3, 1.3)]).toEqual([true, false]);
+  test("is better where all take longer, as long as they take less than in the plan that did worse", () => {
+    const at = (times: number, ...worseTimes: readonly [number, number]) => planAt(times, times, { worseTimes });
+    expect([at(1.25, 1.3, 1.3), at(1.35, 1.3, 1.3)]).toEqual(["better", "broken"]);
     // In the plan of the other one they took less.
-    expect([isKeptAt(1.25, 1.3, 1.1), isKeptAt(1, 1.01, 1.01)]).toEqual([false, true]);
+    expect([at(1.25, 1.3, 1.1), at(1, 1.01, 1.01)]).toEqual(["broken", "kept"]);
+    expect(planAt(1.25, 1.25), "nobody knows what they took there").toBe("broken");
   });
 
   test("counts each function's calls by its weight", () => {
@@ -225,10 +227,10 @@ describe("what was promised of two functions that are held", () => {
   });
 
   test("is nothing where none has ended, or nobody knows what was promised", () => {
-    expect([isPlanKept([], 0), isKept(1, 1, { forMs: 0 }), isKept(1, 1, { aPromisedUs: 0 })]).toEqual([
-      false,
-      false,
-      false,
+    expect([heldPlanOf([], 0), planAt(1, 1, { forMs: 0 }), planAt(1, 1, { aPromisedUs: 0 })]).toEqual([
+      "broken",
+      "broken",
+      "broken",
     ]);
   });
 });

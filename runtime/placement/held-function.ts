@@ -137,21 +137,26 @@ export const isHoldBroken = ({ profile, trials }: Pick<Tried, "profile" | "trial
   // What takes now this long and now that says little of where it should be.
   trials.held !== null && takeLonger([{ profile, promise: trials.held }], nowMs, patienceOf([{ trials }], nowMs));
 
+/** What calls of all that are held take to what was promised of them. `kept`: no longer. `better`: longer, and less than in the plan that did worse. `broken`: as long as there, or nobody knows. */
+export type HeldPlan = "kept" | "better" | "broken";
+
 /**
- * Whether calls of several that are held take no longer than in the trial, or than in the plan that did worse, all together, each function's by its weight: one by itself may then, since callers who wait for the one leave room for the other, and so
+ * All together, each function's by its weight: those of one by itself may take longer, since callers who wait for the one leave room for the other, and so
  * they go to and fro while as much is done.
  */
-export function isPlanKept(
+export function heldPlanOf(
   all: readonly (Pick<Tried, "profile" | "trials"> & Pick<Load, "weight">)[],
   nowMs: number,
-): boolean {
+): HeldPlan {
   const held = all.flatMap(({ profile, trials: { held: promise }, weight }) =>
     promise === null ? [] : [{ profile, promise, weight }],
   );
   const kept = held.length < 2 ? null : keptLately(held, nowMs);
+  if (kept === null) return "broken";
+  if (kept.ratio <= 1 + Math.max(GAIN_MIN, kept.noise)) return "kept";
   // As long as they take less than they did there it is no reason to go there that they took less still.
   const worseTimes = Math.min(...held.map(({ promise }) => promise.worseTimes ?? 1));
-  return kept !== null && kept.ratio <= Math.max(worseTimes, 1 + Math.max(GAIN_MIN, kept.noise));
+  return kept.ratio <= worseTimes ? "better" : "broken";
 }
 
 /** Whether calls clearly take longer than was promised: the load is not what it was then. */

@@ -196,15 +196,14 @@ describe("what is tried next", () => {
     const load = both();
     const nearly = load.tried("a", 0.95, { isWarm: { compute: false, storage: true } });
     expect(next([{ ...nearly, profile: load.profiles.get("b")! }], load.nowMs)).toEqual([]);
-    const held = (refutedShare: number, isFirm: boolean) => {
+    const held = (refutedShare: number, isFirm: boolean, isDoubted = false) => {
       const firmUntilMs = isFirm ? Infinity : -Infinity;
-      const trials = {
-        ...NO_TRIALS,
-        held: { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare, firmUntilMs },
-      };
+      const promise = { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare, firmUntilMs };
+      const trials = { ...NO_TRIALS, held: { ...promise, ...(isDoubted && ({ isDoubted } as const)) } };
       return next([load.tried("a", 0, { trials })], load.nowMs);
     };
     expect(held(1, false)).toEqual([]);
+    expect(held(1, false, true), "what is doubted is looked at anew").toEqual([["a", "storage", null]]);
     // Along with others: after a trial of theirs it is tried where it is itself no better, after a mistake of the model's it is not.
     expect(held(0, false)).toEqual([["a", "storage", null]]);
     expect(held(0, true)).toEqual([]);

@@ -275,8 +275,9 @@ function isCalledSince({ profile }: Tried, begunMs: number, heardMs: number): bo
 function mayTry(one: Tried, side: Side, partner: string | null, nowMs: number): boolean {
   const { share, bounds, trials, isWarm, load } = one;
   const there = shareAt(side);
-  // It stays where it has proved to do better, but for what is neither that nor what did worse: two may change places.
-  if ((partner === null && isProved(one)) || isProvedWorse(one, there)) return false;
+  // It stays where it has proved to do better, but for what is neither that nor what did worse: two may change places. What is doubted is looked at anew.
+  const isDoubted = trials.held?.isDoubted === true;
+  if (!isDoubted && ((partner === null && isProved(one)) || isProvedWorse(one, there))) return false;
   if (there === share || there < bounds[0] || there > bounds[1] || !isWarm[side]) return false;
   // Those whose callers ask for the other side stay there.
   const { compute, storage } = callsOf(load, there);

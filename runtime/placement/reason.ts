@@ -95,9 +95,11 @@ function stayText(placed: Placed, sides: Readonly<Record<Side, ReasonSide>>, fas
     return `where it is, the busiest part is at ${percentText(why.to)} instead of ${percentText(why.from)}`;
   }
   const now = nowText(placed, sides, faster);
-  const then = why === undefined ? null : thenText(why);
-  if (move === undefined || then === null) return now;
-  return `it was moved at ${new Date(move.atMs).toISOString()}, when ${then}; now ${now}`;
+  if (move === undefined || why === undefined) return now;
+  const at = new Date(move.atMs).toISOString();
+  if (why.kind === "freed") return `it was pinned there until ${at}; now ${now}`;
+  const then = thenText(why);
+  return then === null ? now : `it was moved at ${at}, when ${then}; now ${now}`;
 }
 
 /** What moved it, where that may be over. */

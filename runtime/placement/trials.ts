@@ -85,6 +85,8 @@ export interface Trials extends Refuted {
     readonly firmUntilMs: number;
     /** How many times as long all calls took in the plan that did worse. Without: nobody knows. */
     readonly worseTimes?: number;
+    /** Calls take longer than was promised, and less than in the plan that did worse: it is not left for that, and may be tried elsewhere. */
+    readonly isDoubted?: true;
     /** How many times busier the model had the plan, beside the one that did worse, than it was: 1 and more. Without: nobody knows. */
     readonly modelError?: number;
     /** Of it, when that was known. Without: nobody knows. */
