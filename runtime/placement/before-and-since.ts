@@ -10,10 +10,12 @@ import { GAIN_MIN, type Tried, workUsOf } from "./tried-function.ts";
 /** What there was before is known from so long. Chosen, as the times below and those of trials; bench `placement` measures them. */
 export const BEFORE_MS = 150;
 /**
- * For calls that were under way when something changed, the way of a plan to the nodes, and the windows that bring the first of it. Chosen: of two functions that changed places on full cores fewer calls ended for 20 to 50 ms, as was heard within 75,
- * and more than before as soon as the queues they had left were gone.
+ * What is heard in it after a change is of before: a plan has to get to its nodes, calls that were under way end, and windows bring the first of it. Chosen: where two functions changed
+ * places on full cores a fifth fewer calls were heard of until then.
  */
 export const SETTLE_MS = 75;
+/** Of what comes of a move so much has to be known, or it is not judged yet. */
+export const JUDGED_BY_MS = 50;
 /** Nothing has moved for so long, so that what there was before is one thing. */
 export const STEADY_MS = BEFORE_MS + SETTLE_MS;
 export const MEASURE_MS = 100;

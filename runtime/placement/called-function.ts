@@ -16,8 +16,16 @@ import { isWarmAt } from "./probes.ts";
 import { backCpuUs } from "./push-back.ts";
 import { regimeComeBack, regimesNow, type Regime } from "./regimes.ts";
 import type { Rules, Situation } from "./situation.ts";
-import { STEADY_MS } from "./before-and-since.ts";
-import { isFirmAt, isHeld, isHoldBroken, isPromiseBroken, type HeldPlan } from "./held-function.ts";
+import { JUDGED_BY_MS, SETTLE_MS, STEADY_MS } from "./before-and-since.ts";
+import {
+  DOUBTED_MS_MAX,
+  isFirmAt,
+  isHeld,
+  isHoldBroken,
+  isPromiseBroken,
+  PROMISE_MS,
+  type HeldPlan,
+} from "./held-function.ts";
 import { isCrowded, areCallersMany } from "./next-trial.ts";
 import type { Tried } from "./tried-function.ts";
 import { type Candidate, errorOf } from "./worthwhile-shares.ts";
@@ -31,7 +39,7 @@ const CALLS_NEW_MS = 1_000;
 /** Where a smaller part of the calls come that came before the load is another. */
 const CALLS_ALIKE = 0.5;
 /** After a move its function rests, so that the next step sees what came of it. */
-export const REST_MS = 100;
+export const REST_MS = SETTLE_MS + JUDGED_BY_MS;
 /**
  * When its calls have come back it rests for longer where nothing is full: caches are cold, and nobody knows how many there are. Chosen: about as long as calls are counted for their
  * rate. With 100 ms some moved for what they waited then, away from the best shares and back (0.94 of these in `serveAndScore`, and 1.00 since).
@@ -210,10 +218,12 @@ function heldNow(
   const { held } = trials;
   if (held === null || !isHeld(profile, before, nowMs)) return null;
   const isLonger = plan !== "kept" && isHoldBroken({ profile, trials }, nowMs);
-  if (isLonger && plan === "broken") return null;
-  if (isLonger === (held.isDoubted === true)) return held;
-  const { isDoubted: _, ...sure } = held;
-  return isLonger ? { ...held, isDoubted: true } : sure;
+  const { doubtedMs = nowMs, ...sure } = held;
+  // Of what was tried lately nothing is known yet.
+  const isTold = nowMs - held.sinceMs >= PROMISE_MS;
+  if (!isLonger) return held.doubtedMs === undefined || !isTold ? held : sure;
+  if (plan === "broken" || nowMs - doubtedMs >= DOUBTED_MS_MAX) return null;
+  return held.doubtedMs === undefined ? { ...held, doubtedMs } : held;
 }
 
 /** Callers who wait for each other make more calls whenever these take less: no surge, but where there are more of them, or they call what they have not. */

@@ -197,7 +197,8 @@ describe("the controller, under a steady load", () => {
     });
 
     test("the corners are tried though something slight is never what it was", () => {
-      const run = runOf(withSlight, 20_000);
+      // Not as long as until the model may move to both again, after 1, 2, 4 and 8 s.
+      const run = runOf(withSlight, 19_000);
       expect(run.transitions.filter(({ why }) => why.kind === "shifted").length).toBeGreaterThan(10);
       expect([0, 1]).toContain(shareOf(run, "chain"));
       // All at compute does 0.06 less than all at storage, which a trial hardly shows.
@@ -1186,22 +1187,47 @@ describe("what has proved better", () => {
       expect([isHeldOn(4, 700), isHeldOn(4, 5_000, ["walk"])]).toEqual([false, false]);
     });
 
+    test("what has come to ties is tried beside as much of what was before, as far as that was one load", () => {
+      const load = full();
+      const runningAfter = (ties: number, endedMs: number) => {
+        const { trials } = held(0, { modelError: 1.5 });
+        const backOffs = new Map([["storage", { ms: 0, untilMs: 0, ties }]]);
+        return next(load, {
+          hash: resting(0, { trials: { ...trials, keptSide: "storage", endedMs, backOffs } }),
+        }).state.get("hash")!.trials.running!;
+      };
+      // It came back at 25 ms, and what is cold then is no load to hold anything against.
+      expect(runningAfter(2, -Infinity)).toMatchObject({ looks: 4, beforeMs: load.nowMs - 25 - 350 });
+      expect(runningAfter(2, load.nowMs - 325)).toMatchObject({ looks: 4, beforeMs: 250 });
+      expect(runningAfter(1, -Infinity)).toMatchObject({ looks: 2, beforeMs: 300 });
+      expect(runningAfter(0, -Infinity)).not.toHaveProperty("looks");
+    });
+
     test("it is doubted, and not left, while all take longer than in the trial and less than in the plan that did worse", () => {
-      const heldWith = (times: number, worseTimes: number, isDoubted = false) => {
+      const heldWith = (times: number, worseTimes: number, doubtedMs?: number, sinceMs = 500) => {
         const hashes = calls("compute", 10, HASH, times * QUEUED);
         const load = visited({ hash: HASH, walk: WALK })
           .run(500, { hash: calls("compute", 10, HASH), walk: calls("storage", 200, WALK) })
           .run(250, { hash: hashes, walk: calls("storage", 200, WALK, times * QUEUED) });
-        const known = { worseTimes, ...(isDoubted && ({ isDoubted } as const)) };
-        const walk = { ...known, sinceMs: 500, untilMs: 5_000, promisedUs: tookUs("storage", WALK), refutedShare: 1 };
+        const known = { worseTimes, ...(doubtedMs !== undefined && { doubtedMs }) };
+        const walk = { ...known, sinceMs, untilMs: 5_000, promisedUs: tookUs("storage", WALK), refutedShare: 1 };
         const walks = resting(1, { trials: { ...NO_TRIALS, held: { ...walk, firmUntilMs: -Infinity } } });
-        return next(load, { hash: held(SPLIT, known), walk: walks }).state.get("hash")!;
+        return next(load, { hash: held(SPLIT, { ...known, sinceMs }), walk: walks }).state.get("hash")!;
       };
+      const { nowMs } = full();
       const doubted = heldWith(1.4, 1.6).trials;
-      expect(doubted.held).toMatchObject({ isDoubted: true });
+      expect(doubted.held).toMatchObject({ doubtedMs: nowMs });
       expect(doubted.running, "it is tried elsewhere").toMatchObject({ side: "storage", fromShare: 0 });
       expect(heldWith(1.4, 1.2).trials.held).toBeNull();
-      expect(heldWith(1, 1.6, true).trials.held).not.toHaveProperty("isDoubted");
+      expect(heldWith(1, 1.6, 100).trials.held).not.toHaveProperty("doubtedMs");
+      expect(heldWith(1, 1.6, 100, nowMs - 200).trials.held, "something has just been tried").toMatchObject({
+        doubtedMs: 100,
+      });
+      expect(heldWith(1.4, 1.6, nowMs - 4_999).trials.held).toMatchObject({ doubtedMs: nowMs - 4_999 });
+      expect(
+        heldWith(1.4, 1.6, nowMs - 5_000).trials.held,
+        "for no longer than what else may be tried takes",
+      ).toBeNull();
     });
 
     test("nobody moves for 225 ms after a trial, whosever it was: what comes of the move would be held against that", () => {

@@ -29,17 +29,7 @@ import {
   type Transition,
   type Why,
 } from "./function-state.ts";
-import {
-  flapsAfter,
-  judgedMove,
-  lastChangedMs,
-  lastMoves,
-  moved,
-  recalled,
-  relieved,
-  unmoved,
-  type LastMoves,
-} from "./moves.ts";
+import { flapsAfter, judgedMove, lastMoves, moved, recalled, relieved, unmoved, type LastMoves } from "./moves.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import { mixingAfter } from "./mixing.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
@@ -49,9 +39,9 @@ import { callsOf, poolUse, type Capacity, type Load, type PoolUse } from "./pool
 import { probed, visiting } from "./probes.ts";
 import { LASTED_MS } from "./regimes.ts";
 import type { Situation } from "./situation.ts";
-import { BEFORE_MS, beforeMsOf, inFlightLately, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
-import { heldAlong, heldOn, heldPlanOf, isHeld, refutationOf, type Until } from "./held-function.ts";
-import { isCrowded, nextTrial, type TrialStep } from "./next-trial.ts";
+import { BEFORE_MS, beforeMsOf, inFlightLately, SETTLE_MS, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
+import { heldAlong, heldOn, heldPlanOf, isHeld, refutationOf, type Hold } from "./held-function.ts";
+import { isCrowded, nextTrial, type TrialStep, WARMING_MS } from "./next-trial.ts";
 import { tookUs, trialCostMs, trialsAfter, untold, verdictOf, type FirstHalf, type Verdict } from "./trial-verdict.ts";
 import { MODEL_ERROR_MAX, patienceOf, type Refutation } from "./trials.ts";
 import { areSlight, gainingSide, isProvedWorse, shareAt } from "./tried-function.ts";
@@ -390,7 +380,8 @@ function judgeTrial(
   const untilMs = draft.of(tried[0]!).trials.held?.untilMs;
   if (verdict.came === "kept" && shown !== null && untilMs !== undefined) {
     const worse = verdict.ratio === null ? {} : { worseTimes: 1 / verdict.ratio };
-    holdAll(draft, all, shown, { untilMs, isFirm: false, ...worse }, nowMs);
+    const others = all.filter(({ trials }) => trials.running === null);
+    holdAll(draft, others, shown, { untilMs, isFirm: false, ...worse }, nowMs);
   }
 }
 
@@ -424,14 +415,14 @@ function holdAll(
   draft: Draft,
   all: readonly CalledFunction[],
   shown: { readonly fromMs: number; readonly toMs: number },
-  until: Until,
+  hold: Hold,
   nowMs: number,
 ): void {
   for (const called of all) {
     const now = draft.of(called);
     if (now.state === "profiling" || now.state === "pinned" || now.state === "reverting") continue;
     if (now.trials.running !== null) continue;
-    draft.apply(called, { to: { ...now, trials: heldAlong({ ...called, ...now }, shown, until, nowMs) }, why: null });
+    draft.apply(called, { to: { ...now, trials: heldAlong({ ...called, ...now }, shown, hold, nowMs) }, why: null });
   }
 }
 
@@ -468,12 +459,19 @@ const isSteady = ({ before }: CalledFunction, now: FunctionState, steadyMs: numb
   (now.moved === null || now.moved.isJudged) &&
   nowMs - Math.max(lastMovedMs(now), now.sinceMs) >= steadyMs;
 
-/** For as long as it is to be looked at, as far as there was nothing else; null: as of any other. */
+/**
+ * As long before it as it is to be looked at, as far as the load was what it is, after its first moments; null: as long as before any other. No longer than a trial looks for a break of
+ * the load.
+ */
 function lookedBackMs(all: readonly CalledFunction[], { looks }: TrialStep, nowMs: number): number | null {
-  if (looks <= 1) return null;
-  const changedMs = Math.max(...all.map(({ before }) => lastChangedMs(before)));
-  const beforeMs = beforeMsOf(nowMs, changedMs, looks * BEFORE_MS);
-  return beforeMs <= BEFORE_MS ? null : beforeMs;
+  const usualMs = patienceOf(all, nowMs) * BEFORE_MS;
+  const mostMs = Math.min(looks * BEFORE_MS, WARMING_MS + usualMs);
+  if (mostMs <= usualMs) return null;
+  const changedMs = ({ before }: CalledFunction): number =>
+    Math.max(lastMovedMs(before), Math.max(before.sinceMs, before.resumedMs) + WARMING_MS - SETTLE_MS);
+  const lately = all.filter((called) => beforeMsOf(nowMs, changedMs(called), mostMs) < mostMs);
+  if (areSlight(lately, all)) return mostMs;
+  return Math.max(usualMs, beforeMsOf(nowMs, Math.max(...lately.map(changedMs)), mostMs));
 }
 
 const trialBegun = (

@@ -164,6 +164,18 @@ describe("what was promised of walks", () => {
   });
 });
 
+test("who is held is held against what did worse than the plan that has done better since, and than that", () => {
+  const load = Load.warm().run(250, { a: atCompute });
+  const held = { sinceMs: 0, untilMs: 9_000, promisedUs: 1, refutedShare: 1, firmUntilMs: -Infinity };
+  const timesAfter = (before: number | undefined, worseTimes: number | undefined) => {
+    const trials = { ...NO_TRIALS, held: { ...held, ...(before !== undefined && { worseTimes: before }) } };
+    const hold = { untilMs: 9_000, isFirm: false, ...(worseTimes !== undefined && { worseTimes }) };
+    return heldAlong(load.tried("a", 0, { trials }), { fromMs: 0, toMs: 250 }, hold, 250).held!.worseTimes;
+  };
+  expect([timesAfter(undefined, 1.25), timesAfter(1.2, 1.25), timesAfter(3, 2)]).toEqual([1.25, 1.5, 4]);
+  expect([timesAfter(1.2, undefined), timesAfter(undefined, undefined)]).toEqual([1.2, undefined]);
+});
+
 describe("what was promised of two functions that are held", () => {
   interface Two {
     readonly forMs?: number;
@@ -173,7 +185,7 @@ describe("what was promised of two functions that are held", () => {
     readonly weights?: readonly [a: number, b: number];
     readonly aPromisedUs?: number;
     /** How many times as long calls took in the plans that did worse than where `a` is held, and `b`. */
-    readonly worseTimes?: readonly [a: number, b: number];
+    readonly worseTimes?: readonly [a: number | undefined, b: number | undefined];
   }
 
   /** What becomes of it, all together, where their calls take so many times what was promised; null: none of b's end. */
@@ -211,6 +223,7 @@ describe("what was promised of two functions that are held", () => {
     expect([at(1.25, 1.3, 1.3), at(1.35, 1.3, 1.3)]).toEqual(["better", "broken"]);
     // In the plan of the other one they took less.
     expect([at(1.25, 1.3, 1.1), at(1, 1.01, 1.01)]).toEqual(["broken", "kept"]);
+    expect(planAt(1.25, 1.25, { worseTimes: [1.3, undefined] }), "of one nobody knows").toBe("better");
     expect(planAt(1.25, 1.25), "nobody knows what they took there").toBe("broken");
   });
 

@@ -17,15 +17,17 @@ import {
 } from "./before-and-since.ts";
 import type { Placement } from "./plan.ts";
 import { HOLD_MS_MIN, STRAYED_MOSTLY } from "./trial-verdict.ts";
-import { patienceOf, type Refutation, type Refuted, type Trials } from "./trials.ts";
+import { patienceOf, type Refutation, type Refuted, type Trials, worseThanBoth } from "./trials.ts";
 import type { Load } from "./pool-use.ts";
 import { GAIN_MIN, gainingSide, isOtherShare, isProved, shareAt, type Tried } from "./tried-function.ts";
 
 /** A call takes so many times what it took in the trial, for so long: the load is not what it was. */
-const PROMISE_MS = 250;
+export const PROMISE_MS = 250;
 /** Where few have ended: callers who wait for each other make fewer calls the longer these take. And where cores are slow: for as long that is a moment, and no other load. */
 const PROMISE_MS_MAX = 1_500;
 const PROMISE_SLACK = 1.25;
+/** What is doubted for so long is left: most that may be tried has been by then, and what did worse may do better since. Chosen. */
+export const DOUBTED_MS_MAX = HOLD_MS_MIN;
 
 /** What a call took, and the bytes of such a call: without, calls are held against it whatever their work is. */
 interface Promised {
@@ -33,10 +35,15 @@ interface Promised {
   readonly promisedBytes?: number;
 }
 
-/** Until when a plan is held, and for what. */
-export interface Until {
+/** A share that has done worse, and how many times as long all calls took there. */
+type RefutedShare = Pick<NonNullable<Trials["held"]>, "refutedShare" | "worseTimes">;
+
+/** How a plan is held. */
+export interface Hold {
   readonly untilMs: number;
+  /** Whatever the model promises. */
   readonly isFirm: boolean;
+  /** How many times as long all calls took in the plan that did worse. Without: nobody knows. */
   readonly worseTimes?: number;
 }
 
@@ -46,13 +53,13 @@ export const heldOn = (trials: Trials, nowMs: number): Trials =>
 
 /**
  * A plan as a whole has proved better than another: whoever took no part stays as well, and whoever is held already is so for longer. It proved so in
- * the `shown` time. `worseTimes`: as of what a trial has shown. `isFirm`: what proved worse was a mistake of the model's, which says nothing of what was shown of others: those that are held for
+ * the `shown` time. `isFirm`: what proved worse was a mistake of the model's, which says nothing of what was shown of others: those that are held for
  * a proof of their own are so as before.
  */
 export function heldAlong(
   { profile, trials, share }: Pick<Tried, "profile" | "trials" | "share">,
   shown: { readonly fromMs: number; readonly toMs: number },
-  { untilMs, isFirm, worseTimes }: Until,
+  { untilMs, isFirm, worseTimes }: Hold,
   nowMs: number,
 ): Trials {
   const { held } = trials;
@@ -60,7 +67,7 @@ export function heldAlong(
   const firmUntilMs = isFirm ? untilMs : -Infinity;
   const heard = profile.byTime.between(shown.fromMs, shown.toMs);
   const promisedUs = meanUs(heard);
-  const worse = worseTimes === undefined ? {} : { worseTimes };
+  const worse = worseTimes === undefined ? {} : { worseTimes: worseThanBoth(held, worseTimes) };
   if (held !== null) {
     const longer = { untilMs: Math.max(held.untilMs, untilMs), firmUntilMs: Math.max(held.firmUntilMs, firmUntilMs) };
     // Beside what others do now.
@@ -91,7 +98,7 @@ export const isFirmAt = ({ held }: Trials, nowMs: number): boolean => held !== n
 /** As after a trial: what it would show has been shown before. Calls that are under way tell nothing of it yet. */
 export const heldAgain = (
   trials: Trials,
-  { promisedUs, promisedBytes = 0, refutedShare }: Promised & { readonly refutedShare: number },
+  { promisedUs, promisedBytes = 0, refutedShare, worseTimes }: Promised & RefutedShare,
   nowMs: number,
 ): Trials => {
   const holdMs = Math.max(trials.holdMs, HOLD_MS_MIN);
@@ -102,6 +109,7 @@ export const heldAgain = (
     promisedBytes,
     refutedShare,
     firmUntilMs: -Infinity,
+    ...(worseTimes !== undefined && { worseTimes }),
   };
   return { ...trials, held, holdMs };
 };
@@ -137,7 +145,7 @@ export const isHoldBroken = ({ profile, trials }: Pick<Tried, "profile" | "trial
   // What takes now this long and now that says little of where it should be.
   trials.held !== null && takeLonger([{ profile, promise: trials.held }], nowMs, patienceOf([{ trials }], nowMs));
 
-/** What calls of all that are held take to what was promised of them. `kept`: no longer. `better`: longer, and less than in the plan that did worse. `broken`: as long as there, or nobody knows. */
+/** What calls of all that are held take to what was promised of them. `kept`: no longer, of several. `better`: less than in the plan that did worse. `broken`: as long as there, or nobody knows. */
 export type HeldPlan = "kept" | "better" | "broken";
 
 /**
@@ -151,12 +159,12 @@ export function heldPlanOf(
   const held = all.flatMap(({ profile, trials: { held: promise }, weight }) =>
     promise === null ? [] : [{ profile, promise, weight }],
   );
-  const kept = held.length < 2 ? null : keptLately(held, nowMs);
+  const kept = keptLately(held, nowMs);
   if (kept === null) return "broken";
-  if (kept.ratio <= 1 + Math.max(GAIN_MIN, kept.noise)) return "kept";
+  if (held.length > 1 && kept.ratio <= 1 + Math.max(GAIN_MIN, kept.noise)) return "kept";
   // As long as they take less than they did there it is no reason to go there that they took less still.
-  const worseTimes = Math.min(...held.map(({ promise }) => promise.worseTimes ?? 1));
-  return kept.ratio <= worseTimes ? "better" : "broken";
+  const worseTimes = held.flatMap(({ promise: { worseTimes: times } }) => times ?? []);
+  return worseTimes.length > 0 && kept.ratio <= Math.min(...worseTimes) ? "better" : "broken";
 }
 
 /** Whether calls clearly take longer than was promised: the load is not what it was then. */

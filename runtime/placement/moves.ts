@@ -16,6 +16,7 @@ import {
   meanBytes,
   meanUs,
   isCalledThroughout,
+  JUDGED_BY_MS,
   lastinglySlowerTimes,
   PIECE_MS,
   SETTLE_MS,
@@ -29,8 +30,6 @@ import { latencyAt, type Choice } from "./worthwhile-shares.ts";
 
 /** From its first call on a function that is called at all is compiled within about this. Chosen. */
 const WARM_WITHIN_MS = 5_000;
-/** Of what comes of a move so much has to be known, or it is not judged yet. */
-const JUDGED_BY_MS = 50;
 /** A move that is undone within this time was a mistake; later, the load has changed. */
 const VERIFY_MS = 2_000;
 /** … and one within this, by the model that wanted it, whatever came of it: no load is known from less. Chosen: about the half-life of rates. */
@@ -236,8 +235,7 @@ const lastWeightyMs = (all: readonly CalledFunction[]): number => {
 const NOTHING_TOLD = { areMistake: false, ratio: null, beforeMs: BEFORE_MS } as const;
 
 /** Its share, its calls, or whether there are any. */
-export const lastChangedMs = (state: FunctionState): number =>
-  Math.max(lastMovedMs(state), state.sinceMs, state.resumedMs);
+const lastChangedMs = (state: FunctionState): number => Math.max(lastMovedMs(state), state.sinceMs, state.resumedMs);
 
 const gained = ({ profile, share, before: { moved: move } }: CalledFunction) =>
   ({ profile, side: gainingSide({ share: move!.fromShare }, share) }) as const;

@@ -196,14 +196,14 @@ describe("what is tried next", () => {
     const load = both();
     const nearly = load.tried("a", 0.95, { isWarm: { compute: false, storage: true } });
     expect(next([{ ...nearly, profile: load.profiles.get("b")! }], load.nowMs)).toEqual([]);
-    const held = (refutedShare: number, isFirm: boolean, isDoubted = false) => {
+    const held = (refutedShare: number, isFirm: boolean, doubtedMs?: number) => {
       const firmUntilMs = isFirm ? Infinity : -Infinity;
       const promise = { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare, firmUntilMs };
-      const trials = { ...NO_TRIALS, held: { ...promise, ...(isDoubted && ({ isDoubted } as const)) } };
+      const trials = { ...NO_TRIALS, held: doubtedMs === undefined ? promise : { ...promise, doubtedMs } };
       return next([load.tried("a", 0, { trials })], load.nowMs);
     };
     expect(held(1, false)).toEqual([]);
-    expect(held(1, false, true), "what is doubted is looked at anew").toEqual([["a", "storage", null]]);
+    expect(held(1, false, 1), "what is doubted is looked at anew").toEqual([["a", "storage", null]]);
     // Along with others: after a trial of theirs it is tried where it is itself no better, after a mistake of the model's it is not.
     expect(held(0, false)).toEqual([["a", "storage", null]]);
     expect(held(0, true)).toEqual([]);
@@ -226,9 +226,9 @@ describe("what is tried next", () => {
   });
 
   test("what has come to ties is looked at twice as long with each, and four times at most", () => {
-    const load = Load.warm().run(500, { a: atCompute, b: atCompute });
-    const { load: loads } = load.tried("a", 0);
-    const looksAfter = (ties?: number): number | undefined => {
+    const warm = Load.warm().run(500, { a: atCompute, b: atCompute });
+    const looksAfter = (ties?: number, load = warm): number | undefined => {
+      const { load: loads } = load.tried("a", 0);
       const tie = { ms: 0, untilMs: 0, ...(ties !== undefined && { ties }) };
       const trials = { ...NO_TRIALS, backOffs: new Map([["storage", tie]]) };
       const all = [load.tried("a", 0, { trials }), load.tried("b", 0, { isFree: false })];
@@ -236,6 +236,8 @@ describe("what is tried next", () => {
       return nextTrial(all, use, ONE_CORE_EACH, { nowMs: load.nowMs, heardMs: load.nowMs })[0]?.looks;
     };
     expect([looksAfter(), looksAfter(1), looksAfter(2), looksAfter(9)]).toEqual([1, 2, 4, 4]);
+    const cold = new Load().warm({ a: [atCompute], b: [atCompute] }).run(500, { a: atCompute, b: atCompute });
+    expect(looksAfter(2, cold), "its code has still to be compiled").toBe(1);
   });
 
   test("nothing for a while after a trial: longer with each that came to nothing, whatever it tried, and ten seconds at most", () => {

@@ -78,7 +78,7 @@ export interface TrialStep extends Step {
  * 0.96 and 1.0 of their calls a second in their first tenths of a second. Calls that are not what they were are another load: of 35 chains that began to compute six were tried at one side half a second later,
  * before it was known where they belong, and were placed after 0.6 to 0.9 s.
  */
-const WARMING_MS = 350;
+export const WARMING_MS = 350;
 
 /** Of none there is nothing to try. `use`: of them all, in their order. */
 export function nextTrial(
@@ -161,8 +161,9 @@ const dueSinceMs = (steps: readonly Step[], all: readonly Tried[], nowMs: number
     return (givesWay || ms >= BACK_OFF_MS_MAX) && nowMs - untilMs < FORGOTTEN_MS ? Math.max(latest, untilMs) : latest;
   }, -Infinity);
 
-/** Twice as long with each tie. */
+/** Twice as long with each tie; where code has still to be compiled as long as any other. */
 const looksOf = (steps: readonly Step[], all: readonly Tried[]): number => {
+  if (steps.some(({ index, side }) => all[index]!.profile.warmMs(side) === null)) return 1;
   const tiesOf = ({ index, side, partner }: Step): number =>
     all[index]!.trials.backOffs.get(keyOf(side, partner))?.ties ?? 0;
   return Math.min(LOOKS_MAX, 2 ** Math.max(...steps.map(tiesOf)));
@@ -276,7 +277,7 @@ function mayTry(one: Tried, side: Side, partner: string | null, nowMs: number): 
   const { share, bounds, trials, isWarm, load } = one;
   const there = shareAt(side);
   // It stays where it has proved to do better, but for what is neither that nor what did worse: two may change places. What is doubted is looked at anew.
-  const isDoubted = trials.held?.isDoubted === true;
+  const isDoubted = trials.held?.doubtedMs !== undefined;
   if (!isDoubted && ((partner === null && isProved(one)) || isProvedWorse(one, there))) return false;
   if (there === share || there < bounds[0] || there > bounds[1] || !isWarm[side]) return false;
   // Those whose callers ask for the other side stay there.

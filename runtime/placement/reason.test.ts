@@ -199,7 +199,7 @@ describe("the reason", () => {
       { kind: "overload", from: 0.95, to: 0.8, noise: 0.1 },
       "it was moved at 2027-01-15T08:00:00.000Z, when the busiest part was at 95 %",
     ],
-    ["somebody had pinned it there", { kind: "freed" }, "it was pinned there until 2027-01-15T08:00:00.000Z"],
+    ["somebody had pinned it", { kind: "freed" }, "it was pinned where it is until 2027-01-15T08:00:00.000Z"],
     [
       "of a trial",
       { kind: "tried", side: "compute", partner: null, ratio: 0.86, isKept: true, brokenOff: null },

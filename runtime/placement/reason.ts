@@ -97,7 +97,7 @@ function stayText(placed: Placed, sides: Readonly<Record<Side, ReasonSide>>, fas
   const now = nowText(placed, sides, faster);
   if (move === undefined || why === undefined) return now;
   const at = new Date(move.atMs).toISOString();
-  if (why.kind === "freed") return `it was pinned there until ${at}; now ${now}`;
+  if (why.kind === "freed") return `it was pinned where it is until ${at}; now ${now}`;
   const then = thenText(why);
   return then === null ? now : `it was moved at ${at}, when ${then}; now ${now}`;
 }

@@ -22,6 +22,8 @@ interface Proof {
   readonly promisedUs: number;
   /** Of such a call; without: calls are held against it whatever their work is. */
   readonly promisedBytes?: number;
+  /** How many times as long all calls took at the other. Without: nobody knows. */
+  readonly worseTimes?: number;
 }
 
 export interface Regimes {
@@ -114,11 +116,15 @@ export function regimesNow(
 }
 
 /** Without what else is kept with it. */
-const shownAt = (share: number, { refutedShare, promisedUs, promisedBytes = 0 }: Omit<Proof, "share">): Proof => ({
+const shownAt = (
+  share: number,
+  { refutedShare, promisedUs, promisedBytes = 0, worseTimes }: Omit<Proof, "share">,
+): Proof => ({
   share,
   refutedShare,
   promisedUs,
   promisedBytes,
+  ...(worseTimes !== undefined && { worseTimes }),
 });
 
 type Ended = Pick<FunctionState, "share" | "state" | "moved" | "trials" | "regimes">;

@@ -37,11 +37,12 @@ describe("what came of a trial", () => {
     };
     expect([cameAfter(250, 0.5, 2), cameAfter(275, 0.5, 2)]).toEqual([null, "better"]);
     expect([cameAfter(450, 0.5, 4), cameAfter(475, 0.5, 4)]).toEqual([null, "better"]);
-    expect([cameAfter(475, 0.96), cameAfter(475, 0.96, 4), cameAfter(475, 0.98, 4)]).toEqual([
-      "dropped",
-      "better",
-      "dropped",
-    ]);
+    expect([
+      cameAfter(475, 0.96),
+      cameAfter(475, 0.96, 4, 400),
+      cameAfter(475, 0.96, 4),
+      cameAfter(475, 0.98, 4, 400),
+    ]).toEqual(["dropped", "better", "dropped", "dropped"]);
     // Most of the last 150 ms before it were slow, and little of the last 400.
     const beside = (beforeMs?: number) => cameAfter(475, 1.2, 4, beforeMs, slow);
     expect([beside(), beside(400)]).toEqual(["better", "dropped"]);
@@ -96,7 +97,7 @@ describe("what came of a trial", () => {
       const after = trialsAfter(ended, verdict, 675);
       expect(after.backOffs.get("storage")).toEqual({ ms: 0, untilMs: 1_175, isSlowed: true });
       expect([after.paidMs, after.fruitless]).toEqual([-Infinity, 0]);
-      const tie = { ms: 2_000, untilMs: 0, givesWay: true, goneMs: 2_000 } as const;
+      const tie = { ms: 2_000, untilMs: 0, givesWay: true, goneMs: 2_000, ties: 2 } as const;
       const trials = { ...ended.trials, backOffs: new Map([["storage", tie]]) };
       const again = trialsAfter({ ...ended, trials }, verdict, 5_000);
       expect(again.backOffs.get("storage")).toEqual({ ...tie, untilMs: 5_500, isSlowed: true });
@@ -294,6 +295,11 @@ describe("what came of a trial", () => {
       rest(0, 4_000),
     ]);
     expect(after(60_000), "what was known of it is not forgotten").toEqual(rest(60_000, 1_000));
+    const tied = { ...trials, backOffs: new Map([["storage", { ms: 1_000, untilMs: 0, ties: 2 }]]) };
+    const tiesAfter = (verdict: Verdict) =>
+      trialsAfter({ ...tried, trials: tied }, verdict, load.nowMs).backOffs.get("storage")?.ties;
+    expect([tiesAfter(GONE), tiesAfter({ came: "worse", ratio: 2 })]).toEqual([2, undefined]);
+    expect(tiesAfter({ came: "kept", ratio: 0.8 }), "another plan is held against it from now on").toBeUndefined();
   });
 
   test("is nothing at once where one of the two that changed places takes part no more", () => {
@@ -690,6 +696,10 @@ describe("after a trial", () => {
       ).held!.modelError;
     expect([errorAt("compute", ofSplit, 1.5), errorAt("compute", ofSplit, 3), errorAt("compute", once, 1.5)]).toEqual([
       3, 4, 1.5,
+    ]);
+    const worseTimesAt = (trials: Trials) => at("compute", trials, 1_650).held!.worseTimes;
+    expect([worseTimesAt(ofSplit), worseTimesAt(once)], "of the split, which the other did better than").toEqual([
+      4, 2,
     ]);
     // Not of what it has been held along with since.
     const along = { ...once, held: { ...once.held!, refutedShare: 1 } };

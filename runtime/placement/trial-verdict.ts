@@ -38,6 +38,7 @@ import {
   type Running,
   type Shown,
   type Trials,
+  worseThanBoth,
 } from "./trials.ts";
 import { areSlight, GAIN_MIN, isProved, isProvedWorse, shareAt, type Tried } from "./tried-function.ts";
 
@@ -77,7 +78,9 @@ const TIE = 2 * GAIN_MIN;
 const BACK_OFF_MS_TIE = 4_000;
 /** What has come to a tie is looked at twice as long the next time, and this often at most: it costs next to nothing meanwhile, and a twentieth is not told from chance in a tenth of a second. */
 export const LOOKS_MAX = 4;
-/** Of a function's ties so many make the time to the next trial longer: with these alone it is 3.4 s (STEADY_MS · 1.5⁷), about as long as a tie waits. */
+/** … and that where trials have contradicted each other as well: of what is before it, meanwhile and after it no more is known. */
+const MEASURE_TIMES_MAX = 4;
+/** Of a function's ties so many make the time to the next trial longer: with these alone it is 3.8 s (STEADY_MS · 1.5⁷), about as long as a tie waits. */
 const TIES_COUNTED = 7;
 export const HOLD_MS_MIN = 5_000;
 const HOLD_MS_MAX = 60_000;
@@ -152,25 +155,33 @@ function toldOf(
 
 /** For how long it is looked at what comes of a trial, and again of its end, … */
 const measureMsOf = (tried: readonly Tried[], nowMs: number): number =>
-  MEASURE_MS * Math.min(LOOKS_MAX, patienceOf(tried, nowMs) * looksOf(tried));
+  MEASURE_MS * Math.min(MEASURE_TIMES_MAX, patienceOf(tried, nowMs) * looksOf(tried));
 
-/** … and what it has to show: of what is looked at for longer less is chance. */
-const gainMinOf = (tried: readonly Tried[], nowMs: number): number =>
-  (GAIN_MIN * patienceOf(tried, nowMs)) / Math.sqrt(looksOf(tried));
+/** … and what it has to show: of what is looked at for longer less is chance, if what there was before is. */
+function gainMinOf(tried: readonly Tried[], nowMs: number): number {
+  const patience = patienceOf(tried, nowMs);
+  const times = Math.min(measureMsOf(tried, nowMs) / MEASURE_MS, beforeMsFor(tried, nowMs) / BEFORE_MS);
+  return (GAIN_MIN * patience) / Math.sqrt(times / patience);
+}
 
 const looksOf = (tried: readonly Tried[]): number => tried[0]?.trials.running?.looks ?? 1;
+
+const beforeMsFor = (tried: readonly Tried[], nowMs: number): number =>
+  tried[0]?.trials.running?.beforeMs ?? patienceOf(tried, nowMs) * BEFORE_MS;
 
 /** What counts of a trial, so far: since the code of those that gain by it is warm; where that is too little yet, all that there is. */
 function heldAgainstBefore(tried: readonly Tried[], startedMs: number, nowMs: number): Changed {
   const change = sinceWarm(tried, startedMs, nowMs);
-  return nowMs - change.settledMs < measureMsOf(tried, nowMs) / 2 ? sinceSettled(change) : change;
+  return nowMs - change.settledMs < shortMsOf(patienceOf(tried, nowMs)) ? sinceSettled(change) : change;
 }
 
 function sinceWarm(tried: readonly Tried[], startedMs: number, nowMs: number): Changed {
   const gaining = tried.map(({ profile, trials: { running } }) => ({ profile, side: running!.side }));
-  const { beforeMs = patienceOf(tried, nowMs) * BEFORE_MS } = tried[0]!.trials.running!;
-  return changed(gaining, startedMs, { measureMs: measureMsOf(tried, nowMs), beforeMs });
+  return changed(gaining, startedMs, { measureMs: measureMsOf(tried, nowMs), beforeMs: beforeMsFor(tried, nowMs) });
 }
+
+/** What is clearly worse is known by then. */
+const shortMsOf = (patience: number): number => (patience * MEASURE_MS) / 2;
 
 const sinceSettled = (change: Changed): Changed => ({ ...change, settledMs: change.atMs + SETTLE_MS });
 
@@ -201,7 +212,8 @@ function whileTried(
   const measureMs = measureMsOf(tried, nowMs);
   const change = sinceWarm(tried, startedMs, nowMs);
   const cold = sinceSettled(change);
-  if (nowMs - cold.settledMs < measureMs / 2) return null;
+  const shortMs = shortMsOf(patience);
+  if (nowMs - cold.settledMs < shortMs) return null;
   if (isOtherLoad(all, isTried, cold, nowMs)) return VOID;
   const compare = (from: Changed) => compared(all, from, nowMs) ?? NOTHING;
   const strayed = Math.max(...tried.map((one) => strayedPart(heardIn(one, nowMs), one.share)));
@@ -209,7 +221,7 @@ function whileTried(
     calls >= CALLS_MIN && ratio > 1 + Math.max(loss, GAIN_NOISES * noise) && strayed < STRAYED_MOSTLY;
   const measuredMs = nowMs - change.settledMs;
   const isOver = passedMs >= TRIAL_MS_MAX;
-  if (measuredMs < measureMs / 2) {
+  if (measuredMs < shortMs) {
     const soFar = compare(cold);
     const loss = tried.some(isCalm) ? LOSS_COLD_CALM : patience * LOSS_COLD;
     return isClearly(soFar, loss) ? { came: "lost", ratio: soFar.ratio, fromMs: cold.settledMs } : null;
@@ -244,7 +256,8 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   const patience = patienceOf(tried, nowMs);
   const gainMin = gainMinOf(tried, nowMs);
   const isOver = nowMs - shown.toMs >= TRIAL_MS_MAX;
-  if (nowMs - change.settledMs < measureMsOf(tried, nowMs)) return null;
+  const measureMs = shown.came === "lost" ? patience * MEASURE_MS : measureMsOf(tried, nowMs);
+  if (nowMs - change.settledMs < measureMs) return null;
   // What is left of the trial is still on its way; or their callers ask for a side.
   const isBack = ({ profile, share }: Tried): boolean =>
     strayedPart(profile.byTime.between(change.settledMs, nowMs), share) <= STRAYED_MAX;
@@ -375,10 +388,12 @@ export function trialsAfter(
       ...promised,
       untilMs: nowMs + holdMs,
       refutedShare,
-      ...(ratio !== null && { worseTimes: 1 / ratio }),
+      ...(ratio !== null && { worseTimes: worseThanBoth(isThird ? trials.held : null, 1 / ratio) }),
       modelError: Math.min(MODEL_ERROR_MAX, errorOfBoth),
     };
-    return { ...over, fruitless, keptSide: side, keptMs: nowMs, contradicted, held, holdMs };
+    // Another plan is what the next are held against.
+    const untied = new Map(Array.from(backOffs, ([key, backOff]) => [key, withoutTies(backOff)]));
+    return { ...over, fruitless, keptSide: side, keptMs: nowMs, contradicted, held, holdMs, backOffs: untied };
   }
   // Nothing was tried.
   if (came === "void") return over;
@@ -414,7 +429,7 @@ export function trialsAfter(
     ...backingOff({
       ms,
       untilMs: nowMs + ms,
-      ...(came === "dropped" && tiesOf(known)),
+      ...(came !== "worse" && tiesOf(known)),
       ...(isTie && { givesWay: true, ties: (known?.ties ?? 0) + 1 }),
       ...(refutation && { refutation }),
     }),
@@ -425,6 +440,11 @@ export function trialsAfter(
 
 /** As far as it is known. */
 const tiesOf = (known?: BackOff): Pick<BackOff, "ties"> => (known?.ties === undefined ? {} : { ties: known.ties });
+
+function withoutTies(backOff: BackOff): BackOff {
+  const { ties: _, ...rest } = backOff;
+  return rest;
+}
 
 /** Of two functions that change places one counts. */
 const isCounted = ({ side, partner }: Pick<Running, "side" | "partner">): boolean =>

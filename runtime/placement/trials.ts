@@ -23,7 +23,7 @@ export interface BackOff {
   readonly untilMs: number;
   /** It was as good, or nobody could tell: it may be tried again soon, and gives way to what else may be. */
   readonly givesWay?: true;
-  /** So many trials of it were ties since it was clearly worse, if it ever was: the next is looked at for longer. Without: none. */
+  /** So many trials of it were ties since it was clearly worse, or kept: the next is looked at for longer. Without: none. */
   readonly ties?: number;
   /** No call ended any more in the last one: for so long it is not tried again. What is known of it is as before. */
   readonly goneMs?: number;
@@ -85,8 +85,8 @@ export interface Trials extends Refuted {
     readonly firmUntilMs: number;
     /** How many times as long all calls took in the plan that did worse. Without: nobody knows. */
     readonly worseTimes?: number;
-    /** Calls take longer than was promised, and less than in the plan that did worse: it is not left for that, and may be tried elsewhere. */
-    readonly isDoubted?: true;
+    /** Since when its calls, and all that are held, take longer than was promised, and less than in the plan that did worse: it is not left for that, and may be tried elsewhere. */
+    readonly doubtedMs?: number;
     /** How many times busier the model had the plan, beside the one that did worse, than it was: 1 and more. Without: nobody knows. */
     readonly modelError?: number;
     /** Of it, when that was known. Without: nobody knows. */
@@ -121,6 +121,12 @@ export const NO_TRIALS: Trials = {
 
 /** What is beyond this is no error of a model that is corrected all the time: the load was another. */
 export const MODEL_ERROR_MAX = 4;
+/** … nor what a plan does worse than another. */
+const WORSE_TIMES_MAX = 4;
+
+/** Of a plan that all calls took so many times as long in as in this one: what is held there, if anything is, had done better than another, and this one does better than both. */
+export const worseThanBoth = (held: Trials["held"], worseTimes: number): number =>
+  Math.min(WORSE_TIMES_MAX, worseTimes * (held?.worseTimes ?? 1));
 
 export const keyOf = (side: Side, partner: string | null): string => (partner === null ? side : `${side} ${partner}`);
 

@@ -104,7 +104,7 @@ describe("a change detector", () => {
 
   test.each([
     ["alike", (random: number) => 0.5 + random],
-    ["as different as folds of a graph's records", (random: number) => Math.exp(2.4 * random)],
+    ["as different as folds of a graph's records", (random: number) => Math.exp(2.2 * random)],
   ])(
     "takes a machine that becomes a third slower for none where calls are %s, and twice as much work for one",
     (_are, workAt) => {

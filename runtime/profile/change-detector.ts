@@ -22,11 +22,11 @@ const POOL_CALLS_MIN = 16;
 /** A change of less than this (on the logarithmic scale: a tenth) is followed by the decay of what is known. A crowd makes as much … */
 const DEAD_ZONE = 0.1;
 /**
- * … and a machine whose other core, or whose neighbours, begin to work makes the same calls take four tenths more CPU time, which is no change of theirs. Chosen: folds of a graph's records (a
- * variance of 0.3) were taken for others every seven seconds by the smaller zone, on cores that went between two paces; more hubs among leaves, with a thousand times their work, are looked for where it is 7.
+ * … and where a machine's other core begins to work, or its neighbours do, the same calls take four tenths more CPU time. That is no change of theirs where they are as alike as this.
+ * Chosen: folds of a graph's records (0.31) were taken for others every seven seconds by the smaller zone, on cores that went between two paces; one hub in a hundred leaves makes 0.57.
  */
 const DEAD_ZONE_ALIKE = 0.35;
-const ALIKE_VARIANCE = 1;
+const ALIKE_VARIANCE = 0.45;
 /** Calls that a reference needs before anything is compared with it. */
 const REFERENCE_CALLS_MIN = 16;
 /** How many stretches the measured noise of stretches is averaged over. */
