@@ -64,6 +64,7 @@ export interface Step {
 
 /** By so many times less busy the busiest pool has to become, if what a trial has shown is to count no more: times what the model was wrong by. */
 const HOLD_BREAK = 1.3;
+
 /** The state that a step comes to, as far as it is known. */
 class Draft {
   readonly state = new Map<string, FunctionState>();
@@ -151,9 +152,11 @@ export function advance(before: ControllerState, situation: Situation): Step {
     const moving = all.filter((called) => !isSteady(called, draft.of(called), steadyMs, nowMs));
     // What comes all at once will have gone, or grown, before a trial is over; and who has to leave would break it off.
     if (!isSurge && all.every(mayStay) && areSlight(moving, all)) {
-      for (const step of nextTrial(all, use, capacity, situation)) {
+      const steps = nextTrial(all, use, capacity, situation);
+      const beforeMs = lookedBackMs(all, steps[0]?.looks ?? 1, nowMs);
+      for (const step of steps) {
         const called = all[step.index]!;
-        draft.apply(called, trialBegun(draft.of(called), step, lookedBackMs(all, step, nowMs), nowMs));
+        draft.apply(called, trialBegun(draft.of(called), step, beforeMs, nowMs));
       }
     }
   }
@@ -463,7 +466,7 @@ const isSteady = ({ before }: CalledFunction, now: FunctionState, steadyMs: numb
  * As long before it as it is to be looked at, as far as the load was what it is, after its first moments; null: as long as before any other. No longer than a trial looks for a break of
  * the load.
  */
-function lookedBackMs(all: readonly CalledFunction[], { looks }: TrialStep, nowMs: number): number | null {
+function lookedBackMs(all: readonly CalledFunction[], looks: number, nowMs: number): number | null {
   const usualMs = patienceOf(all, nowMs) * BEFORE_MS;
   const mostMs = Math.min(looks * BEFORE_MS, WARMING_MS + usualMs);
   if (mostMs <= usualMs) return null;

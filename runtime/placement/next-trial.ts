@@ -117,11 +117,9 @@ export function nextTrial(
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
     if (isFull ? busier >= (didSoOnce || crowd === "seen" ? BUSIER_ONCE_MAX : BUSIER_MAX) : outlook.crowded) continue;
     const rank = { dueMs: dueSinceMs(steps, all, nowMs), busier: didSoOnce ? -steps.length : busier };
-    if (comesBefore(rank, least))
-      [least, chosen] = [
-        rank,
-        steps.map((step) => ({ ...step, busierTimes: busier, looks: looksOf(steps, all), ...calm })),
-      ];
+    if (!comesBefore(rank, least)) continue;
+    const how = { busierTimes: busier, looks: looksOf(steps, all), ...calm };
+    [least, chosen] = [rank, steps.map((step) => ({ ...step, ...how }))];
   }
   const isVain = chosen.length > 0 && hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs));
   return isVain ? [] : chosen;
