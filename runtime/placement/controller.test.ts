@@ -1207,8 +1207,8 @@ describe("what has proved better", () => {
       const heldWith = (times: number, worseTimes: number, doubtedMs?: number, sinceMs = 500) => {
         const hashes = calls("compute", 10, HASH, times * QUEUED);
         const load = visited({ hash: HASH, walk: WALK })
-          .run(500, { hash: calls("compute", 10, HASH), walk: calls("storage", 200, WALK) })
-          .run(250, { hash: hashes, walk: calls("storage", 200, WALK, times * QUEUED) });
+          .run(500, { hash: calls("compute", 10, HASH), walk: calls("storage", 300, WALK) })
+          .run(250, { hash: hashes, walk: calls("storage", 300, WALK, times * QUEUED) });
         const known = { worseTimes, ...(doubtedMs !== undefined && { doubtedMs }) };
         const walk = { ...known, sinceMs, untilMs: 5_000, promisedUs: tookUs("storage", WALK), refutedShare: 1 };
         const walks = resting(1, { trials: { ...NO_TRIALS, held: { ...walk, firmUntilMs: -Infinity } } });

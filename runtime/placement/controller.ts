@@ -33,7 +33,7 @@ import { flapsAfter, judgedMove, lastMoves, moved, recalled, relieved, unmoved, 
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import { mixingAfter } from "./mixing.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
-import { afterPause } from "./pauses.ts";
+import { afterPause, paidLaterMs } from "./pauses.ts";
 import type { Placement } from "./plan.ts";
 import { callsOf, poolUse, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import { probed, visiting } from "./probes.ts";
@@ -42,7 +42,16 @@ import type { Situation } from "./situation.ts";
 import { BEFORE_MS, beforeMsOf, inFlightLately, SETTLE_MS, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
 import { heldAlong, heldOn, heldPlanOf, isHeld, refutationOf, type Hold } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep, WARMING_MS } from "./next-trial.ts";
-import { tookUs, trialCostMs, trialsAfter, untold, verdictOf, type FirstHalf, type Verdict } from "./trial-verdict.ts";
+import {
+  isThirdPlan,
+  tookUs,
+  trialCostMs,
+  trialsAfter,
+  untold,
+  verdictOf,
+  type FirstHalf,
+  type Verdict,
+} from "./trial-verdict.ts";
 import { MODEL_ERROR_MAX, patienceOf, type Refutation } from "./trials.ts";
 import { areSlight, gainingSide, isProvedWorse, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
@@ -109,10 +118,11 @@ export function advance(before: ControllerState, situation: Situation): Step {
   const draft = new Draft(nowMs);
   const heard: CalledFunction[] = [];
   const lastTrial = lastTrialOf(before, situation);
+  const laterMs = paidLaterMs(before, profiles);
   for (const [name, ruled] of rules) {
     const was = before.get(name);
     const profile = profiles.get(name);
-    const since = was === undefined || profile === undefined ? was : afterPause(was, profile);
+    const since = was === undefined || profile === undefined ? was : paidLater(afterPause(was, profile), laterMs);
     const { to, why } = settled(name, since, ruled, situation);
     const called = calledFunction(name, ruled, to, situation, lastTrial);
     draft.change(name, was, { to: called?.before ?? uncalled(to), why });
@@ -183,6 +193,9 @@ function lastTrialOf(before: ControllerState, { profiles, rules, shifted, nowMs 
   }
   return { isRunning, endedMs, heldPlan: isRunning ? "broken" : heldPlanOf(held, nowMs) };
 }
+
+const paidLater = (state: FunctionState, laterMs: number): FunctionState =>
+  laterMs <= 0 ? state : { ...state, trials: { ...state.trials, paidMs: state.trials.paidMs + laterMs } };
 
 /** What was warm is so no more when it is called again. */
 const uncalled = (state: FunctionState): FunctionState =>
@@ -377,7 +390,8 @@ function judgeTrial(
   }
   // Where nothing is crowded calls take no longer for how busy pools are.
   const modelError = tried[0]!.trials.running!.isCalm ? 1 : modelErrorOf(all, use, verdict);
-  for (const called of tried) draft.apply(called, trialEnded(called, verdict, modelError, nowMs));
+  const of = { modelError, isThird: isThirdPlan(tried) };
+  for (const called of tried) draft.apply(called, trialEnded(called, verdict, of, nowMs));
   holdOn(draft, all, nowMs);
   const { shown } = tried[0]!.trials.running!;
   const untilMs = draft.of(tried[0]!).trials.held?.untilMs;
@@ -479,7 +493,7 @@ function lookedBackMs(all: readonly CalledFunction[], looks: number, nowMs: numb
 
 const trialBegun = (
   now: FunctionState,
-  { side, partner, busierTimes, isCalm, looks }: TrialStep,
+  { side, partner, busierTimes, isCalm, looks, paidMs }: TrialStep,
   beforeMs: number | null,
   nowMs: number,
 ): Change => ({
@@ -491,6 +505,7 @@ const trialBegun = (
     trialsBegun: now.trialsBegun + 1,
     trials: {
       ...now.trials,
+      paidMs,
       running: {
         side,
         partner,
@@ -518,9 +533,14 @@ function trialShown({ before }: CalledFunction, { came, ratio, fromMs: sinceMs }
   };
 }
 
-function trialEnded(tried: CalledFunction, verdict: Verdict, modelError: number, nowMs: number): Change {
+function trialEnded(
+  tried: CalledFunction,
+  verdict: Verdict,
+  of: { readonly modelError: number; readonly isThird: boolean },
+  nowMs: number,
+): Change {
   const { before } = tried;
-  const trials = trialsAfter(tried, verdict, nowMs, modelError);
+  const trials = trialsAfter(tried, verdict, nowMs, of);
   if (verdict.came !== "kept" && verdict.came !== "as-good") {
     const costMs = before.trialCostMs + trialCostMs(tried, verdict, nowMs);
     const came = verdict.came === "slowed" ? "slowed" : { ratio: verdict.ratio, brokenOff: null };

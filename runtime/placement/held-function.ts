@@ -72,7 +72,8 @@ export function heldAlong(
     const longer = { untilMs: Math.max(held.untilMs, untilMs), firmUntilMs: Math.max(held.firmUntilMs, firmUntilMs) };
     // Beside what others do now.
     const anew = isFirm || promisedUs === null ? {} : { promisedUs, promisedBytes: meanBytes(heard), ...worse };
-    return { ...trials, held: { ...held, ...longer, ...anew } };
+    const beside = isFirm ? {} : ({ isBesideOthers: true } as const);
+    return { ...trials, held: { ...held, ...longer, ...anew, ...beside } };
   }
   return promisedUs === null
     ? trials

@@ -154,6 +154,25 @@ describe("what is tried next", () => {
     expect(next([load.tried("a", 0, { load: waits })], load.nowMs)).toEqual([]);
   });
 
+  test("nothing that the model has busier, and has all calls leave the side where they all were, where several functions share the cores", () => {
+    const triedAt = (share: number, times: number): unknown => {
+      const load = Load.warm().run(500, {
+        a: [
+          { ...atCompute, count: 40 * (1 - share) },
+          { ...atStorage, count: 40 * share },
+        ],
+        b: atStorage,
+      });
+      const of = { load: loadOf(900, 1_000, 0, { storageUs: times * 1_000 }), bounds: [share, 1] } as const;
+      const a = load.tried("a", share, of);
+      const b = load.tried("b", 1, { load: loadOf(120, 1_000), bounds: [1, 1] });
+      return next([a, b], load.nowMs)[0];
+    };
+    const alone = ["a", "storage", null];
+    // 1.21, 1.33 and 1.29 times as busy.
+    expect([triedAt(0, 1.08), triedAt(0, 1.2), triedAt(0.75, 1.2)]).toEqual([alone, undefined, alone]);
+  });
+
   test("two functions that change places, before one that joins the other", () => {
     const load = both();
     expect(next([load.tried("a", 0), load.tried("b", 1)], load.nowMs)).toEqual([
@@ -211,18 +230,36 @@ describe("what is tried next", () => {
     expect(next([load.tried("a", 0, { trials: no })], load.nowMs)).toEqual([]);
   });
 
-  test("that two of which one has proved better where it is change places, where that is neither what it proved better than nor that", () => {
+  test("that two change places that have proved better where they are, unless that is what did worse as a whole", () => {
     const load = both();
-    const heldAgainst = (refutedShare: number): Trials => ({
+    const heldAgainst = (refutedShare: number, isBesideOthers?: true): Trials => ({
       ...NO_TRIALS,
-      held: { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare, firmUntilMs: -Infinity },
+      held: {
+        sinceMs: 0,
+        untilMs: Infinity,
+        promisedUs: 1,
+        refutedShare,
+        firmUntilMs: -Infinity,
+        ...(isBesideOthers && { isBesideOthers }),
+      },
     });
-    const nextBeside = (refutedShare: number) => {
-      const b = load.tried("b", 1, { isWarm: { compute: true, storage: false } });
-      return next([load.tried("a", 0, { trials: heldAgainst(refutedShare) }), b], load.nowMs)[0];
+    const nextBeside = (ofA: Trials, ofB: Trials = NO_TRIALS) => {
+      const b = load.tried("b", 1, { isWarm: { compute: true, storage: false }, trials: ofB });
+      return next([load.tried("a", 0, { trials: ofA }), b], load.nowMs)[0];
     };
-    expect(nextBeside(0.5)).toEqual(["a", "storage", "b"]);
-    expect(nextBeside(0.9)).toBeUndefined();
+    const pair = ["a", "storage", "b"];
+    expect(nextBeside(heldAgainst(0.5), heldAgainst(0))).toEqual(pair);
+    expect(nextBeside(heldAgainst(0.9)), "the other one does something else then").toEqual(pair);
+    expect(nextBeside(heldAgainst(0.9), heldAgainst(0.1))).toBeUndefined();
+    expect(nextBeside(heldAgainst(0.9, true), heldAgainst(0.1)), "a third has moved since").toEqual(pair);
+  });
+
+  test("what has proved better where it is, where a trial has moved others since", () => {
+    const load = both();
+    const held = { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare: 1, firmUntilMs: -Infinity };
+    const nextOf = (more: object) =>
+      next([load.tried("a", 0, { trials: { ...NO_TRIALS, held: { ...held, ...more } } })], load.nowMs);
+    expect([nextOf({}), nextOf({ isBesideOthers: true })]).toEqual([[], [["a", "storage", null]]]);
   });
 
   test("what has come to ties is looked at twice as long with each, and four times at most", () => {
@@ -267,20 +304,49 @@ describe("what is tried next", () => {
     expect(isTried({}, { sinceMs, load: loadOf(1) })).toBe(true);
   });
 
-  test("nothing, before what the last one has cost is a small part of what was done since", () => {
-    const load = both();
-    const isTried = (agoMs: number, ratio: number) => {
-      const begun = load.tried("a", 0, { trials: running("storage", -150) });
+  describe("nothing, before what trials have cost", () => {
+    /** So long after one of 150 ms, before which what was to be paid was so at `paidMs`. */
+    const isTried = (agoMs: number, ratio: number, paidMs = 0) => {
+      const begun = both().tried("a", 0, { trials: { ...running("storage", -150), paidMs } });
       const ended = trialsAfter(begun, { came: "worse", ratio }, 0);
       const trials = { ...ended, backOffs: NO_TRIALS.backOffs };
       const after = Load.warm().run(agoMs, { a: atCompute });
       return next([after.tried("a", 0, { trials })], after.nowMs).length > 0;
     };
-    // 150 ms of calls that took half as long again are 75 ms lost: a twentieth of 1.5 s.
-    expect([isTried(1_475, 1.5), isTried(1_500, 1.5)]).toEqual([false, true]);
-    expect(isTried(500, 1)).toBe(true);
-    // Ten seconds at most, whatever it was.
-    expect([isTried(9_975, 1e6), isTried(10_000, 1e6)]).toEqual([false, true]);
+
+    test("is a fiftieth of what was done since", () => {
+      // 150 ms of calls that took half as long again are 75 ms lost.
+      expect([isTried(3_725, 1.5), isTried(3_750, 1.5)]).toEqual([false, true]);
+      expect(isTried(500, 1)).toBe(true);
+      // What was not paid then is paid as well; and ten seconds later it is, whatever it was.
+      expect([isTried(4_725, 1.5, 1_000), isTried(4_750, 1.5, 1_000)]).toEqual([false, true]);
+      expect([isTried(9_975, 1e6), isTried(10_000, 1e6)]).toEqual([false, true]);
+    });
+
+    test("is that, but for 200 ms that were saved", () => {
+      expect([isTried(500, 2.3, -5_250), isTried(500, 2.3, -Infinity), isTried(500, 2.3, -9_750)]).toEqual([
+        false,
+        true,
+        true,
+      ]);
+      // 225 ms.
+      expect([isTried(1_225, 2.5, -Infinity), isTried(1_250, 2.5, -Infinity)]).toEqual([false, true]);
+    });
+
+    test("is paid, whoever was tried; and who is tried next goes on from there", () => {
+      const load = both();
+      const { nowMs } = load;
+      const after = (paidMs: number) => {
+        const b = load.tried("b", 1, { trials: { ...NO_TRIALS, paidMs } });
+        const all = [load.tried("a", 0), b];
+        const use = poolUse(
+          all.map((one) => one.load),
+          ONE_CORE_EACH,
+        );
+        return nextTrial(all, use, ONE_CORE_EACH, { nowMs, heardMs: nowMs }).map((step) => step.paidMs);
+      };
+      expect([after(nowMs + 1), after(nowMs)]).toEqual([[], [nowMs, nowMs]]);
+    });
   });
 
   test("nothing of a function whose callers ask for the other side, or for this one", () => {

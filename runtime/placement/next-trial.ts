@@ -33,6 +33,11 @@ import { neededPart, noiseOfWaiting } from "./worthwhile-shares.ts";
  * this, which came to 1.5 times what calls took before on the mean, and two were kept; of the 44 below 15 were.
  */
 const BUSIER_MAX = 1.4;
+/**
+ * … where several functions share the cores, and all calls of those that are tried leave the side where they all were. Chosen: of 69 such trials beyond this one was kept, and they cost more than all others
+ * together. All that a split is made for is lost at either end, by the model, and it may be wrong by that; of a function that is alone a trial tells besides what the other side is like.
+ */
+const BUSIER_CORNERS_MAX = 1.25;
 /** Where the model is wrong: a trial has shown once that it is of this, or the crowd is none by it. */
 const BUSIER_ONCE_MAX = 2;
 /** What changes less than this is not worth a trial. */
@@ -71,6 +76,8 @@ export interface TrialStep extends Step {
   readonly isCalm?: true;
   /** So many times as long as another it is to be looked at. */
   readonly looks: number;
+  /** By then what all that were tried have cost is paid. */
+  readonly paidMs: number;
 }
 
 /**
@@ -89,7 +96,8 @@ export function nextTrial(
 ): readonly TrialStep[] {
   const shares = all.map(({ share }) => share);
   const endedMs = all.reduce((latest, { trials }) => Math.max(latest, trials.endedMs), -Infinity);
-  if (nowMs - endedMs < restMs(all) || all.some(({ trials }) => nowMs < trials.paidMs)) return [];
+  const paidMs = all.reduce((latest, { trials }) => Math.max(latest, trials.paidMs), -Infinity);
+  if (nowMs - endedMs < restMs(all) || nowMs < paidMs) return [];
   const begunMs = heardMs - WARMING_MS - patienceOf(all, nowMs) * BEFORE_MS;
   const changed = all.filter(({ sinceMs }) => sinceMs > begunMs);
   if (!areSlight(changed, all)) return [];
@@ -115,10 +123,13 @@ export function nextTrial(
     const outlook = outlookOf(use, then);
     const busier = outlook.busiest / busiest;
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
-    if (isFull ? busier >= (didSoOnce || crowd === "seen" ? BUSIER_ONCE_MAX : BUSIER_MAX) : outlook.crowded) continue;
+    const areCorners = weighty.length > 1 && steps.every(({ index }) => shares[index] === 0 || shares[index] === 1);
+    const worseMax = areCorners ? BUSIER_CORNERS_MAX : BUSIER_MAX;
+    const busierMax = didSoOnce || crowd === "seen" ? BUSIER_ONCE_MAX : worseMax;
+    if (isFull ? busier >= busierMax : outlook.crowded) continue;
     const rank = { dueMs: dueSinceMs(steps, all, nowMs), busier: didSoOnce ? -steps.length : busier };
     if (!comesBefore(rank, least)) continue;
-    const how = { busierTimes: busier, looks: looksOf(steps, all), ...calm };
+    const how = { busierTimes: busier, looks: looksOf(steps, all), paidMs, ...calm };
     [least, chosen] = [rank, steps.map((step) => ({ ...step, ...how }))];
   }
   const isVain = chosen.length > 0 && hasPaused(all, begunMs, heardMs, inFlightIn(all, begunMs, heardMs));
@@ -242,6 +253,8 @@ function* trialsOf(all: readonly Tried[], weighty: readonly number[], nowMs: num
       const [here, there] = [all[index]!, all[other]!];
       if (other === index || !mayTry(here, "storage", there.name, nowMs)) continue;
       if (!mayTry(there, "compute", here.name, nowMs)) continue;
+      // Of two corners beside a split either does better than that: only what did worse as a whole has been tried.
+      if (isShownWorse(here, "storage") && isShownWorse(there, "compute")) continue;
       yield [
         { index, side: "storage", partner: there.name },
         { index: other, side: "compute", partner: here.name },
@@ -271,12 +284,18 @@ function isCalledSince({ profile }: Tried, begunMs: number, heardMs: number): bo
   return withinMs === Infinity || (isCalledAt(begunMs + PIECE_MS) && isCalledAt(heardMs));
 }
 
+/** Whether a trial has shown that it does better where it is, beside what others do now. What is doubted is looked at anew. */
+function isShown(one: Tried): boolean {
+  const { held } = one.trials;
+  return isProved(one) && held?.doubtedMs === undefined && held?.isBesideOthers === undefined;
+}
+
+const isShownWorse = (one: Tried, side: Side): boolean => isShown(one) && isProvedWorse(one, shareAt(side));
+
 function mayTry(one: Tried, side: Side, partner: string | null, nowMs: number): boolean {
   const { share, bounds, trials, isWarm, load } = one;
   const there = shareAt(side);
-  // It stays where it has proved to do better, but for what is neither that nor what did worse: two may change places. What is doubted is looked at anew.
-  const isDoubted = trials.held?.doubtedMs !== undefined;
-  if (!isDoubted && ((partner === null && isProved(one)) || isProvedWorse(one, there))) return false;
+  if (partner === null && isShown(one)) return false;
   if (there === share || there < bounds[0] || there > bounds[1] || !isWarm[side]) return false;
   // Those whose callers ask for the other side stay there.
   const { compute, storage } = callsOf(load, there);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { calledFunction, underSurge, withWaiting, type CalledFunction } from "./called-function.ts";
 import { FRESH, type FunctionState } from "./function-state.ts";
 import { isHeld } from "./held-function.ts";
-import { afterPause, hasStopped } from "./pauses.ts";
+import { afterPause, hasStopped, paidLaterMs } from "./pauses.ts";
 import { ONE_CORE_EACH, PlayedCalls, type Calls } from "./played-calls.ts";
 import { NO_REGIMES } from "./regimes.ts";
 import { FREE_RULES } from "./situation.ts";
@@ -65,6 +65,30 @@ describe("after a pause", () => {
     expect(trials.held?.firmUntilMs).toBe(200);
     expect(trials.backOffs.get("compute")?.untilMs).toBeCloseTo(1_600 + later);
     expect(trials.backOffs.get("compute hash")).toEqual({ ms: 4_000, untilMs: 800 });
+  });
+
+  describe("what trials have cost", () => {
+    const later = (load: PlayedCalls, before: Readonly<Record<string, FunctionState>> = { walk: BEFORE }): number =>
+      paidLaterMs(new Map(Object.entries(before)), load.profiles);
+
+    test("is paid later by as much of it as has not gone by, once", () => {
+      const load = called().run(5_000, {}).run(25, { walk: AT_STORAGE });
+      expect(later(load)).toBeCloseTo(0.9 * 5_025);
+      expect(later(load, { walk: { ...BEFORE, resumedMs: load.nowMs - 1 } })).toBe(0);
+      expect(later(called())).toBe(0);
+      expect(later(called().run(20_000, {}).run(25, { walk: AT_STORAGE }))).toBe(0.9 * 10_000);
+    });
+
+    test("is so where others pause as well, and by what there is between them", () => {
+      const load = called().run(1_000, { hash: AT_STORAGE }).run(4_000, {});
+      load.run(25, { walk: AT_STORAGE, hash: AT_STORAGE });
+      expect(later(load, { walk: BEFORE, hash: BEFORE })).toBeCloseTo(0.9 * 4_025);
+    });
+
+    test("is not where anything was called meanwhile", () => {
+      const load = called().run(5_000, { hash: AT_STORAGE }).run(25, { walk: AT_STORAGE, hash: AT_STORAGE });
+      expect(later(load, { walk: BEFORE, hash: BEFORE })).toBe(0);
+    });
   });
 
   test("what all functions wait for is as it was, and what never was", () => {

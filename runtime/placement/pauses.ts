@@ -3,6 +3,7 @@
 // in between.
 
 import { SLOT_MS } from "#runtime/profile/calls-by-time.ts";
+import type { Pause } from "#runtime/profile/coming-calls.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import { cameIn, EXPECTED_MIN, meanUs, PIECE_MS } from "./before-and-since.ts";
 import type { FunctionState } from "./function-state.ts";
@@ -41,7 +42,7 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
   // What was before its calls are what they are says nothing of these.
   if (pause === null || pause.toMs <= Math.max(before.resumedMs, before.sinceMs)) return before;
   const { fromMs, toMs: resumedMs } = pause;
-  const laterMs = (1 - COUNTED) * Math.min(resumedMs - fromMs, ACTIVE_MS);
+  const laterMs = uncountedMs(pause);
   const later = (untilMs: number): number => (untilMs > fromMs ? untilMs + laterMs : untilMs);
   const { relief, trials, retryAtMs, doublesUntilMs, regimes } = before;
   return {
@@ -54,6 +55,31 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
     // What calls are was not seen meanwhile.
     regimes: regimes.knownMs > fromMs ? regimes : { ...regimes, knownMs: regimes.knownMs + resumedMs - fromMs },
   };
+}
+
+/** Of a pause, as much as has not gone by. */
+const uncountedMs = ({ fromMs, toMs }: Pause): number => (1 - COUNTED) * Math.min(toMs - fromMs, ACTIVE_MS);
+
+/**
+ * How much later than it was trials are paid: by what is done, and before this step nothing was for a while, whatever function was called. 0 where a function of which a step has not seen yet that
+ * it is called again has had no such pause.
+ */
+export function paidLaterMs(
+  before: ReadonlyMap<string, FunctionState>,
+  profiles: { get(name: string): FunctionProfile | undefined },
+): number {
+  let toMs = Infinity;
+  for (const [name, { resumedMs, sinceMs }] of before) {
+    const pause = profiles.get(name)?.pause ?? null;
+    if (pause !== null && pause.toMs > Math.max(resumedMs, sinceMs)) toMs = Math.min(toMs, pause.toMs);
+  }
+  if (toMs === Infinity) return 0;
+  let fromMs = -Infinity;
+  for (const name of before.keys()) {
+    const { pause = null, calledMs = -Infinity } = profiles.get(name) ?? {};
+    fromMs = Math.max(fromMs, pause !== null && pause.toMs >= toMs ? pause.fromMs : Math.min(calledMs, toMs));
+  }
+  return uncountedMs({ fromMs, toMs });
 }
 
 function trialsLater(trials: Trials, later: (untilMs: number) => number): Trials {

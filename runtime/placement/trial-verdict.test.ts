@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { Calls } from "./played-calls.ts";
 import { atCompute, atStorage, isHeldAlone, Load, loadOf, running } from "./played-load.ts";
-import { trialCostMs, trialsAfter, type Verdict, verdictOf } from "./trial-verdict.ts";
+import { isThirdPlan, trialCostMs, trialsAfter, type Verdict, verdictOf } from "./trial-verdict.ts";
 import { NO_TRIALS, patienceOf, type Running, type Shown, trialsAfterShift, type Trials } from "./trials.ts";
 import { isProved, type Tried } from "./tried-function.ts";
 
@@ -171,6 +171,7 @@ describe("what came of a trial", () => {
     // No compiler makes that good.
     expect(cameAfter(100, 0, 12_000)).toBeNull();
     expect(cameAfter(175, 0, 12_000)).toEqual({ came: "lost", ratio: 3, fromMs: 575 });
+    expect(cameAfter(175, 0, 9_000)).toBeNull();
     // It may be good for more of what a single caller waits for.
     expect(cameAfter(175, 0, 12_000, { isCalm: true })).toBeNull();
     expect(cameAfter(175, 0, 24_000, { isCalm: true })).toEqual({ came: "lost", ratio: 6, fromMs: 575 });
@@ -436,8 +437,16 @@ describe("what did better in a trial", () => {
   });
 
   test("is dropped if they take no longer: what calls take has changed by itself", () => {
-    expect(since(175, back(0.75)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75)) });
+    expect(since(500, back(0.75)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75)) });
     expect(since(175, back(0.6)).verdict).toEqual({ came: "dropped", ratio: expect.closeTo(Math.sqrt(0.75 * 1.25)) });
+  });
+
+  test("is looked at for longer where both halves together say that it is a gain; it has to show half as much in the second one then", () => {
+    const after = (ms: number, times: number) => since(ms, back(times)).verdict?.came;
+    expect([175, 475].map((ms) => after(ms, 0.78))).toEqual([undefined, undefined]);
+    expect([after(500, 0.78), after(500, 0.765)]).toEqual(["kept", "dropped"]);
+    // Not where calls take less now than in it.
+    expect([after(175, 0.72), after(175, 0.7)]).toEqual([undefined, "dropped"]);
   });
 
   test("is kept where hardly any call ends after it", () => {
@@ -505,8 +514,12 @@ describe("what did better in a trial", () => {
     const doubted = { ...tried, trials: { ...tried.trials, contradicted: 1, keptMs: 400 } };
     expect(verdictOf([tried], [tried], load.nowMs)).toMatchObject({ came: "kept" });
     expect(verdictOf([doubted], [doubted], load.nowMs)).toBeNull();
-    load.run(100, back(0.82));
-    expect(verdictOf([doubted], [doubted], load.nowMs)).toMatchObject({ came: "dropped" });
+    const cameAfter = (times: number, contradicted: number) => {
+      const late = since(500, back(times));
+      const one = { ...late.tried, trials: { ...late.tried.trials, contradicted, keptMs: 400 } };
+      return verdictOf([one], [one], late.load.nowMs)?.came;
+    };
+    expect([cameAfter(0.78, 0), cameAfter(0.78, 1), cameAfter(0.82, 1)]).toEqual(["kept", "dropped", "kept"]);
   });
 });
 
@@ -692,7 +705,7 @@ describe("after a trial", () => {
         load.tried("a", 1, { trials: { ...trials, running: running(side, 500).running } }),
         { came: "kept", ratio: 0.5 },
         675,
-        modelError,
+        { modelError },
       ).held!.modelError;
     expect([errorAt("compute", ofSplit, 1.5), errorAt("compute", ofSplit, 3), errorAt("compute", once, 1.5)]).toEqual([
       3, 4, 1.5,
@@ -704,6 +717,9 @@ describe("after a trial", () => {
     // Not of what it has been held along with since.
     const along = { ...once, held: { ...once.held!, refutedShare: 1 } };
     expect(at("compute", along, 1_650)).toMatchObject({ contradicted: 1 });
+    // Nor is what did worse the same plan any more once others have been moved.
+    const beside = { ...once, held: { ...once.held!, isBesideOthers: true } as const };
+    expect(at("compute", beside, 1_650)).toMatchObject({ contradicted: 0 });
 
     const better = Load.warm()
       .run(500, { a: atCompute })
@@ -726,6 +742,23 @@ describe("after a trial", () => {
     expect(isHeldAlone(profile, { share: 1, trials: doubted, overflowMin: 0 }, better.nowMs)).toBe(true);
     expect(patienceOf([{ trials: doubted }], 29_999)).toBe(2);
     expect(patienceOf([{ trials: doubted }], 30_000), "it is forgotten though none was kept since").toBe(1);
+  });
+
+  test("is another plan than what did worse unless all that change places have proved better than there", () => {
+    const proved = (name: string, share: number, refutedShare: number | null): Tried => {
+      const held = { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare: refutedShare ?? share };
+      const { running: begun } = running(share === 0 ? "storage" : "compute", 500, name === "a" ? "b" : "a");
+      const trials = { ...NO_TRIALS, held: { ...held, firmUntilMs: -Infinity }, running: begun };
+      return load.tried("a", 1 - share, { name, trials });
+    };
+    const isThirdOf = (ofA: number | null, ofB: number | null) =>
+      isThirdPlan([proved("a", 0, ofA), proved("b", 1, ofB)]);
+    expect([isThirdOf(1, 0), isThirdOf(1, null), isThirdOf(0.5, 0), isThirdOf(null, null)]).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ]);
   });
 
   test("what did not is tried later and later, what was clearly worse later still, and after a long time as if never before", () => {
@@ -825,7 +858,7 @@ describe("after a trial", () => {
   test("what was clearly worse keeps what calls took before it, unless it was cold or two changed places", () => {
     const refutationOf = (tried: Tried, partner: string | null = null) => {
       const trials = { ...NO_TRIALS, ...running("storage", 500, partner) };
-      const after = trialsAfter({ ...tried, trials }, { came: "worse", ratio: 1.4 }, 675, 1.7);
+      const after = trialsAfter({ ...tried, trials }, { came: "worse", ratio: 1.4 }, 675, { modelError: 1.7 });
       return [...after.backOffs.values()][0]!.refutation;
     };
     const warm = load.tried("a", 1);

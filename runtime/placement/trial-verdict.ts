@@ -44,8 +44,11 @@ import { areSlight, GAIN_MIN, isProved, isProvedWorse, shareAt, type Tried } fro
 
 /** A gain is so many standard errors when a trial may not go on, and GAIN_NOISES before: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
 const GAIN_NOISES_AT_LAST = 1;
-/** So much worse is clearly so though it is still being compiled: that may take twice as long. */
-const LOSS_COLD = 0.6;
+/**
+ * So much worse is clearly so though it is still being compiled. Chosen: walks that had to be compiled in several isolates took 1.5 to 2 times as long for an eighth of a second, and 0.8 to 0.9 times in
+ * the next trial.
+ */
+const LOSS_COLD = 1.5;
 /** … and five times as long for one caller, where nothing is crowded. Chosen: walks whose first trial was ended at 2.2 or 3.4 at storage came to 0.5 there in the next. */
 const LOSS_COLD_CALM = 4;
 /** Callers may ask for a side. Of a function with more of its calls than this elsewhere than the plan has them nothing is tried … */
@@ -55,8 +58,13 @@ export const STRAYED_MOSTLY = 0.5;
 /** Those that contradict each other are followed by as much time as so many that came to nothing. */
 const FRUITLESS_AS_CONTRADICTION = 3;
 export const TRIAL_REST_MS_MAX = 10_000;
-/** Of all that is done, trials that come to nothing may cost this part. Chosen: as much as a trial has to gain. */
-const COST_MAX = 0.05;
+/** Of all that is done, trials that come to nothing may cost this part, … */
+const COST_MAX = 0.02;
+/**
+ * … and so much at once that has not been spent: as if nothing had been done for so long. Chosen: what a first round of trials costs where three functions share full cores, of which most tell that the plan is
+ * right: one on a side where code is cold takes a tenth of a second by itself.
+ */
+const COST_SAVED_MS = 200;
 const BACK_OFF_MS_MIN = 1_000;
 /** For so long after a side's code has been compiled it is not what it will be: more of it is, and better. Chosen: walks whose calls had all run at storage for a moment in the first second took 1.4 to 2.6 times as long there as on both sides, and 0.8 to 1.2 times in the third. */
 const YOUNG_MS = 2_000;
@@ -273,7 +281,8 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
     const isSlow = longer > 1 + Math.max(LOSS_CLEAR, noise);
     return { came: isSlow ? "kept" : "dropped", ratio: Math.sqrt(shown.ratio / longer) };
   }
-  const isBetter = 1 / ratio <= 1 - gainMin;
+  // What ends at once after a change has taken less than what does later, so that either half looks too good: this one less so the longer it lasts.
+  const isBetter = 1 / ratio <= 1 - (isOver ? gainMin / 2 : gainMin);
   // Each takes longer and more end, or none does and fewer: callers have come, or gone.
   const moreOrFewer = isBetter ? 1 / slowdown : ratio <= 1 ? slowdown : 1;
   if (moreOrFewer > otherRate(noise)) return isOver ? VOID : null;
@@ -281,10 +290,11 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   const mean = Math.sqrt(shown.ratio / ratio);
   // The first half of a tie was not clear by itself: of what both come to the noise is about that of one, as a part of what calls take.
   const error = shown.came === "tie" ? GAIN_NOISES * (noise / ratio) : noise;
-  const isGain = isBetter && shown.ratio <= 1 - gainMin;
-  if (isGain && mean <= 1 - Math.max(gainMin, error)) return { came: "kept", ratio: mean };
-  // It may yet be told: what goes on is the plan as it was.
-  if (isBetter && !isOver && shown.came !== "tie") return null;
+  const isGain = shown.ratio <= 1 - gainMin && mean <= 1 - Math.max(gainMin, error);
+  if (isBetter && isGain) return { came: "kept", ratio: mean };
+  // It may yet be told, unless calls take less now than in it: what goes on is the plan as it was.
+  const mayBeGain = isBetter || (isGain && ratio > 1 - gainMin);
+  if (mayBeGain && !isOver && shown.came !== "tie") return null;
   // Fewer end as each takes longer, and no fewer.
   const areAsMany = Math.max(slowdown / ratio, 1 / slowdown) <= otherRate(noise);
   if (ratio >= 1 && areAsMany && isSimpler(tried, all, nowMs)) return { came: "as-good", ratio: mean };
@@ -342,12 +352,25 @@ const heardIn = ({ profile, trials: { running } }: Tried, nowMs: number): Heard 
 /** What a call of a function took in the trial, µs; 0: none ended. */
 export const tookUs = (tried: Tried, nowMs: number): number => meanUs(heardIn(tried, nowMs)) ?? 0;
 
-/** What is left of a trial when it is over. `modelError`: by how many times the model was wrong of what stays, or was clearly worse. */
+/** Whether what some are tried in is neither what they are held in, for what trials have shown, nor what that has done better than as a whole. */
+export function isThirdPlan(tried: readonly Tried[]): boolean {
+  const held = tried.flatMap(({ trials }) => {
+    const { running } = trials;
+    return running === null ? [] : [{ share: running.fromShare, there: shareAt(running.side), trials }];
+  });
+  const isShownWorse = (one: (typeof held)[number]): boolean =>
+    one.trials.held?.isBesideOthers === undefined && isProvedWorse(one, one.there);
+  return held.some(isProved) && !held.every(isShownWorse);
+}
+
+/**
+ * What is left of a trial when it is over. `modelError`: by how many times the model was wrong of what stays, or was clearly worse; `isThird`: as isThirdPlan has it of all that were tried.
+ */
 export function trialsAfter(
   tried: Tried,
   { came, ratio, isHalf = false }: Verdict,
   nowMs: number,
-  modelError = 1,
+  { modelError = 1, isThird = isThirdPlan([tried]) } = {},
 ): Trials {
   const { trials } = tried;
   const { running, holdMs: heldMs, backOffs } = trials;
@@ -377,8 +400,6 @@ export function trialsAfter(
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
     const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
     // What was neither what is held nor what that was held against contradicts nothing.
-    const before = { share: refutedShare, trials };
-    const isThird = isProved(before) && !isProvedWorse(before, shareAt(side));
     const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side && !isThird;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
     const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : 0;
@@ -434,9 +455,13 @@ export function trialsAfter(
       ...(refutation && { refutation }),
     }),
     fruitless,
-    paidMs: nowMs + Math.min(TRIAL_REST_MS_MAX, costMsOf(running, ratio, nowMs) / COST_MAX),
+    paidMs: paidAfter(trials.paidMs, costMsOf(running, ratio, nowMs), nowMs),
   };
 }
+
+/** What was spent last was paid then, or is long ago (the theoretical arrival time of a leaky bucket). */
+const paidAfter = (paidMs: number, costMs: number, nowMs: number): number =>
+  Math.min(nowMs + TRIAL_REST_MS_MAX, Math.max(paidMs, nowMs - COST_SAVED_MS / COST_MAX) + costMs / COST_MAX);
 
 /** As far as it is known. */
 const tiesOf = (known?: BackOff): Pick<BackOff, "ties"> => (known?.ties === undefined ? {} : { ties: known.ties });

@@ -81,6 +81,8 @@ export interface Trials extends Refuted {
     readonly refutedShare: number;
     /** Without: a plan has proved to do better than another. */
     readonly isProof?: false;
+    /** Another trial has moved others since: beside these nothing is proved of it. Without: none has. */
+    readonly isBesideOthers?: true;
     /** Until then whatever the model promises: it has just been wrong. In the past: it has not. */
     readonly firmUntilMs: number;
     /** How many times as long all calls took in the plan that did worse. Without: nobody knows. */
@@ -96,7 +98,7 @@ export interface Trials extends Refuted {
   readonly holdMs: number;
   /** Of the last one. */
   readonly endedMs: number;
-  /** Until then what the last one has cost is more than a small part of what is done. */
+  /** By then what those of all functions had cost when its last one ended is a small part of what is done: of what is in the past some is saved. */
   readonly paidMs: number;
   /** Where it was held last, whatever its calls were then: what did so once is tried first. */
   readonly keptSide: Side | null;
