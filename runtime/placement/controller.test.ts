@@ -179,7 +179,7 @@ describe("the controller, under a steady load", () => {
       const side = (of: Side) => costOf(of, demand, DEFAULT_CONSTANTS);
       const usual = excessOf(NO_MIXING, { compute: side("compute"), storage: side("storage") }, 0);
       expect(seenWith(0)).toBeLessThan(1.1 * usual);
-      for (const dearer of [0.3, 0.5]) expect(seenWith(dearer)).toBeGreaterThan(1.3 * usual);
+      for (const dearer of [0.3, 0.35]) expect(seenWith(dearer)).toBeGreaterThan(1.3 * usual);
     });
 
     const slight = (ms: number) => called("slight", { ...CHAIN, cpuUs: ms % 800 < 400 ? 5 : 300 }, 40);
@@ -900,6 +900,18 @@ describe("what has proved better", () => {
     expect(transitions.filter(({ why }) => why.kind === "recalled")).toHaveLength(share);
   });
 
+  test("what trials have cost is not paid in a pause of all that were tried", () => {
+    const load = visited({ hash: HASH }).run(500, { hash: calls("compute", 10, HASH) });
+    const { resumedMs } = resting(0);
+    const paidMsAfter = (pauseMs: number): number => {
+      load.run(pauseMs, {}).run(25, { hash: calls("compute", 10, HASH) });
+      return next(load, { hash: resting(0, { resumedMs, trials: { ...NO_TRIALS, paidMs: 400 } }) }).state.get("hash")!
+        .trials.paidMs;
+    };
+    expect(paidMsAfter(0)).toBe(400);
+    expect(paidMsAfter(5_000)).toBe(400 + 5_025);
+  });
+
   test("a side that has become slow is left though no call is ever in flight when somebody looks", () => {
     const usual = calls("storage", 1, WALK, 1);
     const slow = { ...usual, elapsedUs: 30 * usual.elapsedUs, usage: { ...usual.usage, wallUs: 30 * usual.elapsedUs } };
@@ -1204,6 +1216,7 @@ describe("what has proved better", () => {
     });
 
     test("it is doubted, and not left, while all take longer than in the trial and less than in the plan that did worse", () => {
+      const PAID_MS = 600;
       const heldWith = (times: number, worseTimes: number, doubtedMs?: number, sinceMs = 500) => {
         const hashes = calls("compute", 10, HASH, times * QUEUED);
         const load = visited({ hash: HASH, walk: WALK })
@@ -1211,13 +1224,15 @@ describe("what has proved better", () => {
           .run(250, { hash: hashes, walk: calls("storage", 300, WALK, times * QUEUED) });
         const known = { worseTimes, ...(doubtedMs !== undefined && { doubtedMs }) };
         const walk = { ...known, sinceMs, untilMs: 5_000, promisedUs: tookUs("storage", WALK), refutedShare: 1 };
-        const walks = resting(1, { trials: { ...NO_TRIALS, held: { ...walk, firmUntilMs: -Infinity } } });
+        const trials = { ...NO_TRIALS, held: { ...walk, firmUntilMs: -Infinity }, paidMs: PAID_MS };
+        const walks = resting(1, { trials });
         return next(load, { hash: held(SPLIT, { ...known, sinceMs }), walk: walks }).state.get("hash")!;
       };
       const { nowMs } = full();
       const doubted = heldWith(1.4, 1.6).trials;
       expect(doubted.held).toMatchObject({ doubtedMs: nowMs });
       expect(doubted.running, "it is tried elsewhere").toMatchObject({ side: "storage", fromShare: 0 });
+      expect(doubted.paidMs, "what the other's have cost is paid first, and this one's after it").toBe(PAID_MS);
       expect(heldWith(1.4, 1.2).trials.held).toBeNull();
       expect(heldWith(1, 1.6, 100).trials.held).not.toHaveProperty("doubtedMs");
       expect(heldWith(1, 1.6, 100, nowMs - 200).trials.held, "something has just been tried").toMatchObject({
@@ -1462,7 +1477,7 @@ describe("what has proved better", () => {
     });
 
     /** One side does as well as both in a trial. `movedAgoMs`: before it began, the model had moved it to both. */
-    const asGood = (movedAgoMs?: number) => {
+    const asGood = (movedAgoMs?: number, held: Trials["held"] = null) => {
       const walks = (side: Side, count: number): Calls => ({ ...calls(side, count, WALK), elapsedUs: 5_000 });
       const onBoth = { walk: [walks("compute", 10), walks("storage", 10)], hash: calls("compute", 20, HASH) };
       const onOne = { walk: walks("compute", 20), hash: calls("compute", 20, HASH) };
@@ -1471,7 +1486,8 @@ describe("what has proved better", () => {
       const begun = resting(0, { state: "probing", trials: { ...NO_TRIALS, running } });
       const last = { by: "model", fromShare: 0, promisedUs: 5_000, isJudged: true } as const;
       const moved = movedAgoMs === undefined ? null : { ...last, atMs: load.nowMs - movedAgoMs };
-      const first = next(load.run(175, onOne), { walk: { ...begun, moved }, hash: resting(0) });
+      const hash = resting(0, { trials: { ...NO_TRIALS, held } });
+      const first = next(load.run(175, onOne), { walk: { ...begun, moved }, hash });
       expect(first.state.get("walk")).toMatchObject({ share: 0.5, trials: { running: { shown: { came: "tie" } } } });
       const { state, transitions } = next(load.run(175, onBoth), Object.fromEntries(first.state));
       return { state, transitions, nowMs: load.nowMs };
@@ -1556,6 +1572,20 @@ describe("what has proved better", () => {
       expect(state.get("hash")!.trials.held).toMatchObject({ untilMs: nowMs + 5_000, refutedShare: 1 });
     });
 
+    test("what others are held for they have proved beside something else, if it stays", () => {
+      const heldOf = (hash: string, state: ReadonlyMap<string, FunctionState>) => state.get(hash)!.trials.held;
+      const load = cameBetter(QUEUED);
+      const kept = afterHeld(load, (held) => looking(load.nowMs, held)).state;
+      expect(heldOf("hash", kept)).toHaveProperty("isBesideOthers");
+      expect(heldOf("walk", kept)).not.toHaveProperty("isBesideOthers");
+      const as = asGood(undefined, proofOf(1, 60_000)).state;
+      expect(as.get("walk")).toMatchObject({ share: 0, moved: { by: "trial" } });
+      expect(heldOf("hash", as)).toHaveProperty("isBesideOthers");
+      const lost = cameLost();
+      const no = afterHeld(lost, (held) => losing(lost.nowMs, held)).state;
+      expect(heldOf("hash", no)).not.toHaveProperty("isBesideOthers");
+    });
+
     test("before its time, since many more callers come or storage runs nothing any more, all is as before, and nobody rests before a surge", () => {
       const load = visited({ walk: WALK, hash: HASH })
         .run(1_000, { walk: calls("compute", 10, WALK), hash: calls("compute", 4, HASH) })
@@ -1583,7 +1613,11 @@ describe("what has proved better", () => {
       const before = { walk: begun(nowMs - 225, 0, shown), hash: resting(0) };
       const after = (callersGrown: number) => next(load, before, {}, undefined, [], callersGrown).state.get("walk")!;
       expect(after(1)).toMatchObject({ trials: { running: { shown } } });
-      expect(after(1.2)).toMatchObject({ share: 0, trialCostMs: 2 * 150, trials: { running: null, endedMs: nowMs } });
+      expect(after(1.2)).toMatchObject({
+        share: 0,
+        trialCostMs: expect.closeTo(100),
+        trials: { running: null, endedMs: nowMs },
+      });
       expect(after(1.2).trials.backOffs.get("storage")).toMatchObject({ refutation: { fromShare: 0 } });
     });
 

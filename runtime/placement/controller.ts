@@ -40,7 +40,7 @@ import { probed, visiting } from "./probes.ts";
 import { LASTED_MS } from "./regimes.ts";
 import type { Situation } from "./situation.ts";
 import { BEFORE_MS, beforeMsOf, inFlightLately, SETTLE_MS, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
-import { heldAlong, heldOn, heldPlanOf, isHeld, refutationOf, type Hold } from "./held-function.ts";
+import { besideOthers, heldAlong, heldOn, heldPlanOf, isHeld, refutationOf, type Hold } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep, WARMING_MS } from "./next-trial.ts";
 import {
   isThirdPlan,
@@ -50,6 +50,7 @@ import {
   untold,
   verdictOf,
   type FirstHalf,
+  type Told,
   type Verdict,
 } from "./trial-verdict.ts";
 import { MODEL_ERROR_MAX, patienceOf, type Refutation } from "./trials.ts";
@@ -393,11 +394,18 @@ function judgeTrial(
   const of = { modelError, isThird: isThirdPlan(tried) };
   for (const called of tried) draft.apply(called, trialEnded(called, verdict, of, nowMs));
   holdOn(draft, all, nowMs);
+  const others = all.filter(({ trials }) => trials.running === null);
+  if (verdict.came === "kept" || verdict.came === "as-good") {
+    for (const called of others) {
+      const now = draft.of(called);
+      if (now.trials.held === null) continue;
+      draft.apply(called, { to: { ...now, trials: besideOthers(now.trials) }, why: null });
+    }
+  }
   const { shown } = tried[0]!.trials.running!;
   const untilMs = draft.of(tried[0]!).trials.held?.untilMs;
   if (verdict.came === "kept" && shown !== null && untilMs !== undefined) {
     const worse = verdict.ratio === null ? {} : { worseTimes: 1 / verdict.ratio };
-    const others = all.filter(({ trials }) => trials.running === null);
     holdAll(draft, others, shown, { untilMs, isFirm: false, ...worse }, nowMs);
   }
 }
@@ -533,12 +541,7 @@ function trialShown({ before }: CalledFunction, { came, ratio, fromMs: sinceMs }
   };
 }
 
-function trialEnded(
-  tried: CalledFunction,
-  verdict: Verdict,
-  of: { readonly modelError: number; readonly isThird: boolean },
-  nowMs: number,
-): Change {
+function trialEnded(tried: CalledFunction, verdict: Verdict, of: Told, nowMs: number): Change {
   const { before } = tried;
   const trials = trialsAfter(tried, verdict, nowMs, of);
   if (verdict.came !== "kept" && verdict.came !== "as-good") {

@@ -55,11 +55,6 @@ describe("who is held already", () => {
     expect(heldOnBy({}, { untilMs: 9_000, isFirm: true })).toMatchObject({ promisedUs: 100 });
   });
 
-  test("has proved nothing beside what others do now, unless they stay where they were", () => {
-    expect(heldOnBy({ refutedShare: 1 }, { untilMs: 9_000, isFirm: false })).toMatchObject({ isBesideOthers: true });
-    expect(heldOnBy({}, { untilMs: 9_000, isFirm: true })).not.toHaveProperty("isBesideOthers");
-  });
-
   test("is as before after a mistake of others, where it is held for a proof of its own", () => {
     const proof = { untilMs: 5_000, firmUntilMs: -Infinity };
     expect(heldOnBy({ refutedShare: 1 }, { untilMs: 9_000, isFirm: true })).toMatchObject(proof);

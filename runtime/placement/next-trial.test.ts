@@ -73,7 +73,7 @@ describe("what is tried next", () => {
 
   test("nothing of a function that nobody calls any more, or not yet for long, whatever others do", () => {
     const tried = (load: Load): readonly unknown[] =>
-      next([load.tried("a", 0), load.tried("b", 1, { load: loadOf(100) })], load.nowMs).map(([name]) => name);
+      next([load.tried("a", 0), load.tried("b", 1, { load: loadOf(90) })], load.nowMs).map(([name]) => name);
     expect(tried(both().run(100, { b: atStorage }))).toEqual(["b"]);
     const back = both().run(600, { b: atStorage }).run(100, { a: atCompute, b: atStorage });
     expect(tried(back)).toEqual(["b"]);
@@ -86,7 +86,7 @@ describe("what is tried next", () => {
       for (let waves = 0; waves < 5; waves++)
         load.run(25, { a: wave, b: atStorage }).run(everyMs - 25, { b: atStorage });
       load.run(25, { a: wave, b: atStorage }).run(quietMs, { b: atStorage });
-      const stays = load.tried("b", 1, { load: loadOf(100), isFree: false });
+      const stays = load.tried("b", 1, { load: loadOf(90), isFree: false });
       return next([load.tried("a", 0, { load: loadOf(50, 16_000) }), stays], load.nowMs).map(([name]) => name);
     };
     const long = { ...atCompute, count: 16, elapsedUs: 300_000 };
@@ -234,6 +234,7 @@ describe("what is tried next", () => {
     const load = both();
     const heldAgainst = (refutedShare: number, isBesideOthers?: true): Trials => ({
       ...NO_TRIALS,
+      keptMs: 100,
       held: {
         sinceMs: 0,
         untilMs: Infinity,
@@ -252,6 +253,9 @@ describe("what is tried next", () => {
     expect(nextBeside(heldAgainst(0.9)), "the other one does something else then").toEqual(pair);
     expect(nextBeside(heldAgainst(0.9), heldAgainst(0.1))).toBeUndefined();
     expect(nextBeside(heldAgainst(0.9, true), heldAgainst(0.1)), "a third has moved since").toEqual(pair);
+    const over = { ...NO_TRIALS, keptMs: 100 };
+    expect(nextBeside(heldAgainst(0.9), over), "of one trial, though one is held for it no more").toBeUndefined();
+    expect(nextBeside(heldAgainst(0.9), { ...over, keptMs: 99 })).toEqual(pair);
   });
 
   test("what has proved better where it is, where a trial has moved others since", () => {
@@ -305,32 +309,29 @@ describe("what is tried next", () => {
   });
 
   describe("nothing, before what trials have cost", () => {
-    /** So long after one of 150 ms, before which what was to be paid was so at `paidMs`. */
-    const isTried = (agoMs: number, ratio: number, paidMs = 0) => {
-      const begun = both().tried("a", 0, { trials: { ...running("storage", -150), paidMs } });
-      const ended = trialsAfter(begun, { came: "worse", ratio }, 0);
+    /** So long after one, before which what was to be paid was so at `paidMs`. */
+    const isTried = (agoMs: number, ratio: number, paidMs = 0, tookMs = 150) => {
+      const begun = both().tried("a", 0, { trials: { ...running("storage", -tookMs), paidMs } });
+      const ended = trialsAfter(begun, { came: "worse", ratio }, 0, { modelError: 1, isThird: false });
       const trials = { ...ended, backOffs: NO_TRIALS.backOffs };
       const after = Load.warm().run(agoMs, { a: atCompute });
       return next([after.tried("a", 0, { trials })], after.nowMs).length > 0;
     };
 
-    test("is a fiftieth of what was done since", () => {
-      // 150 ms of calls that took half as long again are 75 ms lost.
-      expect([isTried(3_725, 1.5), isTried(3_750, 1.5)]).toEqual([false, true]);
+    test("is 1.5 % of what was done since", () => {
+      // Of 150 ms in which calls took half as long again 50 are lost.
+      expect([isTried(3_325, 1.5), isTried(3_350, 1.5)]).toEqual([false, true]);
       expect(isTried(500, 1)).toBe(true);
       // What was not paid then is paid as well; and ten seconds later it is, whatever it was.
-      expect([isTried(4_725, 1.5, 1_000), isTried(4_750, 1.5, 1_000)]).toEqual([false, true]);
-      expect([isTried(9_975, 1e6), isTried(10_000, 1e6)]).toEqual([false, true]);
+      expect([isTried(4_325, 1.5, 1_000), isTried(4_350, 1.5, 1_000)]).toEqual([false, true]);
+      expect([isTried(9_975, 1e6, 9_000), isTried(10_000, 1e6, 9_000)]).toEqual([false, true]);
     });
 
-    test("is that, but for 200 ms that were saved", () => {
-      expect([isTried(500, 2.3, -5_250), isTried(500, 2.3, -Infinity), isTried(500, 2.3, -9_750)]).toEqual([
-        false,
-        true,
-        true,
-      ]);
-      // 225 ms.
-      expect([isTried(1_225, 2.5, -Infinity), isTried(1_250, 2.5, -Infinity)]).toEqual([false, true]);
+    test("is that, but for 150 ms that were saved", () => {
+      // 100 ms.
+      expect([isTried(500, 3, -6_100), isTried(500, 3, -6_200)]).toEqual([false, true]);
+      // 180 ms.
+      expect([isTried(1_975, 4, -Infinity, 240), isTried(2_025, 4, -Infinity, 240)]).toEqual([false, true]);
     });
 
     test("is paid, whoever was tried; and who is tried next goes on from there", () => {

@@ -25,7 +25,7 @@ import { callsOf, type Capacity, type Load, type PoolUse } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
 import { BACK_OFF_MS_MAX, FORGOTTEN_MS, LOOKS_MAX, STRAYED_MAX, TRIAL_REST_MS_MAX } from "./trial-verdict.ts";
 import { keyOf, patienceOf } from "./trials.ts";
-import { areSlight, GAIN_MIN, isProved, isProvedWorse, shareAt, type Tried, workOf } from "./tried-function.ts";
+import { areSlight, GAIN_MIN, isProved, isShownWorse, shareAt, type Tried, workOf } from "./tried-function.ts";
 import { neededPart, noiseOfWaiting } from "./worthwhile-shares.ts";
 
 /**
@@ -113,6 +113,8 @@ export function nextTrial(
   if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < callsMin) return [];
   if (queuedMs(all, heardMs) > QUEUED_MS_MAX) return [];
   const unqueued = weighty.filter((index) => queuedMs([all[index]!], heardMs) <= QUEUED_MS_MAX);
+  const workMin = WORK_MIN * workOf(all);
+  const areSeveral = all.filter((one) => workOf([one]) >= workMin).length > 1;
   const calm = isFull ? {} : ({ isCalm: true } as const);
   let [least, chosen]: [Rank, readonly TrialStep[]] = [{ dueMs: Infinity, busier: Infinity }, []];
   for (const steps of trialsOf(all, unqueued, nowMs)) {
@@ -123,8 +125,8 @@ export function nextTrial(
     const outlook = outlookOf(use, then);
     const busier = outlook.busiest / busiest;
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
-    const areCorners = weighty.length > 1 && steps.every(({ index }) => shares[index] === 0 || shares[index] === 1);
-    const worseMax = areCorners ? BUSIER_CORNERS_MAX : BUSIER_MAX;
+    const areCorners = steps.every(({ index }) => shares[index] === 0 || shares[index] === 1);
+    const worseMax = areCorners && areSeveral ? BUSIER_CORNERS_MAX : BUSIER_MAX;
     const busierMax = didSoOnce || crowd === "seen" ? BUSIER_ONCE_MAX : worseMax;
     if (isFull ? busier >= busierMax : outlook.crowded) continue;
     const rank = { dueMs: dueSinceMs(steps, all, nowMs), busier: didSoOnce ? -steps.length : busier };
@@ -254,7 +256,11 @@ function* trialsOf(all: readonly Tried[], weighty: readonly number[], nowMs: num
       if (other === index || !mayTry(here, "storage", there.name, nowMs)) continue;
       if (!mayTry(there, "compute", here.name, nowMs)) continue;
       // Of two corners beside a split either does better than that: only what did worse as a whole has been tried.
-      if (isShownWorse(here, "storage") && isShownWorse(there, "compute")) continue;
+      const plan = [
+        { ...here, there: shareAt("storage") },
+        { ...there, there: shareAt("compute") },
+      ];
+      if (!plan.some(isDoubted) && isShownWorse(plan)) continue;
       yield [
         { index, side: "storage", partner: there.name },
         { index: other, side: "compute", partner: here.name },
@@ -284,18 +290,15 @@ function isCalledSince({ profile }: Tried, begunMs: number, heardMs: number): bo
   return withinMs === Infinity || (isCalledAt(begunMs + PIECE_MS) && isCalledAt(heardMs));
 }
 
-/** Whether a trial has shown that it does better where it is, beside what others do now. What is doubted is looked at anew. */
-function isShown(one: Tried): boolean {
-  const { held } = one.trials;
-  return isProved(one) && held?.doubtedMs === undefined && held?.isBesideOthers === undefined;
-}
-
-const isShownWorse = (one: Tried, side: Side): boolean => isShown(one) && isProvedWorse(one, shareAt(side));
+/** It is looked at anew. */
+const isDoubted = ({ trials: { held } }: Pick<Tried, "trials">): boolean => held?.doubtedMs !== undefined;
 
 function mayTry(one: Tried, side: Side, partner: string | null, nowMs: number): boolean {
   const { share, bounds, trials, isWarm, load } = one;
   const there = shareAt(side);
-  if (partner === null && isShown(one)) return false;
+  // It has proved to do better where it is, beside what others do now.
+  const isSettled = isProved(one) && !isDoubted(one) && trials.held?.isBesideOthers === undefined;
+  if (partner === null && isSettled) return false;
   if (there === share || there < bounds[0] || there > bounds[1] || !isWarm[side]) return false;
   // Those whose callers ask for the other side stay there.
   const { compute, storage } = callsOf(load, there);

@@ -71,23 +71,26 @@ describe("after a pause", () => {
     const later = (load: PlayedCalls, before: Readonly<Record<string, FunctionState>> = { walk: BEFORE }): number =>
       paidLaterMs(new Map(Object.entries(before)), load.profiles);
 
-    test("is paid later by as much of it as has not gone by, once", () => {
+    test("is paid later by all of it, once", () => {
       const load = called().run(5_000, {}).run(25, { walk: AT_STORAGE });
-      expect(later(load)).toBeCloseTo(0.9 * 5_025);
+      expect(later(load)).toBe(5_025);
       expect(later(load, { walk: { ...BEFORE, resumedMs: load.nowMs - 1 } })).toBe(0);
       expect(later(called())).toBe(0);
-      expect(later(called().run(20_000, {}).run(25, { walk: AT_STORAGE }))).toBe(0.9 * 10_000);
+      expect(later(called().run(20_000, {}).run(25, { walk: AT_STORAGE }))).toBe(20_025);
     });
 
     test("is so where others pause as well, and by what there is between them", () => {
       const load = called().run(1_000, { hash: AT_STORAGE }).run(4_000, {});
       load.run(25, { walk: AT_STORAGE, hash: AT_STORAGE });
-      expect(later(load, { walk: BEFORE, hash: BEFORE })).toBeCloseTo(0.9 * 4_025);
+      expect(later(load, { walk: BEFORE, hash: BEFORE })).toBe(4_025);
     });
 
-    test("is not where anything was called meanwhile", () => {
+    test("is not where one was called meanwhile whose trials have cost something", () => {
       const load = called().run(5_000, { hash: AT_STORAGE }).run(25, { walk: AT_STORAGE, hash: AT_STORAGE });
-      expect(later(load, { walk: BEFORE, hash: BEFORE })).toBe(0);
+      const untried = { ...BEFORE, trials: NO_TRIALS };
+      const laterBeside = (hash: FunctionState) => later(load, { walk: BEFORE, hash });
+      expect([laterBeside(BEFORE), laterBeside(untried)]).toEqual([0, 5_025]);
+      expect(later(load, { walk: untried, hash: untried })).toBe(0);
     });
   });
 

@@ -42,7 +42,7 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
   // What was before its calls are what they are says nothing of these.
   if (pause === null || pause.toMs <= Math.max(before.resumedMs, before.sinceMs)) return before;
   const { fromMs, toMs: resumedMs } = pause;
-  const laterMs = uncountedMs(pause);
+  const laterMs = (1 - COUNTED) * Math.min(resumedMs - fromMs, ACTIVE_MS);
   const later = (untilMs: number): number => (untilMs > fromMs ? untilMs + laterMs : untilMs);
   const { relief, trials, retryAtMs, doublesUntilMs, regimes } = before;
   return {
@@ -57,29 +57,27 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
   };
 }
 
-/** Of a pause, as much as has not gone by. */
-const uncountedMs = ({ fromMs, toMs }: Pause): number => (1 - COUNTED) * Math.min(toMs - fromMs, ACTIVE_MS);
-
 /**
- * How much later than it was trials are paid: by what is done, and before this step nothing was for a while, whatever function was called. 0 where a function of which a step has not seen yet that
- * it is called again has had no such pause.
+ * How much later than it was trials are paid: by what is done, and before this step nothing was for a while of what they are made of. 0 where a function whose trials have cost something was called meanwhile.
  */
 export function paidLaterMs(
   before: ReadonlyMap<string, FunctionState>,
   profiles: { get(name: string): FunctionProfile | undefined },
 ): number {
   let toMs = Infinity;
-  for (const [name, { resumedMs, sinceMs }] of before) {
-    const pause = profiles.get(name)?.pause ?? null;
+  const ends: { readonly pause: Pause | null; readonly calledMs: number }[] = [];
+  for (const [name, { resumedMs, sinceMs, trials }] of before) {
+    const profile = trials.paidMs > -Infinity ? profiles.get(name) : undefined;
+    if (profile === undefined) continue;
+    const { pause, calledMs } = profile;
+    ends.push({ pause, calledMs });
     if (pause !== null && pause.toMs > Math.max(resumedMs, sinceMs)) toMs = Math.min(toMs, pause.toMs);
   }
   if (toMs === Infinity) return 0;
-  let fromMs = -Infinity;
-  for (const name of before.keys()) {
-    const { pause = null, calledMs = -Infinity } = profiles.get(name) ?? {};
-    fromMs = Math.max(fromMs, pause !== null && pause.toMs >= toMs ? pause.fromMs : Math.min(calledMs, toMs));
-  }
-  return uncountedMs({ fromMs, toMs });
+  const lastMs = ends.map(({ pause, calledMs }) =>
+    pause !== null && pause.toMs >= toMs ? pause.fromMs : Math.min(calledMs, toMs),
+  );
+  return toMs - Math.max(...lastMs);
 }
 
 function trialsLater(trials: Trials, later: (untilMs: number) => number): Trials {

@@ -2,11 +2,15 @@ import { describe, expect, test } from "vitest";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { Calls } from "./played-calls.ts";
 import { atCompute, atStorage, isHeldAlone, Load, loadOf, running } from "./played-load.ts";
-import { isThirdPlan, trialCostMs, trialsAfter, type Verdict, verdictOf } from "./trial-verdict.ts";
+import { isThirdPlan, trialCostMs, type Told, trialsAfter, type Verdict, verdictOf } from "./trial-verdict.ts";
 import { NO_TRIALS, patienceOf, type Running, type Shown, trialsAfterShift, type Trials } from "./trials.ts";
 import { isProved, type Tried } from "./tried-function.ts";
 
 const GONE = { came: "gone", ratio: null } as const;
+
+/** Where no other took part. */
+const afterTrial = (tried: Tried, verdict: Verdict, nowMs: number, of: Partial<Told> = {}): Trials =>
+  trialsAfter(tried, verdict, nowMs, { modelError: 1, isThird: isThirdPlan([tried]), ...of });
 
 describe("what came of a trial", () => {
   /** `a` goes from compute to storage at 500 ms; its calls take so many times as long there. */
@@ -94,12 +98,12 @@ describe("what came of a trial", () => {
 
     test("it is not tried again at once, nor for longer each time, and has cost nothing; what is known of it is not forgotten", () => {
       const { ended, verdict } = endOf({}, { ...slowed, elapsedUs: 15_000 }, {});
-      const after = trialsAfter(ended, verdict, 675);
+      const after = afterTrial(ended, verdict, 675);
       expect(after.backOffs.get("storage")).toEqual({ ms: 0, untilMs: 1_175, isSlowed: true });
       expect([after.paidMs, after.fruitless]).toEqual([-Infinity, 0]);
       const tie = { ms: 2_000, untilMs: 0, givesWay: true, goneMs: 2_000, ties: 2 } as const;
       const trials = { ...ended.trials, backOffs: new Map([["storage", tie]]) };
-      const again = trialsAfter({ ...ended, trials }, verdict, 5_000);
+      const again = afterTrial({ ...ended, trials }, verdict, 5_000);
       expect(again.backOffs.get("storage")).toEqual({ ...tie, untilMs: 5_500, isSlowed: true });
     });
 
@@ -107,7 +111,7 @@ describe("what came of a trial", () => {
       const { ended, verdict } = endOf({}, { ...slowed, elapsedUs: 15_000 }, {});
       const known = { compute: { ms: 1_000, untilMs: 1_000 }, "storage b": { ms: 1_000, untilMs: 1_001 } };
       const trials = { ...ended.trials, backOffs: new Map(Object.entries(known)) };
-      const keysAfter = (came: Verdict) => [...trialsAfter({ ...ended, trials }, came, 601_000).backOffs.keys()];
+      const keysAfter = (came: Verdict) => [...afterTrial({ ...ended, trials }, came, 601_000).backOffs.keys()];
       expect([keysAfter(verdict), keysAfter(GONE)]).toEqual([
         ["storage b", "storage"],
         ["storage b", "storage"],
@@ -115,7 +119,7 @@ describe("what came of a trial", () => {
     });
 
     test("calls of it may not be over yet, though it looked clearly worse until then", () => {
-      const endedMs = ({ ended, verdict }: ReturnType<typeof endOf>) => trialsAfter(ended, verdict, 800).endedMs;
+      const endedMs = ({ ended, verdict }: ReturnType<typeof endOf>) => afterTrial(ended, verdict, 800).endedMs;
       expect([endedMs(endOf({}, {}, slowed, 9_000)), endedMs(endOf({}, {}, {}, 9_000))]).toEqual([800, 675]);
     });
 
@@ -124,7 +128,7 @@ describe("what came of a trial", () => {
       const promised = { promisedUs: 1, promisedBytes: 1, modelError: 1 };
       const refutation = { atMs: 0, sinceMs: 0, fromShare: 0, ...promised };
       const trials = { ...ended.trials, backOffs: new Map([["storage", { ms: 4_000, untilMs: 0, refutation }]]) };
-      const { backOffs } = trialsAfter({ ...ended, trials }, verdict, 5_000);
+      const { backOffs } = afterTrial({ ...ended, trials }, verdict, 5_000);
       expect(backOffs.get("storage")).toEqual({ ms: 4_000, untilMs: 5_500, isSlowed: true });
     });
 
@@ -141,7 +145,7 @@ describe("what came of a trial", () => {
       const slowedUntil = (untilMs: number) => new Map([["storage", { ms: 0, untilMs, isSlowed: true } as const]]);
       expect([cameIn(slowedUntil(-9_500)), cameIn(slowedUntil(-9_499))]).toEqual(["slowed", "lost"]);
       const ended = load.tried("a", 1, { trials: { ...running("storage", 500), backOffs: isSlowed } });
-      const { backOffs } = trialsAfter(ended, { came: "worse", ratio: 2.5 }, 675);
+      const { backOffs } = afterTrial(ended, { came: "worse", ratio: 2.5 }, 675);
       expect(backOffs.get("storage")).not.toHaveProperty("isSlowed");
     });
   });
@@ -171,7 +175,8 @@ describe("what came of a trial", () => {
     // No compiler makes that good.
     expect(cameAfter(100, 0, 12_000)).toBeNull();
     expect(cameAfter(175, 0, 12_000)).toEqual({ came: "lost", ratio: 3, fromMs: 575 });
-    expect(cameAfter(175, 0, 9_000)).toBeNull();
+    expect([cameAfter(175, 0, 9_000), cameAfter(250, 0, 9_000)]).toEqual([null, null]);
+    expect(cameAfter(275, 0, 9_000)).toEqual({ came: "lost", ratio: 2.25, fromMs: 575 });
     // It may be good for more of what a single caller waits for.
     expect(cameAfter(175, 0, 12_000, { isCalm: true })).toBeNull();
     expect(cameAfter(175, 0, 24_000, { isCalm: true })).toEqual({ came: "lost", ratio: 6, fromMs: 575 });
@@ -182,7 +187,7 @@ describe("what came of a trial", () => {
     const begun = running("storage", 500);
     const calm = { ...begun, running: { ...begun.running!, isCalm: true } } as const;
     const after = (verdict: Parameters<typeof trialsAfter>[1], before: Trials = NO_TRIALS) =>
-      trialsAfter(load.tried("a", 1, { trials: { ...before, running: calm.running } }), verdict, load.nowMs);
+      afterTrial(load.tried("a", 1, { trials: { ...before, running: calm.running } }), verdict, load.nowMs);
     const inCrowd = { keptSide: "compute", keptMs: load.nowMs - 1, contradicted: 1 } as const;
     for (const came of ["kept", "as-good"] as const) {
       const ended = after({ came, ratio: 0.5 }, { ...NO_TRIALS, ...inCrowd });
@@ -276,13 +281,13 @@ describe("what came of a trial", () => {
     load.run(25, { b: atCompute });
     const verdict = verdictOf([tried], [tried, load.tried("b", 0)], load.nowMs);
     expect(verdict).toEqual(GONE);
-    const once = trialsAfter(tried, GONE, load.nowMs);
+    const once = afterTrial(tried, GONE, load.nowMs);
     expect(once).toMatchObject({ running: null, fruitless: 0 });
     expect(once.backOffs.get("storage")).toEqual({ ms: 0, untilMs: load.nowMs + 1_000, givesWay: true, goneMs: 1_000 });
     const after = (ms: number, goneMs?: number) => {
       const backOff = { ms, untilMs: load.nowMs + 59_000, ...(goneMs !== undefined && { goneMs }) };
       const again = { ...tried, trials: { ...trials, backOffs: new Map([["storage", backOff]]) } };
-      return trialsAfter(again, GONE, load.nowMs + 60_000).backOffs.get("storage");
+      return afterTrial(again, GONE, load.nowMs + 60_000).backOffs.get("storage");
     };
     const rest = (ms: number, goneMs: number) => ({
       ms,
@@ -298,7 +303,7 @@ describe("what came of a trial", () => {
     expect(after(60_000), "what was known of it is not forgotten").toEqual(rest(60_000, 1_000));
     const tied = { ...trials, backOffs: new Map([["storage", { ms: 1_000, untilMs: 0, ties: 2 }]]) };
     const tiesAfter = (verdict: Verdict) =>
-      trialsAfter({ ...tried, trials: tied }, verdict, load.nowMs).backOffs.get("storage")?.ties;
+      afterTrial({ ...tried, trials: tied }, verdict, load.nowMs).backOffs.get("storage")?.ties;
     expect([tiesAfter(GONE), tiesAfter({ came: "worse", ratio: 2 })]).toEqual([2, undefined]);
     expect(tiesAfter({ came: "kept", ratio: 0.8 }), "another plan is held against it from now on").toBeUndefined();
   });
@@ -445,7 +450,7 @@ describe("what did better in a trial", () => {
     const after = (ms: number, times: number) => since(ms, back(times)).verdict?.came;
     expect([175, 475].map((ms) => after(ms, 0.78))).toEqual([undefined, undefined]);
     expect([after(500, 0.78), after(500, 0.765)]).toEqual(["kept", "dropped"]);
-    // Not where calls take less now than in it.
+    // Not where calls take clearly less now than in it.
     expect([after(175, 0.72), after(175, 0.7)]).toEqual([undefined, "dropped"]);
   });
 
@@ -505,7 +510,7 @@ describe("what did better in a trial", () => {
 
   test("is held to what its calls took then, and not since", () => {
     const { load, tried } = since(175, back(1));
-    const { held } = trialsAfter(tried, { came: "kept", ratio: 0.75 }, load.nowMs);
+    const { held } = afterTrial(tried, { came: "kept", ratio: 0.75 }, load.nowMs);
     expect(held).toMatchObject({ promisedUs: 3_000, refutedShare: 0, sinceMs: load.nowMs + 225 });
   });
 
@@ -587,11 +592,11 @@ describe("what did clearly worse in a trial", () => {
 
   test("has ended when all was as before again", () => {
     const { load, tried } = since(175, back(1));
-    const after = trialsAfter(tried, { came: "worse", ratio: 2 }, load.nowMs);
+    const after = afterTrial(tried, { came: "worse", ratio: 2 }, load.nowMs);
     expect(after.endedMs).toBe(600);
     expect(after.backOffs.get("storage")!.untilMs).toBeGreaterThan(load.nowMs + 4_000);
     // Where nobody saw that, its calls may not be over.
-    expect(trialsAfter(tried, { came: "worse", ratio: 2, isHalf: true }, load.nowMs).endedMs).toBe(load.nowMs);
+    expect(afterTrial(tried, { came: "worse", ratio: 2, isHalf: true }, load.nowMs).endedMs).toBe(load.nowMs);
   });
 });
 
@@ -641,7 +646,7 @@ describe("after a trial", () => {
       ...trials,
       running: { side: "storage", partner: null, startedMs: 500, fromShare: 0, shown: null } as const,
     };
-    return trialsAfter(load.tried("a", 1, { trials: begun }), { came, ratio }, nowMs);
+    return afterTrial(load.tried("a", 1, { trials: begun }), { came, ratio }, nowMs);
   };
   const backOff = (trials: Trials) => trials.backOffs.get("storage");
 
@@ -687,7 +692,7 @@ describe("after a trial", () => {
           shown: null,
         } as const,
       };
-      return trialsAfter(load.tried("a", 1, { trials: begun }), { came: "kept", ratio: 0.5 }, nowMs);
+      return afterTrial(load.tried("a", 1, { trials: begun }), { came: "kept", ratio: 0.5 }, nowMs);
     };
     const once = at("storage", NO_TRIALS, 675);
     expect(at("storage", once, 1_650)).toMatchObject({ contradicted: 0, fruitless: 0 });
@@ -701,7 +706,7 @@ describe("after a trial", () => {
     expect(at("compute", ofSplit, 1_650)).toMatchObject({ contradicted: 0, fruitless: 0 });
     // It was wrong of both, four times at most.
     const errorAt = (side: Side, trials: Trials, modelError: number) =>
-      trialsAfter(
+      afterTrial(
         load.tried("a", 1, { trials: { ...trials, running: running(side, 500).running } }),
         { came: "kept", ratio: 0.5 },
         675,
@@ -717,6 +722,11 @@ describe("after a trial", () => {
     // Not of what it has been held along with since.
     const along = { ...once, held: { ...once.held!, refutedShare: 1 } };
     expect(at("compute", along, 1_650)).toMatchObject({ contradicted: 1 });
+    // It goes round in a circle.
+    const third = at("compute", ofSplit, 1_650);
+    const back = { ...third, held: { ...third.held!, refutedShare: 0.5 } };
+    expect(at("storage", back, 2_650)).toMatchObject({ contradicted: 1, held: { modelError: 1 } });
+    expect(at("storage", back, 31_650)).toMatchObject({ contradicted: 0 });
     // Nor is what did worse the same plan any more once others have been moved.
     const beside = { ...once, held: { ...once.held!, isBesideOthers: true } as const };
     expect(at("compute", beside, 1_650)).toMatchObject({ contradicted: 0 });
@@ -748,7 +758,7 @@ describe("after a trial", () => {
     const proved = (name: string, share: number, refutedShare: number | null): Tried => {
       const held = { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare: refutedShare ?? share };
       const { running: begun } = running(share === 0 ? "storage" : "compute", 500, name === "a" ? "b" : "a");
-      const trials = { ...NO_TRIALS, held: { ...held, firmUntilMs: -Infinity }, running: begun };
+      const trials = { ...NO_TRIALS, keptMs: 400, held: { ...held, firmUntilMs: -Infinity }, running: begun };
       return load.tried("a", 1 - share, { name, trials });
     };
     const isThirdOf = (ofA: number | null, ofB: number | null) =>
@@ -759,6 +769,12 @@ describe("after a trial", () => {
       true,
       false,
     ]);
+    // Of two that one trial has kept the one is held for it no more.
+    const isThirdAfter = (keptMs: number) => {
+      const b = proved("b", 1, null);
+      return isThirdPlan([proved("a", 0, 1), { ...b, trials: { ...b.trials, held: null, keptMs } }]);
+    };
+    expect([isThirdAfter(400), isThirdAfter(399)]).toEqual([false, true]);
   });
 
   test("what did not is tried later and later, what was clearly worse later still, and after a long time as if never before", () => {
@@ -796,7 +812,7 @@ describe("after a trial", () => {
       const tied = { ...NO_TRIALS, backOffs: new Map([["storage", { ms: 4_000, untilMs: 0, ties: 1 }]]) };
       const begun = { ...tied, running: { ...running("storage", 500).running!, looks } };
       const { ms, ties } = backOff(
-        trialsAfter(load.tried("a", 1, { trials: begun }), { came: "dropped", ratio }, load.nowMs),
+        afterTrial(load.tried("a", 1, { trials: begun }), { came: "dropped", ratio }, load.nowMs),
       )!;
       return { ms, ties };
     };
@@ -823,21 +839,21 @@ describe("after a trial", () => {
       const trials = { ...NO_TRIALS, running: { ...begun, shown } };
       return trialCostMs(load.tried("a", 1, { trials }), { came, ratio }, 675);
     };
-    expect(costOf("worse", 1.4)).toBeCloseTo(0.4 * 175);
+    expect(costOf("worse", 1.25)).toBeCloseTo(0.2 * 175);
     expect(costOf("worse", 0.9)).toBe(0);
     expect(costOf("kept", 1.4)).toBe(0);
-    expect([costOf("worse", 1.4, "storage", "b"), costOf("worse", 1.4, "compute", "b")]).toEqual([
-      expect.closeTo(70),
+    expect([costOf("worse", 1.25, "storage", "b"), costOf("worse", 1.25, "compute", "b")]).toEqual([
+      expect.closeTo(35),
       0,
     ]);
     const shown = { came: "lost", fromMs: 575, toMs: 600, ratio: 1.4 } as const;
-    expect(costOf("worse", 1.4, "storage", null, shown)).toBeCloseTo(0.4 * 100);
+    expect(costOf("worse", 1.25, "storage", null, shown)).toBeCloseTo(0.2 * 100);
   });
 
   test("what was so many times worse than what is clearly so is tried as much later, but on a side that was cold, or was two seconds ago", () => {
     const trials = { ...NO_TRIALS, ...running("storage", 500) };
     const afterWorse = (ratio: number, tried: Tried) =>
-      trialsAfter(tried, { came: "worse", ratio }, 675).backOffs.get("storage")!;
+      afterTrial(tried, { came: "worse", ratio }, 675).backOffs.get("storage")!;
     const backOffOf = (ratio: number, tried: Tried): number => afterWorse(ratio, tried).ms;
     const warm = load.tried("a", 1, { trials });
     expect(backOffOf(1.2, warm)).toBeCloseTo(4_000);
@@ -858,7 +874,7 @@ describe("after a trial", () => {
   test("what was clearly worse keeps what calls took before it, unless it was cold or two changed places", () => {
     const refutationOf = (tried: Tried, partner: string | null = null) => {
       const trials = { ...NO_TRIALS, ...running("storage", 500, partner) };
-      const after = trialsAfter({ ...tried, trials }, { came: "worse", ratio: 1.4 }, 675, { modelError: 1.7 });
+      const after = afterTrial({ ...tried, trials }, { came: "worse", ratio: 1.4 }, 675, { modelError: 1.7 });
       return [...after.backOffs.values()][0]!.refutation;
     };
     const warm = load.tried("a", 1);
@@ -875,12 +891,23 @@ describe("after a trial", () => {
     expect(refutationOf(cold)).toBeUndefined();
     const uncalled = Load.warm().run(175, { a: atStorage }).tried("a", 1);
     expect(
-      trialsAfter(
-        { ...uncalled, trials: running("storage", 5_000) },
-        { came: "worse", ratio: 1.4 },
-        5_150,
-      ).backOffs.get("storage")?.refutation,
+      afterTrial({ ...uncalled, trials: running("storage", 5_000) }, { came: "worse", ratio: 1.4 }, 5_150).backOffs.get(
+        "storage",
+      )?.refutation,
     ).toBeUndefined();
+  });
+
+  test("what was clearly worse again is proved so beside what others do now", () => {
+    const heldAfter = (refutedShare: number, partner: string | null = null, came: Verdict["came"] = "worse") => {
+      const promise = { sinceMs: 0, untilMs: Infinity, promisedUs: 1, refutedShare, firmUntilMs: -Infinity };
+      const held = { ...promise, isBesideOthers: true } as const;
+      const trials = { ...NO_TRIALS, held, running: running("storage", 500, partner).running };
+      return afterTrial(load.tried("a", 1, { trials }), { came, ratio: 1.4 }, 675).held;
+    };
+    expect(heldAfter(0.9)).not.toHaveProperty("isBesideOthers");
+    expect(heldAfter(0.9)).toMatchObject({ refutedShare: 0.9 });
+    for (const held of [heldAfter(0.5), heldAfter(0.9, "b"), heldAfter(0.9, null, "dropped")])
+      expect(held).toHaveProperty("isBesideOthers");
   });
 
   test("what ended without a verdict was not tried, and may be at once", () => {

@@ -40,15 +40,16 @@ import {
   type Trials,
   worseThanBoth,
 } from "./trials.ts";
-import { areSlight, GAIN_MIN, isProved, isProvedWorse, shareAt, type Tried } from "./tried-function.ts";
+import { areSlight, GAIN_MIN, isOtherShare, isProved, isShownWorse, shareAt, type Tried } from "./tried-function.ts";
 
 /** A gain is so many standard errors when a trial may not go on, and GAIN_NOISES before: nobody knows more of the two plans then. Chosen: a trial of some walks that came to 0.78 was dropped for two. */
 const GAIN_NOISES_AT_LAST = 1;
 /**
- * So much worse is clearly so though it is still being compiled. Chosen: walks that had to be compiled in several isolates took 1.5 to 2 times as long for an eighth of a second, and 0.8 to 0.9 times in
- * the next trial.
+ * So much worse is clearly so though it is still being compiled, at first and after that. Chosen: walks that had to be compiled in several isolates took 1.5 to 2 times as long for an eighth of a second, and 0.8
+ * to 0.9 times in the next trial; with fixed shares the mix that they are of is slow for a fifth of a second when it begins.
  */
-const LOSS_COLD = 1.5;
+const LOSS_COLD = { atFirst: 1.5, later: 0.6 } as const;
+const COLD_AT_FIRST_MS = 200;
 /** … and five times as long for one caller, where nothing is crowded. Chosen: walks whose first trial was ended at 2.2 or 3.4 at storage came to 0.5 there in the next. */
 const LOSS_COLD_CALM = 4;
 /** Callers may ask for a side. Of a function with more of its calls than this elsewhere than the plan has them nothing is tried … */
@@ -59,12 +60,12 @@ export const STRAYED_MOSTLY = 0.5;
 const FRUITLESS_AS_CONTRADICTION = 3;
 export const TRIAL_REST_MS_MAX = 10_000;
 /** Of all that is done, trials that come to nothing may cost this part, … */
-const COST_MAX = 0.02;
+const COST_MAX = 0.015;
 /**
  * … and so much at once that has not been spent: as if nothing had been done for so long. Chosen: what a first round of trials costs where three functions share full cores, of which most tell that the plan is
  * right: one on a side where code is cold takes a tenth of a second by itself.
  */
-const COST_SAVED_MS = 200;
+const COST_SAVED_MS = 150;
 const BACK_OFF_MS_MIN = 1_000;
 /** For so long after a side's code has been compiled it is not what it will be: more of it is, and better. Chosen: walks whose calls had all run at storage for a moment in the first second took 1.4 to 2.6 times as long there as on both sides, and 0.8 to 1.2 times in the third. */
 const YOUNG_MS = 2_000;
@@ -231,7 +232,9 @@ function whileTried(
   const isOver = passedMs >= TRIAL_MS_MAX;
   if (measuredMs < shortMs) {
     const soFar = compare(cold);
-    const loss = tried.some(isCalm) ? LOSS_COLD_CALM : patience * LOSS_COLD;
+    const isAtFirst = nowMs - cold.settledMs < COLD_AT_FIRST_MS;
+    const lossInCrowd = isAtFirst ? LOSS_COLD.atFirst : Math.max(LOSS_COLD.later, patience * LOSS_CLEAR);
+    const loss = tried.some(isCalm) ? LOSS_COLD_CALM : lossInCrowd;
     return isClearly(soFar, loss) ? { came: "lost", ratio: soFar.ratio, fromMs: cold.settledMs } : null;
   }
   const comparison = compare(change);
@@ -281,8 +284,7 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
     const isSlow = longer > 1 + Math.max(LOSS_CLEAR, noise);
     return { came: isSlow ? "kept" : "dropped", ratio: Math.sqrt(shown.ratio / longer) };
   }
-  // What ends at once after a change has taken less than what does later, so that either half looks too good: this one less so the longer it lasts.
-  const isBetter = 1 / ratio <= 1 - (isOver ? gainMin / 2 : gainMin);
+  const isBetter = 1 / ratio <= 1 - gainMin;
   // Each takes longer and more end, or none does and fewer: callers have come, or gone.
   const moreOrFewer = isBetter ? 1 / slowdown : ratio <= 1 ? slowdown : 1;
   if (moreOrFewer > otherRate(noise)) return isOver ? VOID : null;
@@ -291,8 +293,10 @@ function afterwards(tried: readonly Tried[], all: readonly Tried[], shown: Shown
   // The first half of a tie was not clear by itself: of what both come to the noise is about that of one, as a part of what calls take.
   const error = shown.came === "tie" ? GAIN_NOISES * (noise / ratio) : noise;
   const isGain = shown.ratio <= 1 - gainMin && mean <= 1 - Math.max(gainMin, error);
-  if (isBetter && isGain) return { came: "kept", ratio: mean };
-  // It may yet be told, unless calls take less now than in it: what goes on is the plan as it was.
+  // What ends at once after a change has taken less than what does later, so that either half looks too good: this one less so the longer it lasts.
+  const isBetterLate = isOver && shown.came === "better" && 1 / ratio <= 1 - gainMin / 2;
+  if (isGain && (isBetter || isBetterLate)) return { came: "kept", ratio: mean };
+  // It may yet be told, unless calls take clearly less now than in it: what goes on is the plan as it was.
   const mayBeGain = isBetter || (isGain && ratio > 1 - gainMin);
   if (mayBeGain && !isOver && shown.came !== "tie") return null;
   // Fewer end as each takes longer, and no fewer.
@@ -354,23 +358,27 @@ export const tookUs = (tried: Tried, nowMs: number): number => meanUs(heardIn(tr
 
 /** Whether what some are tried in is neither what they are held in, for what trials have shown, nor what that has done better than as a whole. */
 export function isThirdPlan(tried: readonly Tried[]): boolean {
-  const held = tried.flatMap(({ trials }) => {
+  const plan = tried.flatMap(({ trials }) => {
     const { running } = trials;
     return running === null ? [] : [{ share: running.fromShare, there: shareAt(running.side), trials }];
   });
-  const isShownWorse = (one: (typeof held)[number]): boolean =>
-    one.trials.held?.isBesideOthers === undefined && isProvedWorse(one, one.there);
-  return held.some(isProved) && !held.every(isShownWorse);
+  return plan.some(isProved) && !isShownWorse(plan);
 }
 
-/**
- * What is left of a trial when it is over. `modelError`: by how many times the model was wrong of what stays, or was clearly worse; `isThird`: as isThirdPlan has it of all that were tried.
- */
+/** What a verdict means for those that were tried. */
+export interface Told {
+  /** By how many times the model was wrong of what stays, or was clearly worse. */
+  readonly modelError: number;
+  /** As isThirdPlan has it of all that were tried. */
+  readonly isThird: boolean;
+}
+
+/** What is left of a trial when it is over. */
 export function trialsAfter(
   tried: Tried,
   { came, ratio, isHalf = false }: Verdict,
   nowMs: number,
-  { modelError = 1, isThird = isThirdPlan([tried]) } = {},
+  { modelError, isThird: isThirdNow }: Told,
 ): Trials {
   const { trials } = tried;
   const { running, holdMs: heldMs, backOffs } = trials;
@@ -399,8 +407,12 @@ export function trialsAfter(
   if (came === "kept") {
     const holdMs = clamp(2 * heldMs, HOLD_MS_MIN, HOLD_MS_MAX);
     const isSoon = nowMs - trials.keptMs < CONTRADICTION_MS;
+    const isOtherSide = trials.keptSide !== null && trials.keptSide !== side;
+    // It goes round in a circle.
+    const isBack = isOtherSide && nowMs - trials.keptThereMs < CONTRADICTION_MS;
     // What was neither what is held nor what that was held against contradicts nothing.
-    const isContradiction = isSoon && trials.keptSide !== null && trials.keptSide !== side && !isThird;
+    const isThird = isThirdNow && !isBack;
+    const isContradiction = isSoon && isOtherSide && !isThird;
     const contradicted = isSoon ? trials.contradicted + (isContradiction ? 1 : 0) : 0;
     const fruitless = isContradiction ? trials.fruitless + FRUITLESS_AS_CONTRADICTION : 0;
     // It was wrong of both: of what the third did better than, and of what that had done better than.
@@ -414,7 +426,8 @@ export function trialsAfter(
     };
     // Another plan is what the next are held against.
     const untied = new Map(Array.from(backOffs, ([key, backOff]) => [key, withoutTies(backOff)]));
-    return { ...over, fruitless, keptSide: side, keptMs: nowMs, contradicted, held, holdMs, backOffs: untied };
+    const kept = { keptSide: side, keptMs: nowMs, keptThereMs: isOtherSide ? trials.keptMs : trials.keptThereMs };
+    return { ...over, ...kept, fruitless, contradicted, held, holdMs, backOffs: untied };
   }
   // Nothing was tried.
   if (came === "void") return over;
@@ -446,6 +459,7 @@ export function trialsAfter(
   // Of code that was still to be compiled there, or had just been, it says nothing.
   const isRefuted = came === "worse" && wasWarm && partner === null && !running.isCalm;
   const refutation = isRefuted ? shownWorse(tried, nowMs, modelError) : null;
+  const isShownAgain = isRefuted && !isOtherShare(shareAt(side), trials.held?.refutedShare ?? refutedShare);
   return {
     ...backingOff({
       ms,
@@ -454,9 +468,17 @@ export function trialsAfter(
       ...(isTie && { givesWay: true, ties: (known?.ties ?? 0) + 1 }),
       ...(refutation && { refutation }),
     }),
+    held: isShownAgain ? besideThese(trials.held) : trials.held,
     fruitless,
     paidMs: paidAfter(trials.paidMs, costMsOf(running, ratio, nowMs), nowMs),
   };
+}
+
+/** It has proved what it is held for beside what others do now. */
+function besideThese(held: Trials["held"]): Trials["held"] {
+  if (held === null) return null;
+  const { isBesideOthers: _, ...rest } = held;
+  return rest;
 }
 
 /** What was spent last was paid then, or is long ago (the theoretical arrival time of a leaky bucket). */
@@ -475,9 +497,9 @@ function withoutTies(backOff: BackOff): BackOff {
 const isCounted = ({ side, partner }: Pick<Running, "side" | "partner">): boolean =>
   partner === null || side === "storage";
 
-/** As if nothing had been done for so long. What was before and after it costs nothing. */
+/** As if nothing had been done for so long: what takes so many times as long is done as many times less. What was before and after it costs nothing, nor does that code was compiled in it. */
 const costMsOf = ({ startedMs, shown }: Running, ratio: number | null, nowMs: number): number =>
-  Math.max(0, (ratio ?? 1) - 1) * ((shown?.toMs ?? nowMs) - startedMs);
+  (1 - 1 / Math.max(1, ratio ?? 1)) * ((shown?.toMs ?? nowMs) - startedMs);
 
 /** What it has cost that a trial came to nothing; 0 of the second of two functions that changed places, which had the same one. */
 export const trialCostMs = ({ trials: { running } }: Tried, { came, ratio }: Verdict, nowMs: number): number =>

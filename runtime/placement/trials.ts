@@ -98,12 +98,14 @@ export interface Trials extends Refuted {
   readonly holdMs: number;
   /** Of the last one. */
   readonly endedMs: number;
-  /** By then what those of all functions had cost when its last one ended is a small part of what is done: of what is in the past some is saved. */
+  /** By then what those of all functions that were judged had cost when its last one ended is a small part of what is done: of what is in the past some is saved. */
   readonly paidMs: number;
   /** Where it was held last, whatever its calls were then: what did so once is tried first. */
   readonly keptSide: Side | null;
   /** Since when. */
   readonly keptMs: number;
+  /** When it was held last on the other side; -Infinity: it never was. */
+  readonly keptThereMs: number;
   /** Trials that were kept one soon after the other, each for what the one before had shown to be worse: what calls take changes by itself. */
   readonly contradicted: number;
 }
@@ -118,6 +120,7 @@ export const NO_TRIALS: Trials = {
   fruitless: 0,
   keptSide: null,
   keptMs: -Infinity,
+  keptThereMs: -Infinity,
   contradicted: 0,
 };
 
@@ -149,10 +152,11 @@ export function patienceOf(all: readonly { readonly trials: Trials }[], nowMs: n
 export const broken = (trials: Trials, nowMs: number): Trials =>
   trials.running === null ? trials : { ...trials, running: null, endedMs: nowMs };
 
-/** But for when the last one ended: whoever moves is not held against it. */
+/** But for when the last one ended, since whoever moves is not held against it, and what they have cost. */
 export const forgotten = (trials: Trials, nowMs: number): Trials => ({
   ...NO_TRIALS,
   endedMs: broken(trials, nowMs).endedMs,
+  paidMs: trials.paidMs,
 });
 
 /**
@@ -164,7 +168,8 @@ export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: n
   held: null,
   holdMs: 0,
   fruitless: 0,
-  paidMs: -Infinity,
+  // It may be tried at once, and is not as if none had been tried.
+  paidMs: Math.min(trials.paidMs, nowMs),
   contradicted: 0,
   backOffs: isRemembered
     ? NO_TRIALS.backOffs

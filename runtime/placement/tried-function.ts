@@ -50,6 +50,23 @@ export const isProvedWorse = (one: Pick<Tried, "share" | "trials">, there: numbe
 /** That a call works where the plan has it, µs. */
 export const workUsOf = ({ load: { costs }, share }: Tried): number => atShare(costs, share, busyUs);
 
+/** One of those whose shares another plan changes: where it is, and would be. */
+interface Changing extends Pick<Tried, "share" | "trials"> {
+  readonly there: number;
+}
+
+/** … of whom it was shown that it does worse there, beside what the others do now. */
+const isShownWorseAt = (one: Changing): boolean =>
+  one.trials.held?.isBesideOthers === undefined && isProvedWorse(one, one.there);
+
+/** Whether a plan is about what has done worse as a whole, than what they are held in. Of those that one trial has kept some may be held no more. */
+export function isShownWorse(plan: readonly Changing[]): boolean {
+  const keptMs = plan[0]?.trials.keptMs ?? -Infinity;
+  const areOfOne = keptMs > -Infinity && plan.every(({ trials }) => trials.keptMs === keptMs);
+  const isOver = ({ trials: { held } }: Changing): boolean => areOfOne && held === null;
+  return plan.some(isShownWorseAt) && plan.every((one) => isShownWorseAt(one) || isOver(one));
+}
+
 /** Of all calls, µs per second. */
 export const workOf = (some: readonly Tried[]): number =>
   some.reduce((sum, { load, share }) => {
