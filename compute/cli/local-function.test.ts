@@ -39,6 +39,9 @@ describe("loadLocalFunction", () => {
       code: "REQUEST_INVALID",
       message: expect.stringMatching(/no file nobody, .*; there are aggregate, chain, .*khop/),
     });
+    await expect(loadLocalFunction("kop")).rejects.toMatchObject({
+      remedy: expect.stringMatching(/^Did you mean khop\? /),
+    });
     await expect(loadLocalFunction(new URL("./summary.ts", import.meta.url).pathname)).rejects.toMatchObject({
       code: "FUNCTION_INVALID",
       remedy: expect.not.stringContaining("deploy"),

@@ -9,6 +9,7 @@ import { pathToFileURL } from "node:url";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 import type { FunctionDefinition } from "#runtime/function/define.ts";
 import { LocusError } from "#runtime/errors.ts";
+import { didYouMean, similarNames } from "#runtime/similar-names.ts";
 
 /** In the checkout functions are TypeScript; the package carries JavaScript. */
 const EXTENSIONS = [".ts", ".js"];
@@ -18,9 +19,12 @@ const SAMPLES = resolve(import.meta.dirname, "../../functions");
 export const loadLocalFunction = async (nameOrPath: string): Promise<FunctionDefinition> => {
   const path = pathOf(nameOrPath);
   if (path === undefined) {
+    const samples = sampleNames();
+    const similar = similarNames(nameOrPath, samples);
     throw new LocusError(
       "REQUEST_INVALID",
-      `there is no file ${nameOrPath}, and no function of that name comes with locus; there are ${sampleNames().join(", ")}`,
+      `there is no file ${nameOrPath}, and no function of that name comes with locus; there are ${samples.join(", ")}`,
+      similar.length === 0 ? {} : { remedy: `${didYouMean(similar)}Name one of these, or the file of a function.` },
     );
   }
   if (statSync(path).isDirectory()) {

@@ -67,6 +67,12 @@ describe("after a pause", () => {
     expect(trials.backOffs.get("compute hash")).toEqual({ ms: 4_000, untilMs: 800 });
   });
 
+  test("what is doubted has been so for a tenth of it", () => {
+    const doubted = { ...BEFORE, trials: { ...BEFORE.trials, held: { ...HELD, doubtedMs: 900 } } };
+    expect(afterPauseOf(5_000, called(), doubted).trials.held?.doubtedMs).toBeCloseTo(900 + 0.9 * 5_025);
+    expect(afterPauseOf(5_000).trials.held).not.toHaveProperty("doubtedMs");
+  });
+
   describe("what trials have cost", () => {
     const later = (load: PlayedCalls, before: Readonly<Record<string, FunctionState>> = { walk: BEFORE }): number =>
       paidLaterMs(new Map(Object.entries(before)), load.profiles);

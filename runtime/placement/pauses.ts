@@ -7,7 +7,6 @@ import type { Pause } from "#runtime/profile/coming-calls.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import { cameIn, EXPECTED_MIN, meanUs, PIECE_MS } from "./before-and-since.ts";
 import type { FunctionState } from "./function-state.ts";
-import type { Trials } from "./trials.ts";
 
 /** Not called for so long: nothing to decide. */
 export const ACTIVE_MS = 10_000;
@@ -45,13 +44,20 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
   const laterMs = (1 - COUNTED) * Math.min(resumedMs - fromMs, ACTIVE_MS);
   const later = (untilMs: number): number => (untilMs > fromMs ? untilMs + laterMs : untilMs);
   const { relief, trials, retryAtMs, doublesUntilMs, regimes } = before;
+  const { held } = trials;
+  // What has been so since before it has been so for less.
+  const doubted = held?.doubtedMs === undefined ? {} : { doubtedMs: held.doubtedMs + laterMs };
   return {
     ...before,
     resumedMs,
     retryAtMs: later(retryAtMs),
     doublesUntilMs: later(doublesUntilMs),
     relief: relief === null ? null : { ...relief, untilMs: later(relief.untilMs) },
-    trials: trialsLater(trials, later),
+    trials: {
+      ...trials,
+      held: held && { ...held, ...doubted, untilMs: later(held.untilMs), firmUntilMs: later(held.firmUntilMs) },
+      backOffs: new Map(Array.from(trials.backOffs, ([key, one]) => [key, { ...one, untilMs: later(one.untilMs) }])),
+    },
     // What calls are was not seen meanwhile.
     regimes: regimes.knownMs > fromMs ? regimes : { ...regimes, knownMs: regimes.knownMs + resumedMs - fromMs },
   };
@@ -78,13 +84,4 @@ export function paidLaterMs(
     pause !== null && pause.toMs >= toMs ? pause.fromMs : Math.min(calledMs, toMs),
   );
   return toMs - Math.max(...lastMs);
-}
-
-function trialsLater(trials: Trials, later: (untilMs: number) => number): Trials {
-  const { held, backOffs } = trials;
-  return {
-    ...trials,
-    held: held && { ...held, untilMs: later(held.untilMs), firmUntilMs: later(held.firmUntilMs) },
-    backOffs: new Map(Array.from(backOffs, ([key, one]) => [key, { ...one, untilMs: later(one.untilMs) }])),
-  };
 }
