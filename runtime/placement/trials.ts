@@ -168,8 +168,8 @@ export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: n
   held: null,
   holdMs: 0,
   fruitless: 0,
-  // It may be tried at once, and is not as if none had been tried.
-  paidMs: Math.min(trials.paidMs, nowMs),
+  // All is to be looked into anew.
+  paidMs: -Infinity,
   contradicted: 0,
   backOffs: isRemembered
     ? NO_TRIALS.backOffs
