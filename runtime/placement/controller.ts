@@ -40,7 +40,7 @@ import { probed, visiting } from "./probes.ts";
 import { LASTED_MS } from "./regimes.ts";
 import type { Situation } from "./situation.ts";
 import { BEFORE_MS, beforeMsOf, inFlightLately, SETTLE_MS, STEADY_MS, TRIAL_MS_MAX } from "./before-and-since.ts";
-import { besideOthers, heldAlong, heldOn, heldPlanOf, isHeld, refutationOf, type Hold } from "./held-function.ts";
+import { heldAlong, heldOn, heldPlanOf, isHeld, refutationOf, type Hold } from "./held-function.ts";
 import { isCrowded, nextTrial, type TrialStep, WARMING_MS } from "./next-trial.ts";
 import {
   isThirdPlan,
@@ -53,7 +53,7 @@ import {
   type Told,
   type Verdict,
 } from "./trial-verdict.ts";
-import { MODEL_ERROR_MAX, patienceOf, type Refutation } from "./trials.ts";
+import { besideOthers, MODEL_ERROR_MAX, patienceOf, type Refutation, type Trials } from "./trials.ts";
 import { areSlight, gainingSide, isProvedWorse, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
 
@@ -370,10 +370,13 @@ function breakTrial(
 }
 
 /** What calls have taken in a trial says nothing of where they are held. */
-function holdOn(draft: Draft, all: readonly CalledFunction[], nowMs: number): void {
-  for (const called of all) {
+const holdOn = (draft: Draft, all: readonly CalledFunction[], nowMs: number): void =>
+  changeTrials(draft, all, (trials) => heldOn(trials, nowMs));
+
+function changeTrials(draft: Draft, some: readonly CalledFunction[], change: (trials: Trials) => Trials): void {
+  for (const called of some) {
     const now = draft.of(called);
-    const trials = heldOn(now.trials, nowMs);
+    const trials = change(now.trials);
     if (trials !== now.trials) draft.apply(called, { to: { ...now, trials }, why: null });
   }
 }
@@ -395,13 +398,7 @@ function judgeTrial(
   for (const called of tried) draft.apply(called, trialEnded(called, verdict, of, nowMs));
   holdOn(draft, all, nowMs);
   const others = all.filter(({ trials }) => trials.running === null);
-  if (verdict.came === "kept" || verdict.came === "as-good") {
-    for (const called of others) {
-      const now = draft.of(called);
-      if (now.trials.held === null) continue;
-      draft.apply(called, { to: { ...now, trials: besideOthers(now.trials) }, why: null });
-    }
-  }
+  if (verdict.came === "kept" || verdict.came === "as-good") changeTrials(draft, others, besideOthers);
   const { shown } = tried[0]!.trials.running!;
   const untilMs = draft.of(tried[0]!).trials.held?.untilMs;
   if (verdict.came === "kept" && shown !== null && untilMs !== undefined) {

@@ -51,10 +51,6 @@ export interface Hold {
 export const heldOn = (trials: Trials, nowMs: number): Trials =>
   trials.held === null ? trials : { ...trials, held: { ...trials.held, sinceMs: nowMs + STEADY_MS } };
 
-/** A trial has moved others: what it is held for it has proved beside something else. */
-export const besideOthers = (trials: Trials): Trials =>
-  trials.held === null ? trials : { ...trials, held: { ...trials.held, isBesideOthers: true } };
-
 /**
  * A plan as a whole has proved better than another: whoever took no part stays as well, and whoever is held already is so for longer. It proved so in
  * the `shown` time. `isFirm`: what proved worse was a mistake of the model's, which says nothing of what was shown of others: those that are held for

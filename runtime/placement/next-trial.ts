@@ -101,7 +101,8 @@ export function nextTrial(
   const begunMs = heardMs - WARMING_MS - patienceOf(all, nowMs) * BEFORE_MS;
   const changed = all.filter(({ sinceMs }) => sinceMs > begunMs);
   if (!areSlight(changed, all)) return [];
-  const weighty = weightyOf(all, nowMs).filter((index) => isCalledSince(all[index]!, begunMs, heardMs));
+  const heavy = heavyOf(all);
+  const weighty = weightyOf(all, heavy, nowMs).filter((index) => isCalledSince(all[index]!, begunMs, heardMs));
   if (weighty.length === 0) return [];
   const { busiest, crowded: isBusy } = outlookOf(use, shares);
   const crowd = crowdOf(isBusy, all, capacity, heardMs);
@@ -113,8 +114,6 @@ export function nextTrial(
   if (!isKnown || callsIn(heardMs - BEFORE_MS, heardMs) * (TRIAL_MS_MAX / BEFORE_MS) < callsMin) return [];
   if (queuedMs(all, heardMs) > QUEUED_MS_MAX) return [];
   const unqueued = weighty.filter((index) => queuedMs([all[index]!], heardMs) <= QUEUED_MS_MAX);
-  const workMin = WORK_MIN * workOf(all);
-  const areSeveral = all.filter((one) => workOf([one]) >= workMin).length > 1;
   const calm = isFull ? {} : ({ isCalm: true } as const);
   let [least, chosen]: [Rank, readonly TrialStep[]] = [{ dueMs: Infinity, busier: Infinity }, []];
   for (const steps of trialsOf(all, unqueued, nowMs)) {
@@ -126,7 +125,7 @@ export function nextTrial(
     const busier = outlook.busiest / busiest;
     const didSoOnce = steps.every(({ index, side }) => all[index]!.trials.keptSide === side);
     const areCorners = steps.every(({ index }) => shares[index] === 0 || shares[index] === 1);
-    const worseMax = areCorners && areSeveral ? BUSIER_CORNERS_MAX : BUSIER_MAX;
+    const worseMax = areCorners && heavy.length > 1 ? BUSIER_CORNERS_MAX : BUSIER_MAX;
     const busierMax = didSoOnce || crowd === "seen" ? BUSIER_ONCE_MAX : worseMax;
     if (isFull ? busier >= busierMax : outlook.crowded) continue;
     const rank = { dueMs: dueSinceMs(steps, all, nowMs), busier: didSoOnce ? -steps.length : busier };
@@ -269,13 +268,17 @@ function* trialsOf(all: readonly Tried[], weighty: readonly number[], nowMs: num
   }
 }
 
-/** Those whose work is a part of all that is worth a trial, and whose calls are where the plan has them. */
-function weightyOf(all: readonly Tried[], nowMs: number): readonly number[] {
+/** Those whose work is a part of all that is worth a trial. */
+function heavyOf(all: readonly Tried[]): readonly number[] {
   const workMin = WORK_MIN * workOf(all);
-  return [...all.keys()].filter((index) => {
-    const one = all[index]!;
-    const { profile, share, trials, isFree } = one;
-    if (!isFree || isFirmAt(trials, nowMs) || workOf([one]) < workMin) return false;
+  return [...all.keys()].filter((index) => workOf([all[index]!]) >= workMin);
+}
+
+/** … and whose calls are where the plan has them, so that it may be made. */
+function weightyOf(all: readonly Tried[], heavy: readonly number[], nowMs: number): readonly number[] {
+  return heavy.filter((index) => {
+    const { profile, share, trials, isFree } = all[index]!;
+    if (!isFree || isFirmAt(trials, nowMs)) return false;
     return strayedPart(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share) <= STRAYED_MAX;
   });
 }

@@ -30,6 +30,7 @@ import { hasStopped, WAVES } from "./pauses.ts";
 import { allCallsOf } from "./pool-use.ts";
 import {
   type BackOff,
+  besideThese,
   CONTRADICTION_MS,
   keyOf,
   MODEL_ERROR_MAX,
@@ -472,13 +473,6 @@ export function trialsAfter(
     fruitless,
     paidMs: paidAfter(trials.paidMs, costMsOf(running, ratio, nowMs), nowMs),
   };
-}
-
-/** It has proved what it is held for beside what others do now. */
-function besideThese(held: Trials["held"]): Trials["held"] {
-  if (held === null) return null;
-  const { isBesideOthers: _, ...rest } = held;
-  return rest;
 }
 
 /** What was spent last was paid then, or is long ago (the theoretical arrival time of a leaky bucket). */

@@ -148,6 +148,17 @@ export function patienceOf(all: readonly { readonly trials: Trials }[], nowMs: n
   return 2 ** Math.min(CONTRADICTIONS_COUNTED, most);
 }
 
+/** A trial has moved others: what it is held for it has proved beside something else, … */
+export const besideOthers = (trials: Trials): Trials =>
+  trials.held === null ? trials : { ...trials, held: { ...trials.held, isBesideOthers: true } };
+
+/** … until it has proved that anew, beside what others do now. */
+export function besideThese(held: Trials["held"]): Trials["held"] {
+  if (held === null) return null;
+  const { isBesideOthers: _, ...rest } = held;
+  return rest;
+}
+
 /** Without a verdict. */
 export const broken = (trials: Trials, nowMs: number): Trials =>
   trials.running === null ? trials : { ...trials, running: null, endedMs: nowMs };
