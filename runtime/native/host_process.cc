@@ -115,6 +115,8 @@ std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool 
                                     std::to_string(target),
                                     "--confine",
                                     command.confine ? "on" : "off",
+                                    "--nice",
+                                    std::to_string(command.nice),
                                     "--",
                                     command.node_path,
                                     "--no-node-snapshot",

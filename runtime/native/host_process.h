@@ -20,6 +20,8 @@ struct HostCommand {
   std::string program_path;
   /// Whether the launcher takes away what the host must not have.
   bool confine = true;
+  /// By how much it is nicer than whoever starts it, 0 … 19.
+  int nice = 0;
   /// Further arguments for the host program.
   std::vector<std::string> arguments;
 };

@@ -1,12 +1,12 @@
 // The launcher: the last step before a sandbox host runs, the same on both sides. It lets go of everything
 // that the host must not have and becomes the host.
 //
-//   launcher --parent PID --descriptors N --confine on|off -- PROGRAM [ARGUMENT …]
+//   launcher --parent PID --descriptors N --confine on|off --nice N -- PROGRAM [ARGUMENT …]
 //
-// Keeps descriptors 0 … N-1, dies with the parent, is the first to go when memory runs out, gains no
-// privileges. With
-// `--confine on` also: namespaces without a network, an unprivileged user, the first filter for system calls,
-// each where the machine allows it; what holds is the program's last argument, `confined=user,network,…`.
+// Keeps descriptors 0 … N-1, dies with the parent, is the first to go when memory runs out, is nicer than the
+// parent by what `--nice` says, gains no privileges. With `--confine on` also: namespaces without a network, an
+// unprivileged user, the first filter for system calls, each where the machine allows it; what holds is the
+// program's last argument, `confined=user,network,…`.
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -97,6 +97,7 @@ bool DropCapabilities() {
 struct Options {
   pid_t parent = 0;
   int descriptors = 3;
+  int nice = 0;
   bool confine = false;
   char** program = nullptr;
 };
@@ -108,6 +109,7 @@ Options Parse(int argc, char** argv) {
     const std::string name = argv[at];
     if (name == "--parent") options.parent = atoi(argv[at + 1]);
     if (name == "--descriptors") options.descriptors = atoi(argv[at + 1]);
+    if (name == "--nice") options.nice = atoi(argv[at + 1]);
     if (name == "--confine") options.confine = strcmp(argv[at + 1], "on") == 0;
   }
   if (at + 1 < argc && strcmp(argv[at], "--") == 0 && options.parent > 0) options.program = argv + at + 1;
@@ -120,13 +122,15 @@ int main(int argc, char** argv) {
   const Options options = Parse(argc, argv);
   if (options.program == nullptr) {
     fprintf(stderr,
-            "usage: launcher --parent PID --descriptors N --confine on|off -- PROGRAM [ARGUMENT ...]\n");
+            "usage: launcher --parent PID --descriptors N --confine on|off --nice N -- PROGRAM [ARGUMENT ...]\n");
     return 2;
   }
   CloseFrom(options.descriptors);
   const rlimit no_core = {0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   std::string confined = "confined=";
+  // To be nicer is refused to nobody; beyond 19 it is 19.
+  if (options.nice > 0) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + options.nice);
   // Best effort: an unprivileged process may always raise its own score.
   if (WriteFile("/proc/self/oom_score_adj", "1000")) confined += "oom,";
   std::vector<char*> words;

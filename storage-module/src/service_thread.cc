@@ -54,6 +54,7 @@ void ServiceThread::Apply(const Settings& settings) {
     options.command.node_path = settings.node;
     options.command.program_path = settings.host;
     options.command.confine = settings.confinement != "off";
+    options.command.nice = static_cast<int>(settings.host_nice);
     options.command.arguments = {"0", settings.confinement};
     options.isolates_max = static_cast<uint32_t>(settings.isolates_max);
     options.spread = static_cast<uint32_t>(settings.spread);

@@ -30,6 +30,7 @@ constexpr NumberSetting kNumbers[] = {
     {"isolates-max", &Settings::isolates_max, 1, kLanesMax - 1, true},
     {"spread", &Settings::spread, 1, kLanesMax - 1, true},
     {"queue-max", &Settings::queue_max, 1, 65'536, true},
+    {"host-nice", &Settings::host_nice, 0, 19, true},
     {"read-cache-mb", &Settings::read_cache_mb, 0, 1'024, true},
     {"take-patience-ms", &Settings::take_patience_ms, 1, 60'000, false},
     {"trace-slower-than-us", &Settings::trace_slower_than_us, -1, kDeadlineMsMax * 1'000, false},

@@ -3,9 +3,9 @@
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { infoOf } from "#compute/node/redis-info.ts";
 import { BUILD_DIRECTORY } from "#runtime/sandbox/native-supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
@@ -46,6 +46,12 @@ describe.each(SIDE_NAMES)("a sandbox host on %s", (name) => {
 
   it("is the first to go when memory runs out", () => {
     expect(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8").trim()).toBe("1000");
+  });
+
+  it("gives way to Redis on every thread where it runs beside it, and to no node", () => {
+    const expected = name === "storage" ? Math.min(19, getPriority() + 10) : getPriority();
+    const threads = readdirSync(`/proc/${pid}/task`);
+    expect(threads.map((thread) => getPriority(Number(thread)))).toEqual(threads.map(() => expected));
   });
 
   it("holds no descriptor but its memory, its bells and its connections", () => {
@@ -113,6 +119,19 @@ describe("the doors of a sandbox host", () => {
       } finally {
         await server.close();
       }
+    }
+  });
+
+  it("can be told how far they give way to Redis", async () => {
+    const server = await startRedisServer({ moduleArguments: ["host-nice", "3"] });
+    try {
+      const pid = await vi.waitUntil(async () => {
+        const host = (await readInfo(server.client())).get("host0") ?? "";
+        return host.includes("state=ready") ? Number(/pid=(\d+)/.exec(host)?.[1]) : null;
+      }, PATIENCE);
+      expect(getPriority(pid)).toBe(Math.min(19, getPriority() + 3));
+    } finally {
+      await server.close();
     }
   });
 

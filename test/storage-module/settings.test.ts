@@ -45,6 +45,7 @@ test("CONFIG GET takes a pattern; SET checks ranges and names what is fixed", as
     ["quantum-us", "1e3", /^CONFIGINVALID quantum-us is "1e3"/],
     ["enabled", "maybe", /^CONFIGINVALID enabled is "maybe", must be yes or no/],
     ["isolates-max", "4", /^CONFIGINVALID isolates-max is fixed/],
+    ["host-nice", "5", /^CONFIGINVALID host-nice is fixed/],
     ["launcher", "/bin/sh", /^CONFIGINVALID launcher is fixed/],
     ["confinement", "off", /^CONFIGINVALID confinement is fixed/],
     ["nonsense", "1", /^CONFIGINVALID there is no setting "nonsense"/],
