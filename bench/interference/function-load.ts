@@ -1,6 +1,6 @@
-// Functions beside Redis that always have something to read: so many calls in flight that no isolate waits for one.
+// Functions beside Redis that want all they can get: so many calls in flight that no isolate waits for one.
 
-import { FANOUT_WIDTH, fanoutOf } from "../access/workloads.ts";
+import { FANOUT_WIDTH, fanoutOf, SIEVE, type Workload } from "../access/workloads.ts";
 import type { PlacedStack } from "../harness/placed-stack.ts";
 
 /** More than there are isolates of one function, whatever the machine; each on a connection of its own. */
@@ -8,7 +8,23 @@ const CALLS_IN_FLIGHT = 8;
 /** So few that calls end often, and so many that calling does not matter. */
 const READS_PER_CALL = 50 * FANOUT_WIDTH;
 
-export interface FunctionReads {
+interface FunctionLoad extends Workload<unknown> {
+  readonly function: string;
+}
+
+/** They always have something to read, … */
+export const READING: FunctionLoad = { function: "bench-fanout", ...fanoutOf(READS_PER_CALL) };
+/** … or compute for milliseconds at a stretch. */
+export const COMPUTING: FunctionLoad = {
+  function: "sieve",
+  args: { below: SIEVE.below },
+  keys: [],
+  reads: 0,
+  expected: { primes: SIEVE.primes },
+};
+
+export interface FunctionCalls {
+  readonly calls: number;
   readonly gets: number;
   readonly seconds: number;
   /** Of the time, how much Redis' lock was held for them. */
@@ -16,11 +32,11 @@ export interface FunctionReads {
 }
 
 /** Loads the functions while `work` goes on, and tells what they came to in that time. */
-export async function readWhile<Answer>(
+export async function callWhile<Answer>(
   { redis }: PlacedStack,
+  { function: name, args, keys, reads, expected }: FunctionLoad,
   work: () => Promise<Answer>,
-): Promise<{ readonly answer: Answer; readonly functions: FunctionReads }> {
-  const { args, keys, reads, expected } = fanoutOf(READS_PER_CALL);
+): Promise<{ readonly answer: Answer; readonly functions: FunctionCalls }> {
   const clients = Array.from({ length: CALLS_IN_FLIGHT }, () => redis.client());
   const observer = redis.client();
   const lockUs = async (): Promise<number> =>
@@ -28,9 +44,9 @@ export async function readWhile<Answer>(
   const state = { calls: 0, over: false };
   const load = clients.map(async (client) => {
     while (!state.over) {
-      const bytes = await client.call("LOCUS.CALL", "bench-fanout", keys.length, ...keys, JSON.stringify(args));
-      if (Number(bytes) !== expected)
-        throw new Error(`bench-fanout answered ${String(bytes)} instead of ${String(expected)}`);
+      const result = await client.call("LOCUS.CALL", name, keys.length, ...keys, JSON.stringify(args));
+      if (String(result) !== JSON.stringify(expected))
+        throw new Error(`${name} answered ${String(result)} instead of ${JSON.stringify(expected)}`);
       state.calls += 1;
     }
   });
@@ -42,9 +58,9 @@ export async function readWhile<Answer>(
     const before = { calls: state.calls, lockUs: await lockUs(), ms: performance.now() };
     const answer = await Promise.race([work(), failure]);
     const seconds = (performance.now() - before.ms) / 1e3;
-    const gets = (state.calls - before.calls) * reads;
+    const calls = state.calls - before.calls;
     const lockShare = ((await lockUs()) - before.lockUs) / 1e6 / seconds;
-    return { answer: answer as Answer, functions: { gets, seconds, lockShare } };
+    return { answer: answer as Answer, functions: { calls, gets: calls * reads, seconds, lockShare } };
   } finally {
     state.over = true;
     await Promise.allSettled(load);

@@ -6,7 +6,7 @@ import { percentile } from "#compute/cli/summary.ts";
 import type { Measure, Peer } from "../harness/contest.ts";
 import { startPeer, type PeerProcess } from "../harness/peer-process.ts";
 import type { PlacedStack } from "../harness/placed-stack.ts";
-import { readWhile, type FunctionReads } from "./function-load.ts";
+import { callWhile, COMPUTING, type FunctionCalls, READING } from "./function-load.ts";
 import type { PacedAnswer, PacedRequest } from "./main-paced-gets.ts";
 import { runPlainGets, type PlainGets } from "./redis-benchmark.ts";
 
@@ -14,9 +14,10 @@ const PACED = join(import.meta.dirname, "main-paced-gets.ts");
 /** GETs by which the rate of the plain clients is found. */
 const PROBE_GETS = 50_000;
 
-/** The peers that run beside one another come one after the other, and are measured in the same window. */
+/** The peers that run beside one another come one after the other, and are measured in the same window. `evenStack`: the same where hosts are as nice as Redis. */
 export async function interferencePeers(
   stack: PlacedStack,
+  evenStack: PlacedStack,
   budgetMs: number,
   resources: AsyncDisposableStack,
 ): Promise<readonly Peer[]> {
@@ -25,8 +26,14 @@ export async function interferencePeers(
   const requests = Math.ceil((perSecond * budgetMs) / 1e3);
   const pacedClient = await startPeer<PacedRequest>(PACED, [], resources);
   const closedLoop = await pacedClient.ask<PacedAnswer>({ port, budgetMs, perSecond: null });
-  const paced = () => pacedGets(pacedClient, { port, budgetMs, perSecond: closedLoop.perSecond / 2 });
-  let beside: FunctionReads | undefined;
+  const pacedAt = ({ redis }: PlacedStack) =>
+    pacedGets(pacedClient, { port: redis.port, budgetMs, perSecond: closedLoop.perSecond / 2 });
+  const beside = async (at: PlacedStack, load: typeof READING): Promise<Measure> => {
+    const { answer, functions } = await callWhile(at, load, () => pacedAt(at));
+    const { calls, seconds, lockShare } = functions;
+    return { ...answer, details: { ...answer.details, callsPerSecond: calls / seconds, lockShare } };
+  };
+  let together: FunctionCalls | undefined;
   return [
     {
       name: "plain GETs, alone",
@@ -36,14 +43,14 @@ export async function interferencePeers(
     {
       name: "functions, alone",
       unit: "GETs/s",
-      run: async () => functionMeasure((await readWhile(stack, () => sleep(budgetMs))).functions),
+      run: async () => getsMeasure((await callWhile(stack, READING, () => sleep(budgetMs))).functions),
     },
     {
       name: "plain GETs, beside functions",
       unit: "GETs/s",
       run: async () => {
-        const { answer, functions } = await readWhile(stack, () => runPlainGets(port, requests));
-        beside = functions;
+        const { answer, functions } = await callWhile(stack, READING, () => runPlainGets(port, requests));
+        together = functions;
         return plainMeasure(answer);
       },
     },
@@ -51,25 +58,20 @@ export async function interferencePeers(
       name: "functions, beside plain GETs",
       unit: "GETs/s",
       run: async () => {
-        if (beside === undefined) throw new Error("the window that both are measured in comes before");
-        return functionMeasure(beside);
+        if (together === undefined) throw new Error("the window that both are measured in comes before");
+        return getsMeasure(together);
       },
     },
-    { name: "p99 at half rate, alone", unit: "µs", run: paced },
-    {
-      name: "p99 at half rate, beside functions",
-      unit: "µs",
-      run: async () => {
-        const { answer, functions } = await readWhile(stack, paced);
-        return { ...answer, details: { ...answer.details, ...functionMeasure(functions).details } };
-      },
-    },
+    { name: "p99 at half rate, alone", unit: "µs", run: () => pacedAt(stack) },
+    { name: "p99 at half rate, beside functions", unit: "µs", run: () => beside(stack, READING) },
+    { name: "p99 at half rate, beside computing", unit: "µs", run: () => beside(stack, COMPUTING) },
+    { name: "p99 at half rate, beside computing as nice", unit: "µs", run: () => beside(evenStack, COMPUTING) },
   ];
 }
 
 const plainMeasure = ({ perSecond, p50Us, p99Us }: PlainGets): Measure => ({ value: perSecond, p50Us, p99Us });
 
-const functionMeasure = ({ gets, seconds, lockShare }: FunctionReads): Measure => ({
+const getsMeasure = ({ gets, seconds, lockShare }: FunctionCalls): Measure => ({
   value: gets / seconds,
   details: { lockShare },
 });
