@@ -30,7 +30,13 @@ const RATIOS = {
   ],
   khop: ["storageVsClient", "storageVsPipelined"],
   http: ["emptyVsFastify"],
-  interference: ["plainThroughputKept", "functionThroughputKept", "plainP99Grown"],
+  interference: [
+    "plainThroughputKept",
+    "functionThroughputKept",
+    "plainP99Grown",
+    "plainP99GrownByComputing",
+    "plainP99KeptByNice",
+  ],
   start: [
     "isolateMs",
     "warmStartUs",
@@ -117,7 +123,11 @@ const DETAILS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
   placement: Object.fromEntries(
     SUITE_NAMES.flatMap((name) => SIDES.map((side) => [predictedDetail(name, side), /^prediction error/])),
   ),
-  interference: { lockShare: /^functions, |^p99 at half rate, beside functions$/, getsPerSecond: /^p99 at half rate/ },
+  interference: {
+    lockShare: /^functions, |^p99 at half rate, beside functions$/,
+    getsPerSecond: /^p99 at half rate/,
+    callsPerSecond: /^p99 at half rate, beside /,
+  },
 };
 /** Of what they have measured, where nobody gives them data. */
 const WITHOUT_DATA: Readonly<Record<string, object>> = { autoloc: { nodes: 4_000, pagerank: "generated" } };

@@ -31,7 +31,8 @@ export async function interferencePeers(
   const beside = async (at: PlacedStack, load: typeof READING): Promise<Measure> => {
     const { answer, functions } = await callWhile(at, load, () => pacedAt(at));
     const { calls, seconds, lockShare } = functions;
-    return { ...answer, details: { ...answer.details, callsPerSecond: calls / seconds, lockShare } };
+    const lock = load.reads > 0 ? { lockShare } : {};
+    return { ...answer, details: { ...answer.details, callsPerSecond: calls / seconds, ...lock } };
   };
   let together: FunctionCalls | undefined;
   return [
