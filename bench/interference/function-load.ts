@@ -8,7 +8,7 @@ const CALLS_IN_FLIGHT = 8;
 /** So few that calls end often, and so many that calling does not matter. */
 const READS_PER_CALL = 50 * FANOUT_WIDTH;
 
-interface FunctionLoad extends Workload<unknown> {
+export interface FunctionLoad extends Workload<unknown> {
   readonly function: string;
 }
 
@@ -25,7 +25,6 @@ export const COMPUTING: FunctionLoad = {
 
 export interface FunctionCalls {
   readonly calls: number;
-  readonly gets: number;
   readonly seconds: number;
   /** Of the time, how much Redis' lock was held for them. */
   readonly lockShare: number;
@@ -34,7 +33,7 @@ export interface FunctionCalls {
 /** Loads the functions while `work` goes on, and tells what they came to in that time. */
 export async function callWhile<Answer>(
   { redis }: PlacedStack,
-  { function: name, args, keys, reads, expected }: FunctionLoad,
+  { function: name, args, keys, expected }: FunctionLoad,
   work: () => Promise<Answer>,
 ): Promise<{ readonly answer: Answer; readonly functions: FunctionCalls }> {
   const clients = Array.from({ length: CALLS_IN_FLIGHT }, () => redis.client());
@@ -60,7 +59,7 @@ export async function callWhile<Answer>(
     const seconds = (performance.now() - before.ms) / 1e3;
     const calls = state.calls - before.calls;
     const lockShare = ((await lockUs()) - before.lockUs) / 1e6 / seconds;
-    return { answer: answer as Answer, functions: { calls, gets: calls * reads, seconds, lockShare } };
+    return { answer: answer as Answer, functions: { calls, seconds, lockShare } };
   } finally {
     state.over = true;
     await Promise.allSettled(load);

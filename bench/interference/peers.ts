@@ -6,7 +6,7 @@ import { percentile } from "#compute/cli/summary.ts";
 import type { Measure, Peer } from "../harness/contest.ts";
 import { startPeer, type PeerProcess } from "../harness/peer-process.ts";
 import type { PlacedStack } from "../harness/placed-stack.ts";
-import { callWhile, COMPUTING, type FunctionCalls, READING } from "./function-load.ts";
+import { callWhile, COMPUTING, type FunctionCalls, type FunctionLoad, READING } from "./function-load.ts";
 import type { PacedAnswer, PacedRequest } from "./main-paced-gets.ts";
 import { runPlainGets, type PlainGets } from "./redis-benchmark.ts";
 
@@ -28,11 +28,10 @@ export async function interferencePeers(
   const closedLoop = await pacedClient.ask<PacedAnswer>({ port, budgetMs, perSecond: null });
   const pacedAt = ({ redis }: PlacedStack) =>
     pacedGets(pacedClient, { port: redis.port, budgetMs, perSecond: closedLoop.perSecond / 2 });
-  const beside = async (at: PlacedStack, load: typeof READING): Promise<Measure> => {
+  const beside = async (at: PlacedStack, load: FunctionLoad): Promise<Measure> => {
     const { answer, functions } = await callWhile(at, load, () => pacedAt(at));
     const { calls, seconds, lockShare } = functions;
-    const lock = load.reads > 0 ? { lockShare } : {};
-    return { ...answer, details: { ...answer.details, callsPerSecond: calls / seconds, ...lock } };
+    return { ...answer, details: { ...answer.details, callsPerSecond: calls / seconds, lockShare } };
   };
   let together: FunctionCalls | undefined;
   return [
@@ -72,8 +71,8 @@ export async function interferencePeers(
 
 const plainMeasure = ({ perSecond, p50Us, p99Us }: PlainGets): Measure => ({ value: perSecond, p50Us, p99Us });
 
-const getsMeasure = ({ gets, seconds, lockShare }: FunctionCalls): Measure => ({
-  value: gets / seconds,
+const getsMeasure = ({ calls, seconds, lockShare }: FunctionCalls): Measure => ({
+  value: (calls * READING.reads) / seconds,
   details: { lockShare },
 });
 

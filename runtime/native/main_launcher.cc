@@ -3,10 +3,10 @@
 //
 //   launcher --parent PID --descriptors N --confine on|off --nice N -- PROGRAM [ARGUMENT …]
 //
-// Keeps descriptors 0 … N-1, dies with the parent, is the first to go when memory runs out, is nicer than the
-// parent by what `--nice` says, gains no privileges. With `--confine on` also: namespaces without a network, an
-// unprivileged user, the first filter for system calls, each where the machine allows it; what holds is the
-// program's last argument, `confined=user,network,…`.
+// Keeps descriptors 0 … N-1, dies with the parent, is the first to go when memory runs out, is nicer than
+// the parent by what `--nice` says, gains no privileges. With `--confine on` also: namespaces without a
+// network, an unprivileged user, the first filter for system calls, each where the machine allows it; what
+// holds is the program's last argument, `confined=user,network,…`.
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -122,7 +122,8 @@ int main(int argc, char** argv) {
   const Options options = Parse(argc, argv);
   if (options.program == nullptr) {
     fprintf(stderr,
-            "usage: launcher --parent PID --descriptors N --confine on|off --nice N -- PROGRAM [ARGUMENT ...]\n");
+            "usage: launcher --parent PID --descriptors N --confine on|off --nice N -- PROGRAM "
+            "[ARGUMENT ...]\n");
     return 2;
   }
   CloseFrom(options.descriptors);

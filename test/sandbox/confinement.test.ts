@@ -125,8 +125,9 @@ describe("the doors of a sandbox host", () => {
   it("can be told how far they give way to Redis", async () => {
     const server = await startRedisServer({ moduleArguments: ["host-nice", "3"] });
     try {
+      const client = server.client();
       const pid = await vi.waitUntil(async () => {
-        const host = (await readInfo(server.client())).get("host0") ?? "";
+        const host = (await readInfo(client)).get("host0") ?? "";
         return host.includes("state=ready") ? Number(/pid=(\d+)/.exec(host)?.[1]) : null;
       }, PATIENCE);
       expect(getPriority(pid)).toBe(Math.min(19, getPriority() + 3));
