@@ -4,13 +4,14 @@
 // read 100 keys at a time, again and again, so many in flight that each isolate always has work. Each is measured alone, then both
 // in the same window. For the tail, a client that sends GETs at fixed times, at half the rate that it reaches when it sends
 // each as soon as the one before has answered, and counts from when a GET was due; alone, beside the functions, and beside
-// others that compute for milliseconds at a stretch; the last once more where sandbox hosts are as nice as Redis (`host-nice 0`).
+// others that compute for milliseconds at a stretch; the last once more where sandbox hosts are as nice as Redis (`host-nice 0`),
+// in a stack of its own, which idles beside all other rows.
 // Storage and load are on cores of their own where there are four. With two, load, sandbox host and Redis' two threads
 // want them all, and the figures tell how they are shared out rather than what the module does.
 //
 // Expectation. The module's service takes Redis' lock for at most 30 % of the time while clients wait (`lock-share-percent`);
 // so plain clients should keep 70 % of their throughput, and functions that share of Redis' thread. No GET waits for longer
-// than a quantum of 200 µs, nor for what computes on the same core.
+// than a quantum of 200 µs; what computes on the same core hardly delays the GET in the middle.
 
 import { runBenchmark } from "./harness/benchmark.ts";
 import type { Repeats } from "./harness/contest.ts";

@@ -6,7 +6,7 @@ import { afterPause, hasStopped, paidLaterMs } from "./pauses.ts";
 import { ONE_CORE_EACH, PlayedCalls, type Calls } from "./played-calls.ts";
 import { NO_REGIMES } from "./regimes.ts";
 import { FREE_RULES } from "./situation.ts";
-import { NO_TRIALS } from "./trials.ts";
+import { NO_TRIALS, trialsAfterShift } from "./trials.ts";
 
 const AT_STORAGE = { side: "storage", count: 25, elapsedUs: 400 } as const;
 const CALLED_MS = 1_000;
@@ -97,6 +97,8 @@ describe("after a pause", () => {
       const laterBeside = (hash: FunctionState) => later(load, { walk: BEFORE, hash });
       expect([laterBeside(BEFORE), laterBeside(untried)]).toEqual([0, 5_025]);
       expect(later(load, { walk: untried, hash: untried })).toBe(0);
+      const shifted = { ...BEFORE, trials: trialsAfterShift(BEFORE.trials, true, 1_000) };
+      expect(laterBeside(shifted)).toBe(0);
     });
   });
 

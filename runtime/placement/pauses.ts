@@ -46,7 +46,7 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
   const { relief, trials, retryAtMs, doublesUntilMs, regimes } = before;
   const { held } = trials;
   // What has been so since before it has been so for less.
-  const doubted = held?.doubtedMs === undefined ? {} : { doubtedMs: held.doubtedMs + laterMs };
+  const doubted = held?.doubtedMs === undefined ? {} : { doubtedMs: Math.min(resumedMs, held.doubtedMs + laterMs) };
   return {
     ...before,
     resumedMs,

@@ -32,6 +32,8 @@ import {
   type BackOff,
   besideThese,
   CONTRADICTION_MS,
+  COST_MAX,
+  COST_SAVED_MS,
   keyOf,
   MODEL_ERROR_MAX,
   patienceOf,
@@ -60,13 +62,6 @@ export const STRAYED_MOSTLY = 0.5;
 /** Those that contradict each other are followed by as much time as so many that came to nothing. */
 const FRUITLESS_AS_CONTRADICTION = 3;
 export const TRIAL_REST_MS_MAX = 10_000;
-/** Of all that is done, trials that come to nothing may cost this part, … */
-const COST_MAX = 0.015;
-/**
- * … and so much at once that has not been spent: as if nothing had been done for so long. Chosen: what a first round of trials costs where three functions share full cores, of which most tell that the plan is
- * right: one on a side where code is cold takes a tenth of a second by itself.
- */
-const COST_SAVED_MS = 150;
 const BACK_OFF_MS_MIN = 1_000;
 /** For so long after a side's code has been compiled it is not what it will be: more of it is, and better. Chosen: walks whose calls had all run at storage for a moment in the first second took 1.4 to 2.6 times as long there as on both sides, and 0.8 to 1.2 times in the third. */
 const YOUNG_MS = 2_000;

@@ -159,6 +159,14 @@ export function besideThese(held: Trials["held"]): Trials["held"] {
   return rest;
 }
 
+/** Of all that is done, trials that come to nothing may cost this part, … */
+export const COST_MAX = 0.015;
+/**
+ * … and so much at once that has not been spent: as if nothing had been done for so long. Chosen: what a first round of trials costs where three functions share full cores, of which most tell that the plan is
+ * right: one on a side where code is cold takes a tenth of a second by itself.
+ */
+export const COST_SAVED_MS = 150;
+
 /** Without a verdict. */
 export const broken = (trials: Trials, nowMs: number): Trials =>
   trials.running === null ? trials : { ...trials, running: null, endedMs: nowMs };
@@ -179,8 +187,8 @@ export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: n
   held: null,
   holdMs: 0,
   fruitless: 0,
-  // All is to be looked into anew.
-  paidMs: -Infinity,
+  // All is to be looked into anew: nothing is owed, and all is saved that may be.
+  paidMs: Math.min(trials.paidMs, nowMs - COST_SAVED_MS / COST_MAX),
   contradicted: 0,
   backOffs: isRemembered
     ? NO_TRIALS.backOffs

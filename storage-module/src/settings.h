@@ -27,8 +27,8 @@ struct Settings {
   int64_t enabled = 1;
   /// Whether GET may go past MONITOR and the command statistics (get_shortcut.h).
   int64_t get_shortcut = 1;
-  /// By how much sandbox hosts are nicer than Redis (nice(1)): on a core that both want, no client waits for
-  /// as long as a function computes. Measured: docs/decisions/0072.
+  /// By how much sandbox hosts are nicer than Redis was when they started (nice(1)): on a core that both want
+  /// Redis comes first. Measured: docs/decisions/0072.
   int64_t host_nice = 10;
   /// Memory for what functions have read lately (cached_reads.h), MiB. 0: none, and Redis sees every read.
   int64_t read_cache_mb = 16;
