@@ -220,6 +220,7 @@ describe("what people are told of all functions", () => {
     controller: "0123456789ab",
     nodes: 1,
     outlook: null,
+    othersCores: 0,
     regret: 0.004,
     constants: DEFAULT_CONSTANTS,
     constantsFrom: "measured",
@@ -234,6 +235,13 @@ describe("what people are told of all functions", () => {
     expect(text).not.toContain("16777229");
     for (const head of ["AT STORAGE", "CALLS/S", "TAKES", "MOVES", "REVERTS", "TRIALS"])
       expect(text).toContain(`${head}: `);
+  });
+
+  it("says that others compute beside Redis, where they do", () => {
+    expect(overviewText(overview, 13_200)).not.toContain("others compute");
+    expect(overviewText({ ...overview, othersCores: 0.62 }, 13_200)).toContain(
+      "beside Redis: others compute on 0.6 cores of its machine, before its sandboxes",
+    );
   });
 
   it("tells calls for seconds after they came", () => {

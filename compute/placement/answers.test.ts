@@ -63,6 +63,7 @@ const overview: PlacementOverview = {
   controller: "0123456789ab",
   nodes: 2,
   outlook: step.outlook,
+  othersCores: 0.4,
   regret: regretAfter(step),
   constants: DEFAULT_CONSTANTS,
   constantsFrom: "measured",

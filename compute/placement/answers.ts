@@ -22,6 +22,8 @@ export interface PlacementOverview {
   /** Nodes that had calls lately. */
   readonly nodes: number | null;
   readonly outlook: Outlook | null;
+  /** Of the cores of Redis' machine, those that neither Redis nor its sandbox hosts compute on but others. */
+  readonly othersCores: number | null;
   /** Of what the best shares would give by what is known, the part that these do not. */
   readonly regret: number | null;
   readonly constants: CostConstants | null;
@@ -188,6 +190,7 @@ const overview = Type.Object({
       waitUsPerSecond: number,
     }),
   ),
+  othersCores: orNull(number),
   regret: orNull(number),
   constants: orNull(costConstants),
   constantsFrom: orNull(Type.Enum([...CONSTANTS_SOURCES])),

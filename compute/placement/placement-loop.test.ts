@@ -25,6 +25,7 @@ const STORAGE: Surroundings["storage"] = {
   isOpen: true,
   findsReads: true,
   redisThread: 1,
+  othersCores: 0,
 };
 
 /** A loop whose time passes with the windows it is given; `cpuUsOf` says what a call of each function computes. */
@@ -445,13 +446,40 @@ test("what plain clients take of Redis' thread is taken from the machine that it
   expect(busyWith(two, 0.5).storageMachine / busyWith(two, 1).storageMachine).toBeCloseTo(2 / 1.5);
   expect(busyWith(MACHINE, 0.5).shared / busyWith(MACHINE, 1).shared).toBeGreaterThan(1.2);
   // Whatever they take, something is left, as of the thread itself.
-  const half = { ...one, cores: 0.5 };
-  expect(busyWith(half, 0.1).storageMachine / busyWith(half, 1).storageMachine).toBeCloseTo(10);
+  expect(busyWith(one, 0.1).storageMachine / busyWith(one, 1).storageMachine).toBeCloseTo(10);
   const single = { ...MACHINE, cpus: [0], cores: 1 };
   const { loop, runFor, walkFor } = loopOf(1);
   runFor(2_000, () => 1, 0.6);
   walkFor(500, [single], { machine: single, redisThread: 0.1 });
   expect(loop.step!.outlook.utilisation.shared).toBeLessThan(20);
+});
+
+test("cores beside Redis that others compute on are not its hosts', unless nodes that are there may be these others", () => {
+  const busyWith = (machine: Machine, othersCores: number, node = MACHINE) => {
+    const { loop, walkFor } = loopOf(1);
+    walkFor(2_000, [node], { machine, othersCores });
+    const { storage, storageMachine } = loop.step!.outlook.utilisation;
+    told = loop.othersCores;
+    return { storage, storageMachine };
+  };
+  let told = 0;
+  const two = { id: "storage", cpus: [0, 1], cores: 2 };
+  const calm = busyWith(two, 0);
+  expect(calm.storage).toBeGreaterThan(0);
+  const shared = busyWith(two, 1.5);
+  expect(shared.storage / calm.storage).toBeCloseTo(4);
+  expect(shared.storageMachine / calm.storageMachine).toBeCloseTo(4);
+  expect(told).toBe(1.5);
+  const quota = { ...two, cpus: [0, 1, 2, 3] };
+  expect(busyWith(quota, 2), "beyond what a quota leaves there were two").toEqual(calm);
+  expect(busyWith(quota, 3).storage / calm.storage).toBeCloseTo(2);
+  const beside = { ...MACHINE, id: "storage", cpus: [1, 2] };
+  expect(busyWith(two, 1.5, beside)).toEqual(busyWith(two, 0, beside));
+  expect(told).toBe(0);
+  // A plan has to put functions somewhere.
+  const { loop, walkFor } = loopOf(1);
+  walkFor(500, [MACHINE], { machine: two, othersCores: 2 });
+  expect(loop.step!.outlook.utilisation.storageMachine).toBeLessThan(20);
 });
 
 test("reads that nobody has called for at storage are predicted to be found there, where the read cache is in use", () => {

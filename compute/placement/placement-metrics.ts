@@ -17,7 +17,7 @@ interface MeasuredPlacement {
   /** As the controller knows them; null: it does not yet. */
   readonly storageCalls: StorageCalls | null;
   /** null: this node does not control. */
-  readonly loop: Pick<PlacementLoop, "state" | "profiles" | "step"> | null;
+  readonly loop: Pick<PlacementLoop, "state" | "profiles" | "step" | "othersCores"> | null;
   readonly constants: CostConstants;
   readonly nowMs: number;
 }
@@ -99,6 +99,12 @@ export function placementText({ placements, stayed, storageCalls, loop, constant
       "locus_placement_utilisation",
       "How busy the plan keeps each part, by what is known; 1 is all of it.",
       POOLS.map((pool) => ({ labels: { pool }, value: loop.step?.outlook.utilisation[pool] ?? 0 })),
+    ),
+    exposeNumber(
+      "gauge",
+      "locus_placement_others_cores",
+      "Of the cores of Redis' machine, those that neither Redis nor its sandbox hosts compute on but others.",
+      loop.othersCores,
     ),
     exposeNumber(
       "gauge",

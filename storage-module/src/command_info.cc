@@ -56,6 +56,9 @@ void ForEachField(Field&& field) {
   field("machine", machine.id);
   field("cpus", machine.cpus);
   number("cores", machine.cores);
+  // Nobody's where hosts do not give way: they have their part of a core then, whoever else wants it.
+  const std::optional<int64_t> others = module.settings.host_nice > 0 ? OthersCpuUs() : std::nullopt;
+  field("others_cpu_us", others ? std::to_string(*others) : "");
   number("isolates_max", module.settings.isolates_max);
   field("enabled", module.settings.enabled != 0 ? "yes" : "no");
   number("functions", module.registry.functions().size());

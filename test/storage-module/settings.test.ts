@@ -1,5 +1,7 @@
 // LOCUS.INFO, LOCUS.CONFIG, the off switch, and what the module says when it is loaded wrongly.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -34,6 +36,31 @@ test("LOCUS.INFO tells how much there is to compute with: the cores that this pr
   const info = await readInfo(redis);
   expect(info.get("cores")).toBe(String(availableCores()));
   expect(info.get("isolates_max")).toBe("3");
+});
+
+test("LOCUS.INFO tells what others compute on those cores, to which its hosts give way", async () => {
+  const others = async (): Promise<number> => {
+    const told = (await readInfo(redis)).get("others_cpu_us");
+    expect(told).toMatch(/^-?\d+$/);
+    return Number(told);
+  };
+  const before = await others();
+  const burner = spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" });
+  try {
+    await until(async () => (await others()) - before > 200_000);
+  } finally {
+    burner.kill("SIGKILL");
+    await once(burner, "exit");
+  }
+});
+
+test("LOCUS.INFO tells nothing of others where hosts do not give way", async () => {
+  const equal = await startRedisServer({ moduleArguments: ["host-nice", "0"] });
+  try {
+    expect((await readInfo(equal.client())).get("others_cpu_us")).toBe("");
+  } finally {
+    await equal.close();
+  }
 });
 
 test("CONFIG GET takes a pattern; SET checks ranges and names what is fixed", async () => {
