@@ -26,6 +26,8 @@ const WAYS: readonly { readonly name: string; readonly tool: Tool; readonly flag
   { name: "locus, next to the data", tool: "batch", flags: ["--side", "storage", "--concurrency", "1"] },
   { name: "locus, where it chooses", tool: "batch", flags: ["--concurrency", "1"] },
 ];
+/** Sides that do as much to within this differ by chance: rows differ so from one run to the next. */
+const EVEN_TIMES = 1.15;
 /** One small write, and computing. */
 const HASH = [
   "hash-password",
@@ -91,16 +93,20 @@ async function whyText(stack: Stack, name: string): Promise<string> {
 function readingOf(ways: readonly Way[]): string {
   const rounds = ways.map(({ summary }) => Number(summary.roundsPerCall?.toPrecision(3)));
   const [compute, storage] = ways.slice(1, 3).map(({ summary }) => summary.callsPerSecond);
-  const times = Math.max(compute! / storage!, storage! / compute!).toFixed(1);
+  const times = Math.max(compute! / storage!, storage! / compute!);
   const isComputeFaster = compute! >= storage!;
-  const paid = isComputeFaster ? "hardly pay" : "pay";
-  const side = isComputeFaster ? "compute" : "storage";
+  const paid = times < EVEN_TIMES ? "just pay" : isComputeFaster ? "hardly pay" : "pay";
+  const [side, other] = isComputeFaster ? ["compute", "storage"] : ["storage", "compute"];
+  const does =
+    times < EVEN_TIMES
+      ? "here either side does about as much"
+      : `here the ${side} side does ${times.toFixed(1)} times what ${other} does`;
   const load = loadavg()[0]!;
   const isBusy = load > availableParallelism() + 1;
-  const caveat = `\n\nThis machine is busy (load average ${load.toFixed(1)}, cores ${availableParallelism()}): each row may be off by half.`;
+  const caveat = `\n\nThis machine was busy in the last minute (load average ${load.toFixed(1)}, cores ${availableParallelism()}): each row may be off by half.`;
   return `How to read it: a walk waits for Redis once per round, ${rounds[0]} times in the client and ${rounds[1]} in locus, which sends what a
 function asks for at once together. Next to the data a round costs less still, but a call has further to go, from the node to Redis
-and on to its sandbox. ${rounds[2]} rounds on one machine ${paid} for that: here the ${side} side does ${times} times what the other one does, and
+and on to its sandbox. ${rounds[2]} rounds on one machine ${paid} for that: ${does}, and
 either may do more from one run to the next. Walks with more dependent reads, or a network in
 between, set them apart: docs/benchmarks.md (khop walks five hops).
 What follows is what locus knows of all calls so far, of which the newer ones count more.${isBusy ? caveat : ""}`;

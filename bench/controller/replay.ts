@@ -104,7 +104,7 @@ export class Replay {
       isOpen: true,
       findsReads: true,
       redisThread: 1,
-      othersCores: 0,
+      hostCores: Infinity,
     };
     this.#surroundings = { constants: DEFAULT_CONSTANTS, storage, callsWork: AS_CALIBRATED };
     this.#recorder = new SampleWindows({

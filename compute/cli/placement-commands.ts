@@ -16,7 +16,7 @@ type WeighFlags = NodeFlags & { readonly weight?: number; readonly p99Under?: nu
 export const addPlacementCommands = (program: Command): void => {
   program
     .command("placement")
-    .description("where each function runs, and how busy that keeps each part")
+    .description("where each function runs, and how busy that keeps each part; why tells of one")
     .action(
       asksNode(
         ({ node }) => node.placement(),

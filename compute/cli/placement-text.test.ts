@@ -220,7 +220,7 @@ describe("what people are told of all functions", () => {
     controller: "0123456789ab",
     nodes: 1,
     outlook: null,
-    othersCores: 0,
+    hostCores: null,
     regret: 0.004,
     constants: DEFAULT_CONSTANTS,
     constantsFrom: "measured",
@@ -237,10 +237,11 @@ describe("what people are told of all functions", () => {
       expect(text).toContain(`${head}: `);
   });
 
-  it("says that others compute beside Redis, where they do", () => {
-    expect(overviewText(overview, 13_200)).not.toContain("others compute");
-    expect(overviewText({ ...overview, othersCores: 0.62 }, 13_200)).toContain(
-      "beside Redis: others compute on 0.6 cores of its machine, before its sandboxes",
+  it("says that others keep sandboxes beside Redis from its cores, where they do", () => {
+    for (const unknown of [null, undefined])
+      expect(overviewText({ ...overview, hostCores: unknown }, 13_200)).not.toContain("beside Redis");
+    expect(overviewText({ ...overview, hostCores: 0.12 }, 13_200)).toContain(
+      "beside Redis: sandboxes get 0.12 of its cores, others keep them from more",
     );
   });
 

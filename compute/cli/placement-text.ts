@@ -25,7 +25,7 @@ const POOL_NAMES: Readonly<Record<Pool, string>> = {
 const NOBODY_DECIDES = "no node decides now: the last plan holds, and what it was made from is not known";
 
 export const overviewText = (overview: PlacementOverview, nowMs: number): string => {
-  const { functions, outlook, othersCores, regret } = overview;
+  const { functions, outlook, hostCores = null, regret } = overview;
   const heads = [
     "FUNCTION",
     "STATE",
@@ -70,8 +70,8 @@ export const overviewText = (overview: PlacementOverview, nowMs: number): string
     const busy = pools.map((pool) => `${POOL_NAMES[pool]} ${percentText(outlook.utilisation[pool])}`);
     lines.push(`busy: ${busy.join(", ")}`);
   }
-  if (othersCores !== null && othersCores > 0)
-    lines.push(`beside Redis: others compute on ${othersCores.toFixed(1)} cores of its machine, before its sandboxes`);
+  if (hostCores !== null)
+    lines.push(`beside Redis: sandboxes get ${hostCores.toFixed(2)} of its cores, others keep them from more`);
   if (regret !== null)
     lines.push(`regret: ${percentText(regret)} of what the best places would give by what is known is missed`);
   return lines.join("\n");

@@ -206,10 +206,10 @@ export const schemas = {
     controller: { type: ["string", "null"], description: "The node that decides; null: none, the last plan holds." },
     nodes: { type: ["integer", "null"] },
     outlook: { type: ["object", "null"], description: "How busy the plan makes each part." },
-    othersCores: {
+    hostCores: {
       type: ["number", "null"],
       description:
-        "Of the cores of Redis' machine, those that neither Redis nor its sandbox hosts compute on but others.",
+        "Cores that sandbox hosts beside Redis get where others keep them from more; null: as many as they want, or nobody knows.",
     },
     regret: { type: ["number", "null"], description: "Of what the best shares would give, the part that is missing." },
     constants: { type: ["object", "null"], description: "What moving and computing cost here, µs." },

@@ -63,7 +63,7 @@ const overview: PlacementOverview = {
   controller: "0123456789ab",
   nodes: 2,
   outlook: step.outlook,
-  othersCores: 0.4,
+  hostCores: 0.4,
   regret: regretAfter(step),
   constants: DEFAULT_CONSTANTS,
   constantsFrom: "measured",
@@ -117,11 +117,13 @@ describe("an answer", () => {
   test("of an older node is read without what it does not tell of calls", () => {
     const told = explained("walk");
     const { compute, storage } = told.sides!;
-    const untold = { cpuUs: undefined, waitUs: undefined, queueUs: undefined };
-    expect(Object.keys(compute)).toEqual(expect.arrayContaining(Object.keys(untold)));
-    const older = { ...told, sides: { compute: { ...compute, ...untold }, storage: { ...storage, ...untold } } };
-    const answer = JSON.parse(JSON.stringify(older)) as object;
-    expect(readAnswer(JSON.stringify({ id: 1, answer }))).toEqual({ id: 1, answer });
+    const none = { cpuUs: undefined, waitUs: undefined, queueUs: undefined };
+    expect(Object.keys(compute)).toEqual(expect.arrayContaining(Object.keys(none)));
+    const older = { ...told, sides: { compute: { ...compute, ...none }, storage: { ...storage, ...none } } };
+    for (const untold of [older, { ...overview, hostCores: undefined }]) {
+      const answer = JSON.parse(JSON.stringify(untold)) as object;
+      expect(readAnswer(JSON.stringify({ id: 1, answer }))).toEqual({ id: 1, answer });
+    }
   });
 
   const walk = explained("walk");

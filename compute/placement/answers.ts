@@ -22,8 +22,8 @@ export interface PlacementOverview {
   /** Nodes that had calls lately. */
   readonly nodes: number | null;
   readonly outlook: Outlook | null;
-  /** Of the cores of Redis' machine, those that neither Redis nor its sandbox hosts compute on but others. */
-  readonly othersCores: number | null;
+  /** Cores that sandbox hosts beside Redis get where others keep them from more; null: as many as they want, or nobody knows. */
+  readonly hostCores?: number | null | undefined;
   /** Of what the best shares would give by what is known, the part that these do not. */
   readonly regret: number | null;
   readonly constants: CostConstants | null;
@@ -190,7 +190,7 @@ const overview = Type.Object({
       waitUsPerSecond: number,
     }),
   ),
-  othersCores: orNull(number),
+  hostCores: Type.Optional(orNull(number)),
   regret: orNull(number),
   constants: orNull(costConstants),
   constantsFrom: orNull(Type.Enum([...CONSTANTS_SOURCES])),

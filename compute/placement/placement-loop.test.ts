@@ -25,7 +25,7 @@ const STORAGE: Surroundings["storage"] = {
   isOpen: true,
   findsReads: true,
   redisThread: 1,
-  othersCores: 0,
+  hostCores: Infinity,
 };
 
 /** A loop whose time passes with the windows it is given; `cpuUsOf` says what a call of each function computes. */
@@ -454,32 +454,23 @@ test("what plain clients take of Redis' thread is taken from the machine that it
   expect(loop.step!.outlook.utilisation.shared).toBeLessThan(20);
 });
 
-test("cores beside Redis that others compute on are not its hosts', unless nodes that are there may be these others", () => {
-  const busyWith = (machine: Machine, othersCores: number, node = MACHINE) => {
+test("hosts beside Redis have the cores that others let them get, unless nodes that are there may be these others", () => {
+  const busyWith = (hostCores: number, node = MACHINE) => {
     const { loop, walkFor } = loopOf(1);
-    walkFor(2_000, [node], { machine, othersCores });
+    walkFor(2_000, [node], { machine: { id: "storage", cpus: [0, 1], cores: 2 }, hostCores });
     const { storage, storageMachine } = loop.step!.outlook.utilisation;
-    told = loop.othersCores;
-    return { storage, storageMachine };
+    return { share: loop.state.get("f0")!.share, hostCores: loop.hostCores, storage, storageMachine };
   };
-  let told = 0;
-  const two = { id: "storage", cpus: [0, 1], cores: 2 };
-  const calm = busyWith(two, 0);
-  expect(calm.storage).toBeGreaterThan(0);
-  const shared = busyWith(two, 1.5);
-  expect(shared.storage / calm.storage).toBeCloseTo(4);
-  expect(shared.storageMachine / calm.storageMachine).toBeCloseTo(4);
-  expect(told).toBe(1.5);
-  const quota = { ...two, cpus: [0, 1, 2, 3] };
-  expect(busyWith(quota, 2), "beyond what a quota leaves there were two").toEqual(calm);
-  expect(busyWith(quota, 3).storage / calm.storage).toBeCloseTo(2);
+  const calm = busyWith(Infinity);
+  expect(calm).toMatchObject({ share: 1, hostCores: Infinity });
+  const kept = busyWith(0.5);
+  expect(kept).toMatchObject({ share: 1, hostCores: 0.5 });
+  expect(kept.storage / calm.storage).toBeCloseTo(4);
+  expect(kept.storageMachine, "Redis gives way to nobody").toBeCloseTo(calm.storageMachine);
+  expect(busyWith(5), "they have no more than there are").toEqual({ ...calm, hostCores: 5 });
   const beside = { ...MACHINE, id: "storage", cpus: [1, 2] };
-  expect(busyWith(two, 1.5, beside)).toEqual(busyWith(two, 0, beside));
-  expect(told).toBe(0);
-  // A plan has to put functions somewhere.
-  const { loop, walkFor } = loopOf(1);
-  walkFor(500, [MACHINE], { machine: two, othersCores: 2 });
-  expect(loop.step!.outlook.utilisation.storageMachine).toBeLessThan(20);
+  expect(busyWith(0.5, beside)).toEqual(busyWith(Infinity, beside));
+  expect(busyWith(0).hostCores, "a plan has to put functions somewhere").toBeCloseTo(0.2);
 });
 
 test("reads that nobody has called for at storage are predicted to be found there, where the read cache is in use", () => {

@@ -79,8 +79,8 @@ export interface Surroundings {
     readonly findsReads: boolean;
     /** Of Redis' one thread, the part that plain clients leave. */
     readonly redisThread: number;
-    /** Of its machine's cores, those that neither it nor its hosts compute on but others, who come before its hosts. */
-    readonly othersCores: number;
+    /** Cores that its hosts get where others keep them from more; Infinity: as many as they want. */
+    readonly hostCores: number;
   };
   /** What is worked for calls, to what the constants say. */
   readonly callsWork: CallsWork;
@@ -135,7 +135,7 @@ export class PlacementLoop {
   #waits: { readonly of: CostConstants; readonly waits: Waits } | null = null;
   /** At the last step, of all nodes. Before there was one nobody knows. */
   #inFlight = Infinity;
-  #othersCores = 0;
+  #hostCores = Infinity;
   #reckoned = NOTHING_RECKONED;
   #due: NodeJS.Timeout | undefined;
 
@@ -168,9 +168,9 @@ export class PlacementLoop {
     return this.#options.surroundings().storage.isOpen;
   }
 
-  /** Of the cores of Redis' machine, those that others compute on; 0 where nodes that are there may be these others. */
-  get othersCores(): number {
-    return this.#othersCores;
+  /** Cores that sandbox hosts beside Redis get where others keep them from more; Infinity: as many as they want. */
+  get hostCores(): number {
+    return this.#hostCores;
   }
 
   get profiles(): Profiles {
@@ -416,16 +416,16 @@ export class PlacementLoop {
     const callers = inFlightAt(this.#nodes.values(), nowMs);
     this.#inFlight = callers;
     const machines = [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
-    const { othersCores, ...cores } = coresOf(machines, storage);
-    this.#othersCores = othersCores;
+    const { hostCores, ...cores } = coresOf(machines, storage);
+    this.#hostCores = hostCores;
     const ofNodes = machines.length * otherCores + this.#unexplained.coresAt(nowMs);
     const left = (all: number): number => Math.max(all / 2, all - ofNodes);
     const plainCores = 1 - storage.redisThread;
     return {
       ...cores,
       computeCores: left(cores.computeCores),
-      storageMachineCores: without(cores.storageMachineCores, plainCores),
-      sharedCores: without(left(cores.sharedCores), plainCores),
+      storageMachineCores: withoutPlain(cores.storageMachineCores, plainCores),
+      sharedCores: withoutPlain(left(cores.sharedCores), plainCores),
       redisThread: storage.redisThread,
       nodes: Math.max(1, this.nodeCount),
       callers,
@@ -436,21 +436,14 @@ export class PlacementLoop {
 /** Window lengths as they can be: who writes windows may write anything. */
 const stretchOf = (stretchMs: number): number => clamp(stretchMs, WINDOW_MS, STRETCH_MS_MAX);
 
-/** Of cores, less those that others than calls have; of each a tenth at least, as of the thread. */
-const without = (cores: number, others: number): number => Math.max(cores / 10, cores - others);
+/** Of cores that plain clients have Redis' thread on; of each a tenth at least, as of the thread. */
+const withoutPlain = (cores: number, plainCores: number): number => Math.max(cores / 10, cores - plainCores);
 
-/** For Redis and its hosts. A quota is used up by these alone: others take of what is beyond it first. */
-function coresLeft(storage: Machine | null, othersCores: number): number {
-  // What is not known yet is taken for one core: little, and not nothing.
-  if (storage === null) return 1;
-  return Math.min(storage.cores, without(storage.cpus.length, othersCores));
-}
-
-/** Nodes on one machine share its cores, and who is a node there is no other; where all share with Redis, so do the two sides. */
+/** Nodes on one machine share its cores; where all share with Redis, so do the two sides. Where one does it is among those who have cores there, and what it works is known otherwise. */
 function coresOf(
   nodes: readonly Machine[],
-  { machine: storage, isolatesMax, isOpen, othersCores: taken }: Surroundings["storage"],
-): Omit<Capacity, "redisThread" | "nodes" | "callers"> & Pick<Surroundings["storage"], "othersCores"> {
+  { machine: storage, isolatesMax, isOpen, hostCores: got }: Surroundings["storage"],
+): Omit<Capacity, "redisThread" | "nodes" | "callers"> & Pick<Surroundings["storage"], "hostCores"> {
   const cpusById = new Map<string, Set<number>>();
   const coresById = new Map<string, number>();
   for (const { id, cpus, cores } of nodes) {
@@ -463,14 +456,15 @@ function coresOf(
   const beside = storage === null ? undefined : cpusById.get(storage.id);
   const sharesSome = storage !== null && storage.cpus.some((cpu) => beside?.has(cpu));
   const isShared = sharesSome && cpusById.size === 1;
-  const othersCores = sharesSome ? 0 : taken;
-  const storageCores = coresLeft(storage, othersCores);
+  // What is not known yet is taken for one core: little, and not nothing.
+  const storageCores = storage?.cores ?? 1;
+  const hostCores = sharesSome ? Infinity : Math.max(storageCores / 10, got);
   return {
-    othersCores,
+    hostCores,
     computeCores: Math.max(1, computeCores),
     // Each of its hosts' threads computes for one call; Redis' own thread and what serves them are besides.
-    storageCores: isOpen ? Math.min(storageCores, isolatesMax) : 0,
-    storageMachineCores: storageCores,
+    storageCores: isOpen ? Math.min(storageCores, isolatesMax, hostCores) : 0,
+    storageMachineCores: Math.max(1, storageCores),
     sharedCores: isShared ? new Set([...storage.cpus, ...(beside ?? [])]).size : Infinity,
   };
 }

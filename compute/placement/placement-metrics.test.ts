@@ -52,7 +52,7 @@ test("a node that controls tells of each function what became of it, and how bus
   const known = { placements, stayed, storageCalls, constants: DEFAULT_CONSTANTS, nowMs: load.nowMs };
   const text = placementText({
     ...known,
-    loop: { state: step.state, profiles: load.profiles, step, othersCores: 0.5 },
+    loop: { state: step.state, profiles: load.profiles, step, hostCores: 0.5 },
   });
   const of = (what: string, labels = '{function="walk"}'): number => valueIn(text, `locus_placement_${what}${labels}`);
   expect([of("moves_total"), of("reverts_total"), of("flaps_total"), of("trials_total")]).toEqual([7, 3, 5, 11]);
@@ -60,7 +60,7 @@ test("a node that controls tells of each function what became of it, and how bus
   const busy = (side: "compute" | "storage") => busyUs(costOf(side, WALK, DEFAULT_CONSTANTS));
   const visitCost = (probeEvery: number): number => {
     const state = new Map([["walk", { ...step.state.get("walk")!, probeEvery }]]);
-    const told = placementText({ ...known, loop: { state, profiles: load.profiles, step, othersCores: 0.5 } });
+    const told = placementText({ ...known, loop: { state, profiles: load.profiles, step, hostCores: 0.5 } });
     return valueIn(told, 'locus_placement_visit_cost{function="walk"}');
   };
   expect(visitCost(0)).toBe(0);
@@ -78,7 +78,7 @@ test("a node that controls tells of each function what became of it, and how bus
   }
   expect(utilisation.compute).toBeGreaterThan(0.1);
   expect(utilisation.storage).toBeLessThan(utilisation.compute);
-  expect(of("others_cores", "")).toBe(0.5);
+  expect(of("host_cores", "")).toBe(0.5);
   expect(of("regret", "")).toBeCloseTo(regretAfter(step));
   expect(regretAfter(step)).toBeGreaterThan(0.05);
   expect(valueIn(text, 'locus_calls_let_stay_total{function="walk"}')).toBe(3);
@@ -89,6 +89,11 @@ test("a node that controls tells of each function what became of it, and how bus
   const ends = ["done", "failed", "pushed-back"];
   expect(ends.map((state) => storage("invocations_ended_total", `{state="${state}"}`))).toEqual([5, 6, 7]);
   expect(storage("calls_let_stay_total")).toBe(8);
+  const calm = placementText({
+    ...known,
+    loop: { state: step.state, profiles: load.profiles, step, hostCores: Infinity },
+  });
+  expect(valueIn(calm, "locus_placement_host_cores")).toBeNaN();
   const follower = placementText({ ...known, loop: null });
   expect(valueIn(follower, 'locus_calls_let_stay_total{function="walk"}')).toBe(3);
   expect(follower).not.toContain("locus_storage_");

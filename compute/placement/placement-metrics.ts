@@ -17,7 +17,7 @@ interface MeasuredPlacement {
   /** As the controller knows them; null: it does not yet. */
   readonly storageCalls: StorageCalls | null;
   /** null: this node does not control. */
-  readonly loop: Pick<PlacementLoop, "state" | "profiles" | "step" | "othersCores"> | null;
+  readonly loop: Pick<PlacementLoop, "state" | "profiles" | "step" | "hostCores"> | null;
   readonly constants: CostConstants;
   readonly nowMs: number;
 }
@@ -100,11 +100,11 @@ export function placementText({ placements, stayed, storageCalls, loop, constant
       "How busy the plan keeps each part, by what is known; 1 is all of it.",
       POOLS.map((pool) => ({ labels: { pool }, value: loop.step?.outlook.utilisation[pool] ?? 0 })),
     ),
-    exposeNumber(
+    exposeNumbers(
       "gauge",
-      "locus_placement_others_cores",
-      "Of the cores of Redis' machine, those that neither Redis nor its sandbox hosts compute on but others.",
-      loop.othersCores,
+      "locus_placement_host_cores",
+      "Cores that sandbox hosts beside Redis get, while others keep them from more.",
+      loop.hostCores < Infinity ? [{ labels: {}, value: loop.hostCores }] : [],
     ),
     exposeNumber(
       "gauge",

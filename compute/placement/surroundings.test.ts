@@ -30,8 +30,6 @@ interface Told {
   readonly obstacle: string;
   readonly readCache: string;
   readonly operations: number;
-  /** CPU time of others on its cores, µs; null: it does not tell. */
-  readonly othersUs: number | null;
   /** Lines beside these. */
   readonly more: Readonly<Record<string, string>>;
 }
@@ -52,10 +50,9 @@ const AT_REST: Told = {
   obstacle: "",
   readCache: "yes",
   operations: 1,
-  othersUs: null,
   more: {},
 };
-/** So long is what is worked held against calls. */
+/** Over so long what is worked is held against calls. */
 const SECOND_MS = 1_000;
 /** And so often it is asked. */
 const EVERY_MS = 250;
@@ -96,7 +93,6 @@ beforeEach(async () => {
       `hosts_obstacle:${obstacle}`,
       `read_cache_in_use:${told.readCache}`,
       `operations:${told.operations}`,
-      `others_cpu_us:${told.othersUs ?? ""}`,
       ...Object.entries(told.more).map((line) => line.join(":")),
     ].join("\r\n");
   });
@@ -196,76 +192,6 @@ describe("what plain clients leave of Redis' thread", () => {
     await secondLater({ mainThreadS: 100.4 });
     await secondLater({ mainThreadS: 0 });
     expect(threadLeft()).toBeCloseTo(0.9);
-  });
-});
-
-describe("what others compute on the cores of Redis", () => {
-  const others = (): number => watch.surroundings.storage.othersCores;
-  /** From now on so many cores of two, window by window. */
-  const computing = async (cores: number, windows: number): Promise<void> => {
-    for (let at = 0; at < windows; at++)
-      await msLater(EVERY_MS, { othersUs: (told?.othersUs ?? 0) + cores * 1e3 * EVERY_MS });
-  };
-
-  test("is known in a quarter of a second, and that it is over as soon", async () => {
-    await secondLater({ othersUs: 7e9 });
-    expect(others(), "they have computed since the machine started").toBe(0);
-    await computing(0.8, 1);
-    expect(others()).toBeCloseTo(0.8);
-    await computing(0, 1);
-    expect(others()).toBe(0);
-  });
-
-  test("is none where it is little, and followed by halves: the kernel counts it by its clock", async () => {
-    await secondLater({ othersUs: 0 });
-    await computing(0.14, 20);
-    expect(others()).toBe(0);
-    await computing(0.4, 1);
-    expect(others()).toBeCloseTo(0.27);
-    await computing(0.4, 10);
-    expect(others()).toBeCloseTo(0.4, 2);
-    await computing(0.3, 1);
-    expect(others()).toBeCloseTo(0.35, 2);
-  });
-
-  test("is told by as much chance more as there are cores more", async () => {
-    await secondLater({ cpus: "0-15", othersUs: 0 });
-    await computing(0.35, 20);
-    expect(others()).toBe(0);
-    await computing(1.15, 1);
-    expect(others()).toBeCloseTo(0.75, 2);
-    await computing(2.8, 1);
-    expect(others()).toBeCloseTo(2.8);
-  });
-
-  test("is held against all the time that has passed, where nobody had asked", async () => {
-    await secondLater({ othersUs: 0 });
-    await msLater(10 * SECOND_MS, { othersUs: 5e6 });
-    expect(others()).toBeCloseTo(0.5);
-  });
-
-  test("is as it was where what is told cannot be, and none where nobody tells", async () => {
-    await secondLater({ othersUs: 9e9 });
-    await computing(1, 10);
-    const before = others();
-    await msLater(EVERY_MS, { othersUs: 0 });
-    expect(others(), "Redis is on another machine").toBe(before);
-    await msLater(EVERY_MS, { othersUs: 1e9 });
-    expect(others()).toBe(before);
-    await computing(1, 1);
-    expect(others()).toBeCloseTo(1);
-    await msLater(EVERY_MS, { othersUs: null });
-    expect(others()).toBe(0);
-    await msLater(EVERY_MS, { othersUs: 0 });
-    expect(others()).toBe(0);
-  });
-
-  test("is no more than there are cores, and not less than nothing", async () => {
-    await secondLater({ othersUs: 0 });
-    await computing(2.5, 10);
-    expect(others()).toBe(2);
-    await computing(-1, 10);
-    expect(others()).toBe(0);
   });
 });
 
@@ -409,6 +335,20 @@ describe("what is asked of Redis", () => {
     await msLater(EVERY_MS, {});
     expect(threadLeft()).toBeCloseTo(0.7);
     expect(asked).toBe(5);
+  });
+
+  test("says how many cores its hosts get", async () => {
+    const coreTimes = (seconds: number): Partial<Told> => {
+      const us = 1e6 * seconds;
+      const [redis, hosts] = [`redis_us=${3e5 * seconds}`, `hosts_us=${2e5 * seconds},hosts_waited_us=${9 * us}`];
+      return { more: { core_times: `clock_us=${us},cpus=2,idle_us=0,interrupts_us=0,${redis},${hosts}` } };
+    };
+    await msLater(0, coreTimes(10));
+    expect(watch.surroundings.storage.hostCores).toBe(Infinity);
+    await msLater(EVERY_MS, coreTimes(11));
+    expect(watch.surroundings.storage.hostCores).toBeCloseTo(0.2);
+    await msLater(EVERY_MS, { more: {} });
+    expect(watch.surroundings.storage.hostCores, "an older module").toBe(Infinity);
   });
 
   test("holds while Redis answers nothing", async () => {

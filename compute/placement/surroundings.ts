@@ -1,11 +1,10 @@
-// What the controller has to know beside the calls: whether storage is open, what machine Redis is on, what others compute on its cores, and what plain clients leave
+// What the controller has to know beside the calls: whether storage is open, what machine Redis is on, how many of its cores sandbox hosts get, and what plain clients leave
 // of its one thread; and what the module counts of all calls, which the controller has in its metrics. Asked of Redis four times a second while there are calls, and while there are none
 // by who reads the metrics.
 
 import type { Redis } from "ioredis";
 
 import { clamp } from "#runtime/clamp.ts";
-import { decayOf } from "#runtime/decay.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import type { ConstantsSource, CostConstants } from "#runtime/placement/cost-model.ts";
 import {
@@ -17,10 +16,11 @@ import {
 } from "#runtime/placement/calls-work.ts";
 import { infoOf } from "../node/redis-info.ts";
 import { besideRedisUsOf, busyUsOf, commandsOf, commandsUsOf } from "./calibrate.ts";
+import { HostCores, readCoreTimes } from "./host-cores.ts";
 import { cpusOf } from "./machine.ts";
 import type { Surroundings } from "./placement-loop.ts";
 
-/** Chosen: whoever comes to compute beside Redis is known of within half a second. Both answers take Redis 0.15 ms of its thread (EPYC). */
+/** Chosen: whoever comes to compute beside Redis is known of within half a second. */
 const EVERY_MS = 250;
 /** What is worked for calls is held against the calls of so long: nodes tell of these some tens of milliseconds later. */
 const LEARN_MS = 1_000;
@@ -28,12 +28,6 @@ const LEARN_MS = 1_000;
 const REDIS_THREAD_MIN = 0.1;
 /** Of one measurement, against the one before: a second is short. */
 const WEIGHT = 0.5;
-/** What others were seen to compute counts half after so long. */
-const OTHERS_HALF_LIFE_MS = 250;
-/** As many times its cores others cannot compute on, but for clocks that are read a moment apart. */
-const OTHERS_MAX = 2;
-/** Less than this is none, and what is off by more than that has changed; in cores, of one. Of several by the root of their number: the kernel counts whoever has a core when its clock ticks, which of a core that is in use for a third of the time tells a quarter of a second to within 0.1. Chosen. */
-const [OTHERS_MIN, OTHERS_STEP] = [0.1, 0.25] as const;
 
 /** Of the calls in the hosts beside Redis, by the names of LOCUS.INFO and those that nodes have for their own. */
 const NOW = { queued: "calls_queued", starting: "calls_starting", running: "calls_running", waiting: "calls_waiting" };
@@ -71,9 +65,9 @@ export class RedisWatch {
     isOpen: true,
     findsReads: true,
     redisThread: 1,
-    othersCores: 0,
+    hostCores: Infinity,
   };
-  #others = { atMs: Number.NaN, us: Number.NaN, cores: 0 };
+  readonly #hostCores = new HostCores();
   #callsWork = AS_CALIBRATED;
   #constants: CostConstants = DEFAULT_CONSTANTS;
   #constantsFrom: ConstantsSource = "usual";
@@ -132,6 +126,7 @@ export class RedisWatch {
       redis.call("info", "cpu", "stats", "commandstats"),
     ]);
     const [ours, theirs] = [infoOf(String(module)), infoOf(String(server))];
+    this.#hostCores.tell(readCoreTimes(ours.get("core_times")));
     const cpus = cpusOf(ours.get("cpus") ?? "");
     const machine = { id: ours.get("machine") ?? "", cpus, cores: countOf(ours, "cores", cpus.length) };
     const before = this.#storage;
@@ -142,7 +137,7 @@ export class RedisWatch {
       // It is not in use before somebody has read.
       findsReads: ours.get("read_cache_in_use") === "yes" || ours.get("operations") === "0",
       redisThread: this.#learn(ours, theirs),
-      othersCores: this.#othersAfter(ours, cpus.length),
+      hostCores: this.#hostCores.cores,
     };
     this.#calls = storageCallsIn(ours);
     if (before.isOpen !== this.#storage.isOpen || isOther(before.machine, this.#storage.machine)) onChange();
@@ -152,11 +147,11 @@ export class RedisWatch {
   #learn(ours: Told, theirs: Told): number {
     const { redisThread } = this.#storage;
     const now = clocksIn(ours, theirs, this.#options.nowMs());
-    const [last, passedMs] = [this.#last, now.atMs - (this.#last?.atMs ?? now.atMs)];
-    if (last !== null && passedMs < LEARN_MS) return redisThread;
+    const [last, passedMs] = [this.#last, now.atMs - (this.#last?.atMs ?? -Infinity)];
+    if (passedMs < LEARN_MS) return redisThread;
     const reckoned = this.#options.reckoned();
     this.#last = now;
-    if (last === null || reckoned === null || passedMs <= 0) return redisThread;
+    if (last === null || reckoned === null) return redisThread;
     const measured = {
       redisUs: now.redisUs - last.redisUs,
       besideUs: now.besideUs - last.besideUs,
@@ -168,21 +163,6 @@ export class RedisWatch {
     const [least, most] = redisWorkUs(reckoned, this.#callsWork);
     const left = (1 - WEIGHT) * redisThread + WEIGHT * clamp(redisThread, leftBy(least), leftBy(most));
     return Math.max(REDIS_THREAD_MIN, left);
-  }
-
-  /** Of its `cpus` cores, those that others compute on; 0 where nobody tells. As it was where what is told cannot be, as where Redis has begun anew. */
-  #othersAfter(ours: Told, cpus: number): number {
-    const { atMs: lastMs, us: lastUs, cores: before } = this.#others;
-    const [atMs, told] = [this.#options.nowMs(), ours.get("others_cpu_us") ?? ""];
-    const us = told === "" ? Number.NaN : Number(told);
-    const passedMs = atMs - lastMs;
-    const now = (us - lastUs) / (1e3 * passedMs);
-    const [kept, noise] = [decayOf(passedMs, OTHERS_HALF_LIFE_MS), Math.sqrt(cpus)];
-    const isStep = Math.abs(now - before) > OTHERS_STEP * noise;
-    const isKnown = passedMs > 0 && Math.abs(now) <= OTHERS_MAX * cpus;
-    const cores = isKnown ? clamp(isStep ? now : kept * before + (1 - kept) * now, 0, cpus) : before;
-    this.#others = { atMs, us, cores: Number.isNaN(us) ? 0 : cores };
-    return this.#others.cores < OTHERS_MIN * noise ? 0 : this.#others.cores;
   }
 }
 

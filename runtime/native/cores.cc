@@ -40,14 +40,6 @@ bool HasCpu(std::string_view controllers) {
   return false;
 }
 
-/// 0: the thread that asks. None where the process is gone, or the machine has more cores than fit.
-std::optional<cpu_set_t> AllowedTo(pid_t process) {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (sched_getaffinity(process, sizeof allowed, &allowed) != 0) return std::nullopt;
-  return allowed;
-}
-
 uint32_t WithinQuota(uint32_t cores) {
   if (const std::optional<double> quota = CpuQuota(); quota && *quota < cores)
     cores = static_cast<uint32_t>(*quota);
@@ -77,6 +69,13 @@ std::optional<double> CpuQuota(const std::string& root) {
     note(version_2 ? QuotaOfVersion2(mount) : QuotaOfVersion1(mount));
   }
   return smallest;
+}
+
+std::optional<cpu_set_t> AllowedTo(pid_t process) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(process, sizeof allowed, &allowed) != 0) return std::nullopt;
+  return allowed;
 }
 
 uint32_t AvailableCores() {

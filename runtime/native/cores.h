@@ -2,6 +2,7 @@
 // by the kernel for the rest of the period, with all that runs beside it.
 #pragma once
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -9,6 +10,10 @@
 #include <string>
 
 namespace locus {
+
+/// Cores that a process may run on; 0: the thread that asks. None where it is gone, or the machine has more cores
+/// than fit.
+std::optional<cpu_set_t> AllowedTo(pid_t process);
 
 /// Cores that this process may run on, or fewer where its quota is smaller (rounded down). At least 1.
 uint32_t AvailableCores();

@@ -22,6 +22,21 @@ std::string Join(const std::vector<std::string>& names) {
   return text;
 }
 
+/// What the cores did; nothing where it is not known.
+std::string TimesOfCores(const ServiceThread::State& state) {
+  std::vector<pid_t> hosts;
+  for (const Supervisor::HostState& host : state.hosts) {
+    if (host.pid > 0) hosts.push_back(host.pid);
+  }
+  const std::optional<CoreTimes> times = TheModule().core_times.Read(hosts, state.hosts_cpu_us);
+  if (!times) return "";
+  const auto number = [](const char* name, int64_t value) { return name + std::to_string(value); };
+  return number("clock_us=", times->clock_us) + number(",cpus=", times->cpus) +
+         number(",idle_us=", times->idle_us) + number(",interrupts_us=", times->interrupts_us) +
+         number(",redis_us=", times->redis_us) + number(",hosts_us=", times->hosts_us) +
+         number(",hosts_waited_us=", times->hosts_waited_us);
+}
+
 std::string Decimal(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3f", value);
@@ -56,9 +71,6 @@ void ForEachField(Field&& field) {
   field("machine", machine.id);
   field("cpus", machine.cpus);
   number("cores", machine.cores);
-  // Nobody's where hosts do not give way: they have their part of a core then, whoever else wants it.
-  const std::optional<int64_t> others = module.settings.host_nice > 0 ? OthersCpuUs() : std::nullopt;
-  field("others_cpu_us", others ? std::to_string(*others) : "");
   number("isolates_max", module.settings.isolates_max);
   field("enabled", module.settings.enabled != 0 ? "yes" : "no");
   number("functions", module.registry.functions().size());
@@ -84,6 +96,7 @@ void ForEachField(Field&& field) {
     field((name + "_about").c_str(), OneLine(host.about));
   }
   number("hosts_cpu_us", state.hosts_cpu_us);
+  field("core_times", TimesOfCores(state));
   number("host_deaths", state.supervisor.deaths);
   number("hosts_killed_for_memory", state.supervisor.killed_for_memory);
   number("hosts_killed_for_time", state.supervisor.killed_for_time);

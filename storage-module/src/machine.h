@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 namespace locus {
@@ -18,10 +17,5 @@ struct Machine {
 };
 
 Machine ThisMachine();
-
-/// What other processes have computed on the cores that this one may use, since the machine started, µs: their user
-/// time, in steps of 10 ms. Those that are nice are left out, as sandbox hosts are where these give way to the others.
-/// None where the kernel does not tell, as in some containers.
-std::optional<int64_t> OthersCpuUs();
 
 }  // namespace locus

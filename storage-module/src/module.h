@@ -4,6 +4,7 @@
 
 #include "attached_nodes.h"
 #include "calls.h"
+#include "core_times.h"
 #include "function_stats.h"
 #include "log_lines.h"
 #include "plan_follower.h"
@@ -29,6 +30,7 @@ struct Module {
   FunctionStats stats;
   LogLines log;
   ServiceThread service;
+  CoreTimesReader core_times;
   Timers timers;
   SampleWindows samples{&timers};
   Traces traces;

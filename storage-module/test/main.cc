@@ -2,6 +2,7 @@
 #include "tests.h"
 
 int main() {
+  TestCoreTimes();
   TestJsonText();
   TestLockBudget();
   TestOperationRound();

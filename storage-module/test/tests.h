@@ -3,6 +3,7 @@
 
 #include "expect.h"
 
+void TestCoreTimes();
 void TestJsonText();
 void TestLockBudget();
 void TestOperationRound();

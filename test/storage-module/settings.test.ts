@@ -5,6 +5,8 @@ import { once } from "node:events";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { readCoreTimes } from "#compute/placement/host-cores.ts";
+import { cpusOf } from "#compute/placement/machine.ts";
 import { availableCores } from "#runtime/sandbox/native-supervisor.ts";
 import { hasEnded } from "#bench/harness/processes.ts";
 import { readInfo } from "#test/module-info.ts";
@@ -38,28 +40,25 @@ test("LOCUS.INFO tells how much there is to compute with: the cores that this pr
   expect(info.get("isolates_max")).toBe("3");
 });
 
-test("LOCUS.INFO tells what others compute on those cores, to which its hosts give way", async () => {
-  const others = async (): Promise<number> => {
-    const told = (await readInfo(redis)).get("others_cpu_us");
-    expect(told).toMatch(/^-?\d+$/);
-    return Number(told);
-  };
-  const before = await others();
-  const burner = spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" });
+test("LOCUS.INFO tells what became of these cores' time, and how long hosts have waited for one", async () => {
+  const info = await readInfo(redis);
+  const read = async () => readCoreTimes((await readInfo(redis)).get("core_times"))!;
+  const before = await read();
+  expect(before.cpus).toBe(cpusOf(info.get("cpus")!).length);
+  // More than there are cores for: whoever wakes up waits.
+  const burners = Array.from({ length: 2 * before.cpus }, () =>
+    spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }),
+  );
   try {
-    await until(async () => (await others()) - before > 200_000);
+    await until(async () => {
+      await runScript(redis, { rounds: [[["GET", "a"]]] });
+      const now = await read();
+      for (const name of ["clockUs", "redisUs", "hostsUs"] as const) if (now[name] <= before[name]) return false;
+      return now.hostsWaitedUs > before.hostsWaitedUs;
+    });
   } finally {
-    burner.kill("SIGKILL");
-    await once(burner, "exit");
-  }
-});
-
-test("LOCUS.INFO tells nothing of others where hosts do not give way", async () => {
-  const equal = await startRedisServer({ moduleArguments: ["host-nice", "0"] });
-  try {
-    expect((await readInfo(equal.client())).get("others_cpu_us")).toBe("");
-  } finally {
-    await equal.close();
+    for (const burner of burners) burner.kill("SIGKILL");
+    await Promise.all(burners.map((burner) => once(burner, "exit")));
   }
 });
 

@@ -1,0 +1,100 @@
+#include "core_times.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+
+#include "bell.h"
+#include "cores.h"
+
+namespace locus {
+
+namespace {
+
+/// Of the time, the part that reading may take.
+constexpr int64_t kPart = 1'000;
+constexpr int64_t kUsPerSecond = 1'000'000;
+
+int64_t TimeUs(const timeval& time) { return time.tv_sec * kUsPerSecond + time.tv_usec; }
+
+int64_t OwnCpuNs() {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return time.tv_sec * 1'000 * kMs + time.tv_nsec;
+}
+
+/// Cores, and what the kernel counts of them. False where it tells of none of these.
+bool AddCores(const std::string& stat, const cpu_set_t& allowed, CoreTimes* times) {
+  std::ifstream file(stat);
+  const int64_t tick_us = kUsPerSecond / sysconf(_SC_CLK_TCK);
+  // The lines of cores are the first ones; `cpu` alone is all of them together.
+  for (std::string line; std::getline(file, line) && line.starts_with("cpu");) {
+    if (line.size() < 4 || std::isdigit(static_cast<unsigned char>(line[3])) == 0) continue;
+    unsigned cpu = 0;
+    long long idle = 0, waiting = 0, interrupts = 0, softly = 0;
+    if (std::sscanf(line.c_str(), "cpu%u %*d %*d %*d %lld %lld %lld %lld", &cpu, &idle, &waiting, &interrupts,
+                    &softly) != 5)
+      continue;
+    if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &allowed)) continue;
+    times->cpus++;
+    times->idle_us += (idle + waiting) * tick_us;
+    times->interrupts_us += (interrupts + softly) * tick_us;
+  }
+  return times->cpus > 0;
+}
+
+/// That the threads of a process have waited for a core, together. None where it is gone, or this is not counted.
+std::optional<int64_t> WaitedUs(const std::string& tasks) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(tasks.c_str()), &closedir);
+  if (!directory) return std::nullopt;
+  std::optional<int64_t> waited_us;
+  while (const dirent* entry = readdir(directory.get())) {
+    int64_t ran_ns = 0, waited_ns = 0;
+    // A thread may have ended meanwhile.
+    if (std::ifstream(tasks + "/" + entry->d_name + "/schedstat") >> ran_ns >> waited_ns)
+      waited_us = waited_us.value_or(0) + waited_ns / 1'000;
+  }
+  return waited_us;
+}
+
+}  // namespace
+
+std::optional<CoreTimes> CoreTimesReader::Read(const std::vector<pid_t>& hosts, uint64_t hosts_us) {
+  if (NowNs() < next_ns_) return last_;
+  const int64_t began_ns = OwnCpuNs();
+  last_ = ReadAnew(hosts, hosts_us);
+  next_ns_ = NowNs() + kPart * (OwnCpuNs() - began_ns);
+  return last_;
+}
+
+std::optional<CoreTimes> CoreTimesReader::ReadAnew(const std::vector<pid_t>& hosts, uint64_t hosts_us) const {
+  CoreTimes times;
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  bool waits_are_told = false;
+  for (const pid_t host : hosts) {
+    const std::optional<cpu_set_t> cpus = AllowedTo(host);
+    const std::optional<int64_t> waited_us = WaitedUs(root_ + "/proc/" + std::to_string(host) + "/task");
+    // It may have ended meanwhile.
+    if (!cpus || !waited_us) continue;
+    CPU_OR(&allowed, &allowed, &*cpus);
+    times.hosts_waited_us += *waited_us;
+    waits_are_told = true;
+  }
+  rusage own = {};
+  if (!waits_are_told || !AddCores(root_ + "/proc/stat", allowed, &times)) return std::nullopt;
+  if (getrusage(RUSAGE_SELF, &own) != 0) return std::nullopt;
+  times.clock_us = NowNs() / 1'000;
+  times.redis_us = TimeUs(own.ru_utime) + TimeUs(own.ru_stime);
+  times.hosts_us = static_cast<int64_t>(hosts_us);
+  return times;
+}
+
+}  // namespace locus

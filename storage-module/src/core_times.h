@@ -1,0 +1,42 @@
+// What became of the time of the cores beside Redis: by it a node that controls sees whether others keep sandbox
+// hosts from the cores that these want.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace locus {
+
+/// All of one moment. Each but the clock counts on while the machine, Redis or its hosts last, µs.
+struct CoreTimes {
+  int64_t clock_us = 0;         ///< as NowNs()
+  uint32_t cpus = 0;            ///< that hosts may run on
+  int64_t idle_us = 0;          ///< of these together, to within 10 ms of each
+  int64_t interrupts_us = 0;    ///< of these: the kernel's, for nobody
+  int64_t redis_us = 0;         ///< CPU time of this process
+  int64_t hosts_us = 0;         ///< of all hosts that there are and were
+  int64_t hosts_waited_us = 0;  ///< that threads of the hosts there are were ready to run and had no core
+};
+
+class CoreTimesReader {
+ public:
+  /// `root` stands before /proc.
+  explicit CoreTimesReader(std::string root = "") : root_(std::move(root)) {}
+
+  /// As they were read last, where reading takes more than a thousandth of the time since: of a machine of many
+  /// cores the kernel has much to tell. None where there are no hosts, or the kernel does not tell.
+  std::optional<CoreTimes> Read(const std::vector<pid_t>& hosts, uint64_t hosts_us);
+
+ private:
+  std::optional<CoreTimes> ReadAnew(const std::vector<pid_t>& hosts, uint64_t hosts_us) const;
+
+  std::string root_;
+  std::optional<CoreTimes> last_;
+  int64_t next_ns_ = 0;
+};
+
+}  // namespace locus
