@@ -56,14 +56,26 @@ test("hosts have what they get while others have the cores and calls wait for on
   expect(passing(CALM)).toBe(Infinity);
   expect(passing(STARVED)).toBeCloseTo(0.1);
   expect(passing({ ...STARVED, hosts: 0.08 })).toBeCloseTo(0.08);
-  expect(passing({ ...STARVED, hosts: 0.2 }), "as little as ever").toBeCloseTo(0.08);
+  expect(passing({ ...STARVED, hosts: 0.2 }), "more by halves").toBeCloseTo(0.14);
+  expect(passing({ ...STARVED, hosts: 0.2 })).toBeCloseTo(0.17);
 });
 
-test("and as many as they want as soon as cores are idle, or nobody else has them", () => {
+test("and as many as they want as soon as nobody else has them", () => {
   const { passing } = machineOf();
   passing(STARVED);
   expect(passing(CALM)).toBe(Infinity);
+  passing(STARVED);
+  for (let at = 0; at < 4; at++) passing({ redis: 0.6, hosts: 1.35, waiting: 20 });
   expect(passing({ redis: 0.6, hosts: 1.35, waiting: 20 }), "they are full of calls").toBe(Infinity);
+});
+
+test("and no more than what is idle besides while others have the rest, however few calls are left", () => {
+  const { passing } = machineOf();
+  expect(passing({ redis: 0.3, hosts: 0.4, waiting: 9 }), "others have 1.3").toBeCloseTo(0.4);
+  for (let at = 0; at < 20; at++)
+    expect(passing({ redis: 0.3, hosts: 0.3, waiting: 0.1, idle: 0.8 })).toBeGreaterThanOrEqual(1.1);
+  expect(passing({ redis: 0.3, hosts: 0.3, waiting: 0.1, idle: 0.8 })).toBeLessThan(1.6);
+  for (let at = 0; at < 400; at++) expect(passing({ redis: 0.3, waiting: 0.1 })).toBeLessThanOrEqual(CPUS);
 });
 
 test.each<readonly [string, Happening]>([
@@ -78,23 +90,23 @@ test.each<readonly [string, Happening]>([
   for (let at = 0; at < 40; at++) expect(passing(happening)).toBe(Infinity);
 });
 
-test("while they wait for none what they may have comes back, by half in ten seconds: others may leave more by now", () => {
+test("while they wait for none they may have twice as much after ten seconds: others may leave more by now", () => {
   const { passing } = machineOf();
   passing(STARVED);
   const few = { hosts: 0.05, waiting: 0.3 };
   const after = Array.from({ length: 40 }, () => passing(few)).at(-1)!;
-  expect(after).toBeCloseTo(CPUS - (CPUS - 0.1) / 2);
+  expect(after).toBeCloseTo(0.2);
   expect(passing(STARVED)).toBeCloseTo(0.1);
 });
 
 test("whoever takes cores again and again is believed to be gone the later each time, two seconds at most", () => {
   const { passing } = machineOf();
-  /** Stretches until hosts have cores again. */
+  /** Seconds until hosts have cores again. */
   const comesBackAfter = (): number => {
     expect(passing(STARVED)).toBeCloseTo(0.1);
-    let stretches = 1;
-    while (passing(CALM) < Infinity) stretches++;
-    return (stretches * STRETCH_MS) / 1e3;
+    for (let stretches = 1; stretches < 40; stretches++)
+      if (passing(CALM) === Infinity) return (stretches * STRETCH_MS) / 1e3;
+    return Infinity;
   };
   expect(comesBackAfter()).toBe(0.25);
   expect(Array.from({ length: 5 }, comesBackAfter)).toEqual([0.75, 1.25, 2.25, 2.25, 2.25]);
@@ -108,22 +120,26 @@ test("stretches that are too short to tell are taken together", () => {
   expect(passing(STARVED, 60)).toBeCloseTo(0.1);
 });
 
-test("what cannot have been tells nothing, and where nobody tells they have what they want", () => {
+test.each<readonly [string, Partial<CoreTimes>]>([
+  ["a machine that was started anew", { clockUs: 1_000_000 }],
+  ["another Redis", { redisUs: 0 }],
+  ["other hosts, of another module", { hostsUs: 0 }],
+  ["times that cannot be", { redisUs: 1e12 }],
+  ["other cores", { cpus: 4 }],
+])("what was known is forgotten with %s", (_what, other) => {
   const { passing, tell, times, hostCores } = machineOf();
+  expect(passing(STARVED)).toBeCloseTo(0.1);
+  tell({ ...times(), clockUs: times().clockUs + 1e6, ...other });
+  expect(hostCores.cores).toBe(Infinity);
+});
+
+test("where nobody tells any more they have what they want; idle time that is counted less than before is none", () => {
+  const { passing, tell, hostCores } = machineOf();
   passing(STARVED);
-  const { clockUs } = times();
-  tell({ ...times(), clockUs: clockUs - 4e6 });
-  expect(hostCores.cores, "a machine that was started anew").toBeCloseTo(0.1);
-  tell({ ...times(), clockUs, redisUs: 0 });
-  expect(hostCores.cores, "a Redis that was").toBeCloseTo(0.1);
-  tell({ ...times(), clockUs: clockUs + 1e6, redisUs: 1e12 });
-  expect(hostCores.cores).toBeCloseTo(0.1);
-  tell({ ...times(), clockUs: clockUs + 2e6, cpus: 4 });
-  expect(hostCores.cores, "other cores").toBeCloseTo(0.1);
   tell(null);
   expect(hostCores.cores).toBe(Infinity);
   passing(STARVED);
-  expect(passing(STARVED)).toBeCloseTo(0.1);
+  expect(passing({ ...STARVED, idle: -0.04 })).toBeCloseTo(0.1);
   expect(passing({ ...STARVED, waiting: -3 }), "threads have ended").toBeLessThan(0.2);
 });
 
@@ -145,7 +161,8 @@ test("a line of LOCUS.INFO is read, and none that does not tell all of it", () =
     line.replace(",cpus=2", ""),
     line.replace("cpus=2", "cpus=0"),
     line.replace("cpus=2", "cpus=two"),
-    line.replace("cpus=2", "cpus=1e300"),
+    line.replace("cpus=2", "cpus=1e999"),
+    line.replace("redis_us=5", "redis_us=-5"),
   ])
     expect(readCoreTimes(nonsense)).toBeNull();
 });

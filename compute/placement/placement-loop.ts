@@ -135,7 +135,6 @@ export class PlacementLoop {
   #waits: { readonly of: CostConstants; readonly waits: Waits } | null = null;
   /** At the last step, of all nodes. Before there was one nobody knows. */
   #inFlight = Infinity;
-  #hostCores = Infinity;
   #reckoned = NOTHING_RECKONED;
   #due: NodeJS.Timeout | undefined;
 
@@ -170,7 +169,7 @@ export class PlacementLoop {
 
   /** Cores that sandbox hosts beside Redis get where others keep them from more; Infinity: as many as they want. */
   get hostCores(): number {
-    return this.#hostCores;
+    return coresOf(this.#machines(), this.#options.surroundings().storage).hostCores;
   }
 
   get profiles(): Profiles {
@@ -410,14 +409,18 @@ export class PlacementLoop {
     return longestMs;
   }
 
+  /** Of nodes that had calls lately. */
+  #machines(): readonly Machine[] {
+    return [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
+  }
+
   /** `otherCores`: that each node keeps busy without any call. */
   #capacity(storage: Surroundings["storage"], otherCores: number, nowMs: number): Capacity {
     for (const [node, { atMs }] of this.#nodes) if (nowMs - atMs > SILENT_MS) this.#nodes.delete(node);
     const callers = inFlightAt(this.#nodes.values(), nowMs);
     this.#inFlight = callers;
-    const machines = [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
-    const { hostCores, ...cores } = coresOf(machines, storage);
-    this.#hostCores = hostCores;
+    const machines = this.#machines();
+    const { hostCores: _, ...cores } = coresOf(machines, storage);
     const ofNodes = machines.length * otherCores + this.#unexplained.coresAt(nowMs);
     const left = (all: number): number => Math.max(all / 2, all - ofNodes);
     const plainCores = 1 - storage.redisThread;
@@ -458,12 +461,13 @@ function coresOf(
   const isShared = sharesSome && cpusById.size === 1;
   // What is not known yet is taken for one core: little, and not nothing.
   const storageCores = storage?.cores ?? 1;
-  const hostCores = sharesSome ? Infinity : Math.max(storageCores / 10, got);
+  const wanted = Math.min(storageCores, isolatesMax);
+  const hostCores = sharesSome || got >= wanted ? Infinity : Math.max(storageCores / 10, got);
   return {
     hostCores,
     computeCores: Math.max(1, computeCores),
     // Each of its hosts' threads computes for one call; Redis' own thread and what serves them are besides.
-    storageCores: isOpen ? Math.min(storageCores, isolatesMax, hostCores) : 0,
+    storageCores: isOpen ? Math.min(wanted, hostCores) : 0,
     storageMachineCores: Math.max(1, storageCores),
     sharedCores: isShared ? new Set([...storage.cpus, ...(beside ?? [])]).size : Infinity,
   };

@@ -5,7 +5,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cctype>
 #include <cstdio>
 #include <fstream>
@@ -74,22 +73,25 @@ std::optional<CoreTimes> CoreTimesReader::Read(const std::vector<pid_t>& hosts, 
   return last_;
 }
 
-std::optional<CoreTimes> CoreTimesReader::ReadAnew(const std::vector<pid_t>& hosts, uint64_t hosts_us) const {
+std::optional<CoreTimes> CoreTimesReader::ReadAnew(const std::vector<pid_t>& hosts, uint64_t hosts_us) {
   CoreTimes times;
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  bool waits_are_told = false;
+  bool there_are_some = false;
   for (const pid_t host : hosts) {
-    const std::optional<cpu_set_t> cpus = AllowedTo(host);
-    const std::optional<int64_t> waited_us = WaitedUs(root_ + "/proc/" + std::to_string(host) + "/task");
+    const std::optional<cpu_set_t> cores = AllowedTo(host);
     // It may have ended meanwhile.
-    if (!cpus || !waited_us) continue;
-    CPU_OR(&allowed, &allowed, &*cpus);
+    if (!cores) continue;
+    const std::optional<int64_t> waited_us = WaitedUs(root_ + "/proc/" + std::to_string(host) + "/task");
+    if (!waited_us) return std::nullopt;
+    CPU_OR(&allowed, &allowed, &*cores);
     times.hosts_waited_us += *waited_us;
-    waits_are_told = true;
+    there_are_some = true;
   }
+  if (there_are_some) cores_ = allowed;
+  if (!cores_) cores_ = AllowedTo(0);
   rusage own = {};
-  if (!waits_are_told || !AddCores(root_ + "/proc/stat", allowed, &times)) return std::nullopt;
+  if (!cores_ || !AddCores(root_ + "/proc/stat", *cores_, &times)) return std::nullopt;
   if (getrusage(RUSAGE_SELF, &own) != 0) return std::nullopt;
   times.clock_us = NowNs() / 1'000;
   times.redis_us = TimeUs(own.ru_utime) + TimeUs(own.ru_stime);

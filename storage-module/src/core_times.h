@@ -2,11 +2,13 @@
 // hosts from the cores that these want.
 #pragma once
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace locus {
@@ -28,13 +30,15 @@ class CoreTimesReader {
   explicit CoreTimesReader(std::string root = "") : root_(std::move(root)) {}
 
   /// As they were read last, where reading takes more than a thousandth of the time since: of a machine of many
-  /// cores the kernel has much to tell. None where there are no hosts, or the kernel does not tell.
+  /// cores the kernel has much to tell. While there are no hosts their cores are those that they had, or may have.
+  /// None where the kernel does not tell.
   std::optional<CoreTimes> Read(const std::vector<pid_t>& hosts, uint64_t hosts_us);
 
  private:
-  std::optional<CoreTimes> ReadAnew(const std::vector<pid_t>& hosts, uint64_t hosts_us) const;
+  std::optional<CoreTimes> ReadAnew(const std::vector<pid_t>& hosts, uint64_t hosts_us);
 
   std::string root_;
+  std::optional<cpu_set_t> cores_;  ///< of hosts
   std::optional<CoreTimes> last_;
   int64_t next_ns_ = 0;
 };
