@@ -94,13 +94,14 @@ function readingOf(ways: readonly Way[]): string {
   const rounds = ways.map(({ summary }) => Number(summary.roundsPerCall?.toPrecision(3)));
   const [compute, storage] = ways.slice(1, 3).map(({ summary }) => summary.callsPerSecond);
   const times = Math.max(compute! / storage!, storage! / compute!);
-  const isComputeFaster = compute! >= storage!;
-  const paid = times < EVEN_TIMES ? "just pay" : isComputeFaster ? "hardly pay" : "pay";
-  const [side, other] = isComputeFaster ? ["compute", "storage"] : ["storage", "compute"];
-  const does =
+  const doesMore = (side: string, other: string): string =>
+    `here the ${side} side does ${times.toFixed(1)} times what ${other} does`;
+  const [paid, does] =
     times < EVEN_TIMES
-      ? "here either side does about as much"
-      : `here the ${side} side does ${times.toFixed(1)} times what ${other} does`;
+      ? ["just pay", "here either side does about as much"]
+      : compute! >= storage!
+        ? ["hardly pay", doesMore("compute", "storage")]
+        : ["pay", doesMore("storage", "compute")];
   const load = loadavg()[0]!;
   const isBusy = load > availableParallelism() + 1;
   const caveat = `\n\nThis machine was busy in the last minute (load average ${load.toFixed(1)}, cores ${availableParallelism()}): each row may be off by half.`;

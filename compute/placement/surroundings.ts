@@ -120,12 +120,13 @@ export class RedisWatch {
   }
 
   async #ask(): Promise<void> {
-    const { redis, onChange } = this.#options;
+    const { redis, nowMs, onChange } = this.#options;
+    const learns = nowMs() - (this.#last?.atMs ?? -Infinity) >= LEARN_MS;
     const [module, server] = await Promise.all([
       redis.call("LOCUS.INFO"),
-      redis.call("info", "cpu", "stats", "commandstats"),
+      learns ? redis.call("info", "cpu", "stats", "commandstats").then(String) : null,
     ]);
-    const [ours, theirs] = [infoOf(String(module)), infoOf(String(server))];
+    const ours = infoOf(String(module));
     this.#hostCores.tell(readCoreTimes(ours.get("core_times")));
     const cpus = cpusOf(ours.get("cpus") ?? "");
     const machine = { id: ours.get("machine") ?? "", cpus, cores: countOf(ours, "cores", cpus.length) };
@@ -136,7 +137,7 @@ export class RedisWatch {
       isOpen: (ours.get("hosts_obstacle") ?? "") === "",
       // It is not in use before somebody has read.
       findsReads: ours.get("read_cache_in_use") === "yes" || ours.get("operations") === "0",
-      redisThread: this.#learn(ours, theirs),
+      redisThread: server === null ? this.#storage.redisThread : this.#learn(ours, infoOf(server)),
       hostCores: this.#hostCores.cores,
     };
     this.#calls = storageCallsIn(ours);
@@ -146,12 +147,17 @@ export class RedisWatch {
   /** What was worked for calls; what plain clients leave of the thread. Both as they were, where nothing can be held against anything. */
   #learn(ours: Told, theirs: Told): number {
     const { redisThread } = this.#storage;
-    const now = clocksIn(ours, theirs, this.#options.nowMs());
-    const [last, passedMs] = [this.#last, now.atMs - (this.#last?.atMs ?? -Infinity)];
-    if (passedMs < LEARN_MS) return redisThread;
-    const reckoned = this.#options.reckoned();
+    const now = {
+      atMs: this.#options.nowMs(),
+      redisUs: busyUsOf(theirs, ours),
+      besideUs: besideRedisUsOf(theirs, ours),
+      commands: commandsOf(theirs, ours),
+      commandsUs: commandsUsOf(theirs),
+    };
+    const [last, reckoned] = [this.#last, this.#options.reckoned()];
     this.#last = now;
-    if (last === null || reckoned === null) return redisThread;
+    const passedMs = now.atMs - (last?.atMs ?? now.atMs);
+    if (last === null || reckoned === null || passedMs <= 0) return redisThread;
     const measured = {
       redisUs: now.redisUs - last.redisUs,
       besideUs: now.besideUs - last.besideUs,
@@ -167,14 +173,6 @@ export class RedisWatch {
 }
 
 type Told = ReadonlyMap<string, string>;
-
-const clocksIn = (ours: Told, theirs: Told, atMs: number): Clocks => ({
-  atMs,
-  redisUs: busyUsOf(theirs, ours),
-  besideUs: besideRedisUsOf(theirs, ours),
-  commands: commandsOf(theirs, ours),
-  commandsUs: commandsUsOf(theirs),
-});
 
 /** From 1 to `max`. What a module does not tell, since it is older, or what cannot be, is the most that can be. */
 function countOf(told: Told, name: string, max: number): number {

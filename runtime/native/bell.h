@@ -35,6 +35,13 @@ inline int64_t NowNs() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+/// CPU time of the thread that asks, ns.
+inline int64_t ThreadCpuNs() {
+  timespec used = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
+}
+
 /// The ringer's half. `eventfd`: where a sleeper may sleep in poll; -1 where it never does. True when
 /// somebody slept.
 inline bool Ring(BellWord* bell, int eventfd) {

@@ -1,10 +1,9 @@
 // Turns: guest code runs in nothing else. What a turn costs is measured here, one that is too long is ended
 // here, and what it issued leaves as one round.
-#include <time.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "bell.h"
 #include "guest_loop.h"
 #include "guest_thrown.h"
 #include "guest_values.h"
@@ -38,12 +37,6 @@ void ThrowAwaited(const v8::FunctionCallbackInfo<Value>& info) {
 
 void GiveValue(const v8::FunctionCallbackInfo<Value>& info) {
   info.GetReturnValue().Set(info.Data());
-}
-
-int64_t ThreadCpuNs() {
-  timespec used = {};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-  return int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
 }
 
 }  // namespace

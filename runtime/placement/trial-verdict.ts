@@ -29,11 +29,11 @@ import {
 import { hasStopped, WAVES } from "./pauses.ts";
 import { allCallsOf } from "./pool-use.ts";
 import {
+  allSavedMs,
   type BackOff,
   besideThese,
   CONTRADICTION_MS,
   COST_MAX,
-  COST_SAVED_MS,
   keyOf,
   MODEL_ERROR_MAX,
   patienceOf,
@@ -472,7 +472,7 @@ export function trialsAfter(
 
 /** What was spent last was paid then, or is long ago (the theoretical arrival time of a leaky bucket). */
 const paidAfter = (paidMs: number, costMs: number, nowMs: number): number =>
-  Math.min(nowMs + TRIAL_REST_MS_MAX, Math.max(paidMs, nowMs - COST_SAVED_MS / COST_MAX) + costMs / COST_MAX);
+  Math.min(nowMs + TRIAL_REST_MS_MAX, Math.max(paidMs, allSavedMs(nowMs)) + costMs / COST_MAX);
 
 /** As far as it is known. */
 const tiesOf = (known?: BackOff): Pick<BackOff, "ties"> => (known?.ties === undefined ? {} : { ties: known.ties });

@@ -165,7 +165,9 @@ export const COST_MAX = 0.015;
  * … and so much at once that has not been spent: as if nothing had been done for so long. Chosen: what a first round of trials costs where three functions share full cores, of which most tell that the plan is
  * right: one on a side where code is cold takes a tenth of a second by itself.
  */
-export const COST_SAVED_MS = 150;
+const COST_SAVED_MS = 150;
+/** Trials that were paid for until then, or before, have all saved that may be. */
+export const allSavedMs = (nowMs: number): number => nowMs - COST_SAVED_MS / COST_MAX;
 
 /** Without a verdict. */
 export const broken = (trials: Trials, nowMs: number): Trials =>
@@ -188,7 +190,7 @@ export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: n
   holdMs: 0,
   fruitless: 0,
   // All is to be looked into anew: nothing is owed, and all is saved that may be.
-  paidMs: Math.min(trials.paidMs, nowMs - COST_SAVED_MS / COST_MAX),
+  paidMs: Math.min(trials.paidMs, allSavedMs(nowMs)),
   contradicted: 0,
   backOffs: isRemembered
     ? NO_TRIALS.backOffs

@@ -30,11 +30,16 @@ std::string TimesOfCores(const ServiceThread::State& state) {
   }
   const std::optional<CoreTimes> times = TheModule().core_times.Read(hosts, state.hosts_cpu_us);
   if (!times) return "";
-  const auto number = [](const char* name, int64_t value) { return name + std::to_string(value); };
-  return number("clock_us=", times->clock_us) + number(",cpus=", times->cpus) +
-         number(",idle_us=", times->idle_us) + number(",interrupts_us=", times->interrupts_us) +
-         number(",redis_us=", times->redis_us) + number(",hosts_us=", times->hosts_us) +
-         number(",hosts_waited_us=", times->hosts_waited_us);
+  const std::vector<std::pair<const char*, uint64_t>> told = {
+      {"clock_us", times->clock_us},
+      {"cpus", times->cpus},
+      {"idle_us", times->idle_us},
+      {"interrupts_us", times->interrupts_us},
+      {"redis_us", times->redis_us},
+      {"hosts_us", times->hosts_us},
+      {"hosts_waited_us", times->hosts_waited_us},
+  };
+  return Join(told);
 }
 
 std::string Decimal(double value) {

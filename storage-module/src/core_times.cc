@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cctype>
@@ -21,13 +20,7 @@ namespace {
 constexpr int64_t kPart = 1'000;
 constexpr int64_t kUsPerSecond = 1'000'000;
 
-int64_t TimeUs(const timeval& time) { return time.tv_sec * kUsPerSecond + time.tv_usec; }
-
-int64_t OwnCpuNs() {
-  timespec time = {};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return time.tv_sec * 1'000 * kMs + time.tv_nsec;
-}
+uint64_t TimeUs(const timeval& time) { return time.tv_sec * kUsPerSecond + time.tv_usec; }
 
 /// Cores, and what the kernel counts of them. False where it tells of none of these.
 bool AddCores(const std::string& stat, const cpu_set_t& allowed, CoreTimes* times) {
@@ -67,9 +60,9 @@ std::optional<int64_t> WaitedUs(const std::string& tasks) {
 
 std::optional<CoreTimes> CoreTimesReader::Read(const std::vector<pid_t>& hosts, uint64_t hosts_us) {
   if (NowNs() < next_ns_) return last_;
-  const int64_t began_ns = OwnCpuNs();
+  const int64_t began_ns = ThreadCpuNs();
   last_ = ReadAnew(hosts, hosts_us);
-  next_ns_ = NowNs() + kPart * (OwnCpuNs() - began_ns);
+  next_ns_ = NowNs() + kPart * (ThreadCpuNs() - began_ns);
   return last_;
 }
 
@@ -95,7 +88,7 @@ std::optional<CoreTimes> CoreTimesReader::ReadAnew(const std::vector<pid_t>& hos
   if (getrusage(RUSAGE_SELF, &own) != 0) return std::nullopt;
   times.clock_us = NowNs() / 1'000;
   times.redis_us = TimeUs(own.ru_utime) + TimeUs(own.ru_stime);
-  times.hosts_us = static_cast<int64_t>(hosts_us);
+  times.hosts_us = hosts_us;
   return times;
 }
 

@@ -15,13 +15,13 @@ namespace locus {
 
 /// All of one moment. Each but the clock counts on while the machine, Redis or its hosts last, µs.
 struct CoreTimes {
-  int64_t clock_us = 0;         ///< as NowNs()
-  uint32_t cpus = 0;            ///< that hosts may run on
-  int64_t idle_us = 0;          ///< of these together, to within 10 ms of each
-  int64_t interrupts_us = 0;    ///< of these: the kernel's, for nobody
-  int64_t redis_us = 0;         ///< CPU time of this process
-  int64_t hosts_us = 0;         ///< of all hosts that there are and were
-  int64_t hosts_waited_us = 0;  ///< that threads of the hosts there are were ready to run and had no core
+  uint64_t clock_us = 0;         ///< as NowNs()
+  uint32_t cpus = 0;             ///< that hosts may run on
+  uint64_t idle_us = 0;          ///< of these together, to within 10 ms of each
+  uint64_t interrupts_us = 0;    ///< of these: the kernel's, for nobody
+  uint64_t redis_us = 0;         ///< CPU time of this process
+  uint64_t hosts_us = 0;         ///< of all hosts that there are and were
+  uint64_t hosts_waited_us = 0;  ///< that threads of the hosts there are were ready to run and had no core
 };
 
 class CoreTimesReader {

@@ -1,7 +1,6 @@
 #include "main_loop.h"
 
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <utility>
@@ -13,13 +12,6 @@ namespace locus {
 namespace {
 
 MainLoop* the_loop = nullptr;
-
-/// CPU time rather than wall time: sleep, and waiting for the lock that the service holds, are no work.
-int64_t ThreadCpuNs() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 }  // namespace
 
@@ -59,6 +51,7 @@ void MainLoop::OnPass() {
   }
   // From the end of one pass to the end of the next: that includes the replies of the pass before, which
   // leave after this hook. The first watched pass counts as idle.
+  // Not wall time: sleep, and waiting for the lock that the service holds, are no work.
   const int64_t now_ns = ThreadCpuNs();
   const int64_t work_ns = cpu_ns_ != 0 ? now_ns - cpu_ns_ : 0;
   cpu_ns_ = on_pass_(work_ns) ? ThreadCpuNs() : now_ns;
