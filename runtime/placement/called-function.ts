@@ -191,6 +191,7 @@ export function calledFunction(
     recalled,
     trials,
     sinceMs,
+    comingSinceMs: Math.max(sinceMs, before.resumedMs),
     share,
     costs,
     load,

@@ -546,6 +546,21 @@ describe("the controller, when things change", () => {
     },
   );
 
+  test("begins no trial again that ends with its calls, where they come for a second now and then", () => {
+    const chains = [called("chain", { ...CHAIN, cpuUs: 300 }, 400)];
+    const world = worldOf(chains, {
+      functionsAt: (ms) => (ms < 4_000 || ms % 5_000 < 1_000 ? chains : []),
+      capacityAt: () => ({ ...TWO_MACHINES, computeCores: 1, storageMachineCores: 1 }),
+      callers: 32,
+      mixing: 0.3,
+    });
+    const { transitions } = simulate(world, deciderOf(chains), 120_000, seededRandom(1));
+    const untold = transitions.filter(({ why }) => why.kind === "tried" && why.ratio === null);
+    expect(untold.length).toBeGreaterThan(0);
+    // One in a minute.
+    expect(untold.length).toBeLessThanOrEqual(2);
+  });
+
   test("moves nothing to a side that the model is wrong about: a few visits tell", () => {
     // A round beside the data waits for 3 ms: the model does not know.
     const wrong = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, roundWaitUs: 3_000 } };

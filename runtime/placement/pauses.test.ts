@@ -33,6 +33,7 @@ const BEFORE: FunctionState = {
     endedMs: 400,
     keptMs: 400,
     paidMs: 1_500,
+    gone: { lastedMs: 700, untilMs: 60_000 },
     backOffs: new Map([
       ["compute", { ms: 1_000, untilMs: 1_600 }],
       ["compute hash", { ms: 4_000, untilMs: 800 }],
@@ -63,6 +64,7 @@ describe("after a pause", () => {
     expect(relief).toEqual(BEFORE.relief);
     expect(trials.held?.untilMs).toBeCloseTo(3_000 + later);
     expect(trials.held?.firmUntilMs).toBe(200);
+    expect(trials.gone).toEqual({ lastedMs: 700, untilMs: expect.closeTo(60_000 + later) });
     expect(trials.backOffs.get("compute")?.untilMs).toBeCloseTo(1_600 + later);
     expect(trials.backOffs.get("compute hash")).toEqual({ ms: 4_000, untilMs: 800 });
   });

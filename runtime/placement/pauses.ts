@@ -44,7 +44,7 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
   const laterMs = (1 - COUNTED) * Math.min(resumedMs - fromMs, ACTIVE_MS);
   const later = (untilMs: number): number => (untilMs > fromMs ? untilMs + laterMs : untilMs);
   const { relief, trials, retryAtMs, doublesUntilMs, regimes } = before;
-  const { held } = trials;
+  const { held, gone } = trials;
   // What has been so since before it has been so for less.
   const doubted = held?.doubtedMs === undefined ? {} : { doubtedMs: Math.min(resumedMs, held.doubtedMs + laterMs) };
   return {
@@ -55,6 +55,7 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
     relief: relief === null ? null : { ...relief, untilMs: later(relief.untilMs) },
     trials: {
       ...trials,
+      gone: gone && { ...gone, untilMs: later(gone.untilMs) },
       held: held && { ...held, ...doubted, untilMs: later(held.untilMs), firmUntilMs: later(held.firmUntilMs) },
       backOffs: new Map(Array.from(trials.backOffs, ([key, one]) => [key, { ...one, untilMs: later(one.untilMs) }])),
     },
