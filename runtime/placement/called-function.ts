@@ -191,7 +191,6 @@ export function calledFunction(
     recalled,
     trials,
     sinceMs,
-    comingSinceMs: Math.max(sinceMs, before.resumedMs),
     share,
     costs,
     load,

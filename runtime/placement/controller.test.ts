@@ -546,19 +546,24 @@ describe("the controller, when things change", () => {
     },
   );
 
-  test("begins no trial again that ends with its calls, where they come for a second now and then", () => {
-    const chains = [called("chain", { ...CHAIN, cpuUs: 300 }, 400)];
-    const world = worldOf(chains, {
-      functionsAt: (ms) => (ms < 4_000 || ms % 5_000 < 1_000 ? chains : []),
+  test("begins no trial again that ends with its calls, where they come for a moment now and then, until they come for longer", () => {
+    const functions = [
+      called("chain", { ...CHAIN, cpuUs: 300 }, 400),
+      called("sum", { ...CHAIN, operations: 4, rounds: 4, cpuUs: 800 }, 200),
+    ];
+    const longMs = 120_000;
+    const world = worldOf(functions, {
+      functionsAt: (ms) => (ms >= longMs || ms % 4_000 < 700 ? functions : []),
       capacityAt: () => ({ ...TWO_MACHINES, computeCores: 1, storageMachineCores: 1 }),
       callers: 32,
-      mixing: 0.3,
+      mixing: 3,
     });
-    const { transitions } = simulate(world, deciderOf(chains), 120_000, seededRandom(1));
+    const { transitions } = simulate(world, deciderOf(functions), longMs + 4_000, seededRandom(1));
+    const trials = transitions.filter(({ why }) => why.kind === "trying");
     const untold = transitions.filter(({ why }) => why.kind === "tried" && why.ratio === null);
     expect(untold.length).toBeGreaterThan(0);
-    // One in a minute.
     expect(untold.length).toBeLessThanOrEqual(2);
+    expect(trials.some(({ atMs }) => atMs >= longMs)).toBe(true);
   });
 
   test("moves nothing to a side that the model is wrong about: a few visits tell", () => {

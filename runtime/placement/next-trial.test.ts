@@ -80,18 +80,15 @@ describe("what is tried next", () => {
     expect(tried(back.run(400, { a: atCompute, b: atStorage }))).toEqual(["a", "b"]);
   });
 
-  test("nothing of a function before its calls have come for half as long again as when they went in a trial, or a minute is over", () => {
+  test("nothing of a function before its calls have come for half as long again as when they paused in a trial, or a minute is over", () => {
     const load = both();
-    const after = (comingMs: number, goneUntilMs = 60_000) => {
-      const trials = { ...NO_TRIALS, gone: { lastedMs: 400, untilMs: goneUntilMs } };
-      const a = load.tried("a", 0, { trials, comingSinceMs: load.nowMs - comingMs });
-      return next([a], load.nowMs);
+    const cameForMs = load.nowMs - load.tried("a", 0).profile.comingSinceMs;
+    const after = (times: number, untilMs = 60_000) => {
+      const trials = { ...NO_TRIALS, pausedIn: { cameForMs: cameForMs / times, untilMs } };
+      return next([load.tried("a", 0, { trials })], load.nowMs);
     };
-    expect([after(500), after(600), after(500, load.nowMs)]).toEqual([
-      [],
-      [["a", "storage", null]],
-      [["a", "storage", null]],
-    ]);
+    const tried = [["a", "storage", null]];
+    expect([after(1), after(1.4), after(1.6), after(1, load.nowMs)]).toEqual([[], [], tried, tried]);
   });
 
   test("something of a function whose calls are few, or come in waves, though none has ended for a while", () => {

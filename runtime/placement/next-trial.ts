@@ -64,7 +64,7 @@ const TRIAL_REST_GROWS = 1.5;
 const PROMISING_MIN = 2 * GAIN_MIN;
 
 /** A load that comes for about as long each time goes on for longer when it has lasted for so many times as long. Chosen: at its end it is not known yet that it has ended. */
-const LONGER = 1.5;
+const LONGER_TIMES = 1.5;
 
 /** A function's part in a trial that might be begun, by its place among all that are called. */
 interface Step {
@@ -281,7 +281,7 @@ function heavyOf(all: readonly Tried[]): readonly number[] {
 function weightyOf(all: readonly Tried[], heavy: readonly number[], nowMs: number): readonly number[] {
   return heavy.filter((index) => {
     const { profile, share, trials, isFree } = all[index]!;
-    if (!isFree || isFirmAt(trials, nowMs) || mayBeGone(all[index]!, nowMs)) return false;
+    if (!isFree || isFirmAt(trials, nowMs) || mayPause(all[index]!, nowMs)) return false;
     return strayedPart(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share) <= STRAYED_MAX;
   });
 }
@@ -296,9 +296,9 @@ function isCalledSince({ profile }: Tried, begunMs: number, heardMs: number): bo
   return withinMs === Infinity || (isCalledAt(begunMs + PIECE_MS) && isCalledAt(heardMs));
 }
 
-/** Its calls have not come for longer than when they went in a trial: of one that is begun now nothing may be told either. */
-const mayBeGone = ({ comingSinceMs, trials: { gone } }: Tried, nowMs: number): boolean =>
-  gone !== null && nowMs < gone.untilMs && nowMs - comingSinceMs < LONGER * gone.lastedMs;
+/** Its calls have not come for longer than when they paused in a trial: of one that is begun now nothing may be told either. */
+const mayPause = ({ profile, trials: { pausedIn } }: Tried, nowMs: number): boolean =>
+  pausedIn !== null && nowMs < pausedIn.untilMs && nowMs - profile.comingSinceMs < LONGER_TIMES * pausedIn.cameForMs;
 
 /** It is looked at anew. */
 const isDoubted = ({ trials: { held } }: Pick<Tried, "trials">): boolean => held?.doubtedMs !== undefined;

@@ -6,7 +6,7 @@ import { afterPause, hasStopped, paidLaterMs } from "./pauses.ts";
 import { ONE_CORE_EACH, PlayedCalls, type Calls } from "./played-calls.ts";
 import { NO_REGIMES } from "./regimes.ts";
 import { FREE_RULES } from "./situation.ts";
-import { NO_TRIALS, trialsAfterShift } from "./trials.ts";
+import { NO_TRIALS, trialsAfterShift, type Trials } from "./trials.ts";
 
 const AT_STORAGE = { side: "storage", count: 25, elapsedUs: 400 } as const;
 const CALLED_MS = 1_000;
@@ -33,7 +33,7 @@ const BEFORE: FunctionState = {
     endedMs: 400,
     keptMs: 400,
     paidMs: 1_500,
-    gone: { lastedMs: 700, untilMs: 60_000 },
+    pausedIn: { cameForMs: 700, untilMs: 60_000 },
     backOffs: new Map([
       ["compute", { ms: 1_000, untilMs: 1_600 }],
       ["compute hash", { ms: 4_000, untilMs: 800 }],
@@ -64,9 +64,20 @@ describe("after a pause", () => {
     expect(relief).toEqual(BEFORE.relief);
     expect(trials.held?.untilMs).toBeCloseTo(3_000 + later);
     expect(trials.held?.firmUntilMs).toBe(200);
-    expect(trials.gone).toEqual({ lastedMs: 700, untilMs: expect.closeTo(60_000 + later) });
+    expect(trials.pausedIn).toEqual({ cameForMs: 700, untilMs: expect.closeTo(60_000 + later) });
     expect(trials.backOffs.get("compute")?.untilMs).toBeCloseTo(1_600 + later);
     expect(trials.backOffs.get("compute hash")).toEqual({ ms: 4_000, untilMs: 800 });
+  });
+
+  test("how long calls had come is kept of one that began in a trial, however that ends", () => {
+    const { backOffs, running: _, ...ended } = BEFORE.trials;
+    const running = { side: "compute", partner: null, startedMs: 900, fromShare: 1, shown: null } as const;
+    const pausedInOf = (trials: Partial<Trials>) =>
+      afterPauseOf(5_000, called(), { ...BEFORE, trials: { ...ended, backOffs, running: null, ...trials } }).trials
+        .pausedIn;
+    const kept = { cameForMs: CALLED_MS, untilMs: CALLED_MS + 5_025 - 1 + 60_000 };
+    expect([pausedInOf({ running }), pausedInOf({ endedMs: CALLED_MS + 75 })]).toEqual([kept, kept]);
+    expect(pausedInOf({ endedMs: CALLED_MS - 25, pausedIn: null })).toBeNull();
   });
 
   test("what is doubted has been so for a tenth of it", () => {

@@ -7,6 +7,7 @@ import type { Pause } from "#runtime/profile/coming-calls.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import { cameIn, EXPECTED_MIN, meanUs, PIECE_MS } from "./before-and-since.ts";
 import type { FunctionState } from "./function-state.ts";
+import type { Trials } from "./trials.ts";
 
 /** Not called for so long: nothing to decide. */
 export const ACTIVE_MS = 10_000;
@@ -16,6 +17,8 @@ const KNOWN_MS = 1_000;
 export const WAVES = 1.5;
 /** So much of a pause counts: what was tried in vain is tried again some time, however seldom calls come. Chosen. */
 const COUNTED = 0.1;
+/** For so long loads are taken for as long as one that ended in a trial. Chosen: as what comes to nothing again and again is not tried again (BACK_OFF_MS_MAX). */
+const PAUSED_IN_MS = 60_000;
 
 /** Whether nobody calls it any more, as far as that was heard of until then: no call has come for longer than there is between two. */
 export function hasStopped(profile: FunctionProfile, heardMs: number): boolean {
@@ -44,7 +47,7 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
   const laterMs = (1 - COUNTED) * Math.min(resumedMs - fromMs, ACTIVE_MS);
   const later = (untilMs: number): number => (untilMs > fromMs ? untilMs + laterMs : untilMs);
   const { relief, trials, retryAtMs, doublesUntilMs, regimes } = before;
-  const { held, gone } = trials;
+  const { held } = trials;
   // What has been so since before it has been so for less.
   const doubted = held?.doubtedMs === undefined ? {} : { doubtedMs: Math.min(resumedMs, held.doubtedMs + laterMs) };
   return {
@@ -55,13 +58,20 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
     relief: relief === null ? null : { ...relief, untilMs: later(relief.untilMs) },
     trials: {
       ...trials,
-      gone: gone && { ...gone, untilMs: later(gone.untilMs) },
+      pausedIn:
+        pausedIn(trials, pause) ?? (trials.pausedIn && { ...trials.pausedIn, untilMs: later(trials.pausedIn.untilMs) }),
       held: held && { ...held, ...doubted, untilMs: later(held.untilMs), firmUntilMs: later(held.firmUntilMs) },
       backOffs: new Map(Array.from(trials.backOffs, ([key, one]) => [key, { ...one, untilMs: later(one.untilMs) }])),
     },
     // What calls are was not seen meanwhile.
     regimes: regimes.knownMs > fromMs ? regimes : { ...regimes, knownMs: regimes.knownMs + resumedMs - fromMs },
   };
+}
+
+/** One that was running when its calls came back, or has ended since they went, was told nothing of. null: there was none. */
+function pausedIn({ running, endedMs }: Trials, { sinceMs, fromMs, toMs }: Pause): Trials["pausedIn"] {
+  const isCut = running !== null || endedMs > fromMs;
+  return isCut ? { cameForMs: fromMs - sinceMs, untilMs: toMs + PAUSED_IN_MS } : null;
 }
 
 /**

@@ -30,7 +30,6 @@ export class Load extends PlayedCalls {
       error: 0.05,
       trials: NO_TRIALS,
       sinceMs: 0,
-      comingSinceMs: 0,
       isFree: true,
       bounds: [0, 1],
       isWarm: { compute: true, storage: true },

@@ -301,19 +301,6 @@ describe("what came of a trial", () => {
       rest(0, 4_000),
     ]);
     expect(after(60_000), "what was known of it is not forgotten").toEqual(rest(60_000, 1_000));
-    const again = { ...tried, comingSinceMs: 100 };
-    const gone = { lastedMs: tried.profile.calledMs - 100, untilMs: load.nowMs + 60_000 };
-    expect(afterTrial(again, GONE, load.nowMs).gone, "how long its calls had come").toEqual(gone);
-    const went = { ...tried, trials: { ...trials, gone } };
-    const goneAfter = (came: Verdict["came"]) => afterTrial(went, { came, ratio: null }, load.nowMs).gone;
-    expect([goneAfter("void"), goneAfter("slowed"), goneAfter("dropped"), goneAfter("kept")]).toEqual([
-      gone,
-      gone,
-      null,
-      null,
-    ]);
-    const other = { ...load.tried("b", 1, { trials: running("storage", 500) }) };
-    expect(afterTrial(other, GONE, load.nowMs).gone, "the other one's have not gone").toBeNull();
     const tied = { ...trials, backOffs: new Map([["storage", { ms: 1_000, untilMs: 0, ties: 2 }]]) };
     const tiesAfter = (verdict: Verdict) =>
       afterTrial({ ...tried, trials: tied }, verdict, load.nowMs).backOffs.get("storage")?.ties;

@@ -383,7 +383,7 @@ export function trialsAfter(
   // Whoever rests after it rests while it is held against what is after it; where that tells nothing its calls may not be over.
   const isTold = !isHalf && came !== "slowed";
   const endedMs = running.shown?.came === "lost" && isTold ? running.shown.toMs : nowMs;
-  const over: Trials = { ...trials, running: null, endedMs, gone: goneAfter(tried, came, nowMs) };
+  const over: Trials = { ...trials, running: null, endedMs };
   const promised = {
     // Calls that are under way tell nothing of it yet.
     sinceMs: nowMs + STEADY_MS,
@@ -468,13 +468,6 @@ export function trialsAfter(
     fruitless,
     paidMs: paidAfter(trials.paidMs, costMsOf(running, ratio, nowMs), nowMs),
   };
-}
-
-/** Of one that has shown something they had not gone; what says nothing of them leaves it as it was. */
-function goneAfter({ profile, comingSinceMs, trials }: Tried, came: Verdict["came"], nowMs: number): Trials["gone"] {
-  if (came === "gone" && hasStopped(profile, nowMs))
-    return { lastedMs: profile.calledMs - comingSinceMs, untilMs: nowMs + BACK_OFF_MS_MAX };
-  return came === "gone" || came === "void" || came === "slowed" ? trials.gone : null;
 }
 
 /** What was spent last was paid then, or is long ago (the theoretical arrival time of a leaky bucket). */

@@ -12,15 +12,8 @@ test("a shift makes all be tried soon where what was no good before is remembere
     ["storage b", shown],
     ["compute", shown],
   ]);
-  const before: Trials = {
-    ...NO_TRIALS,
-    backOffs,
-    fruitless: 3,
-    keptSide: "storage",
-    holdMs: 5_000,
-    gone: { lastedMs: 1_000, untilMs: 60_000 },
-  };
-  expect(trialsAfterShift(before, true, 1_000)).toMatchObject({ backOffs: new Map(), fruitless: 0, gone: null });
+  const before: Trials = { ...NO_TRIALS, backOffs, fruitless: 3, keptSide: "storage", holdMs: 5_000 };
+  expect(trialsAfterShift(before, true, 1_000)).toMatchObject({ backOffs: new Map(), fruitless: 0 });
   const shifted = trialsAfterShift(before, false, 1_000);
   // What was shown of other calls binds nobody.
   expect([...shifted.backOffs]).toEqual([["compute", no]]);

@@ -98,8 +98,8 @@ export interface Trials extends Refuted {
   readonly holdMs: number;
   /** Of the last one. */
   readonly endedMs: number;
-  /** Its calls had come for so long when none ended any more in the last one: they may come for as long each time, and nothing is told of one that they end in. null: they did not go. */
-  readonly gone: { readonly lastedMs: number; readonly untilMs: number } | null;
+  /** Its calls paused in one, for which they had come for so long: they may come for as long each time, and nothing is told of one that they end in. null: they never did. */
+  readonly pausedIn: { readonly cameForMs: number; readonly untilMs: number } | null;
   /** By then what those of all functions that were judged had cost when its last one ended is a small part of what is done: of what is in the past some is saved. */
   readonly paidMs: number;
   /** Where it was held last, whatever its calls were then: what did so once is tried first. */
@@ -118,7 +118,7 @@ export const NO_TRIALS: Trials = {
   holdMs: 0,
   backOffs: new Map(),
   endedMs: -Infinity,
-  gone: null,
+  pausedIn: null,
   paidMs: -Infinity,
   fruitless: 0,
   keptSide: null,
@@ -192,7 +192,6 @@ export const trialsAfterShift = (trials: Trials, isRemembered: boolean, nowMs: n
   held: null,
   holdMs: 0,
   fruitless: 0,
-  gone: null,
   // All is to be looked into anew: nothing is owed, and all is saved that may be.
   paidMs: Math.min(trials.paidMs, allSavedMs(nowMs)),
   contradicted: 0,

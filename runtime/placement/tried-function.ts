@@ -17,8 +17,6 @@ export interface Tried {
   readonly trials: Trials;
   /** When its calls began to be what they are. */
   readonly sinceMs: number;
-  /** … or came back after a pause, if that was later. */
-  readonly comingSinceMs: number;
   /** Neither pinned nor still to be profiled, nor just taken back from where a trial would have it. */
   readonly isFree: boolean;
   /** Its share may be from here to there. */

@@ -42,6 +42,8 @@ const BACK_KNOWN_MS = 8 * RATE_HALF_LIFE.ms;
 
 /** A stretch without calls, after one with many. */
 export interface Pause {
+  /** Since when no half second had gone by without one. */
+  readonly sinceMs: number;
   readonly fromMs: number;
   /** When calls came again. */
   readonly toMs: number;
@@ -162,10 +164,12 @@ const deviationsOf = (more: number, less: number): number =>
   2 * (Math.sqrt(more) - Math.sqrt(less)) * Math.sqrt(2 * SURGE_SECONDS);
 
 /**
- * Since when there is a rate, 0 until then; when the last call was heard of; since when no half second has gone by without one; and the last stretch without, from … to, 0 where there was
- * none.
+ * Since when there is a rate, 0 until then; when the last call was heard of; since when no half second has gone by without one; the last stretch without, from … to, 0 where there was
+ * none, and since when none had gone by before it.
  */
-const [FIRST_MS, LAST_MS, SINCE_MS, PAUSE_FROM_MS, PAUSE_TO_MS, IS_CALLED, OWN_SIZE] = [0, 1, 2, 3, 4, 5, 6] as const;
+const [FIRST_MS, LAST_MS, SINCE_MS, PAUSE_FROM_MS, PAUSE_TO_MS, PAUSE_SINCE_MS, IS_CALLED, OWN_SIZE] = [
+  0, 1, 2, 3, 4, 5, 6, 7,
+] as const;
 
 /** Of one function. */
 export class ComingCalls {
@@ -225,6 +229,7 @@ export class ComingCalls {
     const missed = ((backMs - fromMs) / 1e3) * this.#known.valueAt(values, fromMs);
     const wasCalled = fromMs - values[at + SINCE_MS]! >= CALLED_MS_MIN;
     if (wasCalled && missed >= CALLS_MISSED_MIN) {
+      values[at + PAUSE_SINCE_MS] = values[at + SINCE_MS]!;
       values[at + PAUSE_FROM_MS] = fromMs;
       values[at + PAUSE_TO_MS] = nowMs;
       const left = KNOWN_HALF_LIFE.partAfter(backMs - fromMs);
@@ -249,6 +254,11 @@ export class ComingCalls {
     return values[this.#at + LAST_MS]!;
   }
 
+  /** Since when no half second has gone by without one; 0: none was. */
+  sinceMs(values: Values): number {
+    return values[this.#at + SINCE_MS]!;
+  }
+
   /** When calls came again after the last pause. Long ago: there was none. */
   pausedUntilMs(values: Values): number {
     const fromMs = values[this.#at + PAUSE_FROM_MS]!;
@@ -260,7 +270,7 @@ export class ComingCalls {
   pause(values: Values): Pause | null {
     const fromMs = values[this.#at + PAUSE_FROM_MS]!;
     const toMs = values[this.#at + PAUSE_TO_MS]!;
-    return fromMs === toMs ? null : { fromMs, toMs };
+    return fromMs === toMs ? null : { sinceMs: values[this.#at + PAUSE_SINCE_MS]!, fromMs, toMs };
   }
 
   /** As they come in these moments, where those are many more than usual and no chance; null: they are not. */

@@ -154,6 +154,11 @@ export class FunctionProfile {
     return this.#hasSurged;
   }
 
+  /** Since when no half second has gone by without a call; 0: none has come. */
+  get comingSinceMs(): number {
+    return COMING.sinceMs(this.#values);
+  }
+
   /** The last stretch without calls; null: there was none. */
   get pause(): Pause | null {
     return COMING.pause(this.#values);
