@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { resumed, type Step } from "#runtime/placement/controller.ts";
+import { regretAfter, resumed, type Step } from "#runtime/placement/controller.ts";
 import { functionCosts } from "#runtime/placement/function-costs.ts";
 import { placeOf, type Placement } from "#runtime/placement/plan.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
@@ -528,7 +528,24 @@ test("a trial ends within two seconds though all callers stop and no window come
     expect(isTried()).toBe(false);
     expect(plans.at(-1)!.get("f0")).toMatchObject({ share: fromShare });
     expect(loop.transitionsOf("f0").at(-1)!.why).toMatchObject({ kind: "tried", isKept: false });
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("ten seconds after the last call nothing is told to be busy, and nobody looks any more", () => {
+  vi.useFakeTimers();
+  try {
+    const { loop, crowdFor, passFor } = loopOf(1);
+    const isBusy = (): boolean => Object.values(loop.step!.outlook.utilisation).some((part) => part > 0.01);
+    crowdFor(1_000);
+    expect(isBusy()).toBe(true);
+    const { share } = loop.state.get("f0")!;
+    passFor(15_000);
+    expect(isBusy()).toBe(false);
+    expect(regretAfter(loop.step!)).toBe(0);
     expect(vi.getTimerCount()).toBe(0);
+    expect(loop.state.get("f0")).toMatchObject({ share });
   } finally {
     vi.useRealTimers();
   }

@@ -15,6 +15,7 @@ import {
 import { type Rules, type Situation } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
+import { ACTIVE_MS } from "#runtime/placement/pauses.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
 import {
@@ -319,11 +320,16 @@ export class PlacementLoop {
     this.#profiles.keepOnly(situation.rules);
     this.#transitions.keepOnly(situation.rules);
     this.#tell(this.#step.transitions);
-    // A trial is given up though nobody calls any more, and no window brings a step.
-    if (isAnyTried(this.#state)) this.#due = setTimeout(() => this.#review(), TRIAL_GIVEN_UP_MS + WINDOW_MS).unref();
+    // Though nobody calls any more, and no window brings a step: a trial is given up, and what is told of how busy all is is of now.
+    if (isAnyTried(this.#state)) this.#lookAgainIn(TRIAL_GIVEN_UP_MS);
+    else if (this.#step.called > 0) this.#lookAgainIn(ACTIVE_MS);
     if (!isOther(before, this.#state)) return;
     this.#decidedMs = nowMs;
     onPlacements(this.placements);
+  }
+
+  #lookAgainIn(ms: number): void {
+    this.#due = setTimeout(() => this.#review(), ms + WINDOW_MS).unref();
   }
 
   #tell(transitions: readonly Transition[]): void {
