@@ -30,5 +30,14 @@ test("a corner whose first try was unlucky is tried again, as often as the best"
     return a === 0 && isFirst ? 1 : 100 - a;
   });
   expect(shares).toEqual({ a: 0 });
-  expect([0, 1].map((corner) => tries.filter((share) => share === corner).length)).toEqual([3, 3]);
+  expect([0, 1].map((corner) => tries.filter((share) => share === corner).length)).toEqual([4, 4]);
+});
+
+test("what was unlucky when it was tried first is found all the same", async () => {
+  let tries = 0;
+  const shares = await bestShares(["a"], async ({ a = 0 }) => {
+    const rate = 100 - 40 * Math.abs(a - 0.25);
+    return a === 0.25 && (tries += 1) === 1 ? rate / 2 : rate;
+  });
+  expect(shares).toEqual({ a: 0.25 });
 });
