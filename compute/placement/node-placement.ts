@@ -7,7 +7,6 @@ import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 
 import { constantsOver, networkOf } from "#runtime/placement/calibration.ts";
-import { regretAfter } from "#runtime/placement/controller.ts";
 import { type Transition } from "#runtime/placement/function-state.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
@@ -350,7 +349,7 @@ export class NodePlacement {
       const state = loop.state.get(one);
       const rules = this.#book.rules.get(one) ?? FREE_RULES;
       const [profile, transitions] = [loop.profiles.get(one), loop.transitionsOf(one)];
-      const isCrowded = loop.step?.outlook.crowded ?? false;
+      const isCrowded = loop.outlook?.crowded ?? false;
       const { hasStorage, nodeCount: nodes } = loop;
       const known = { rules, profile, constants, transitions, isCrowded, hasStorage, nodes, nowMs };
       return state === undefined ? null : explain(one, { state, ...known });
@@ -361,9 +360,9 @@ export class NodePlacement {
       decidedMs: loop.decidedMs,
       controller: this.node,
       nodes: loop.nodeCount,
-      outlook: loop.step?.outlook ?? null,
+      outlook: loop.outlook,
       hostCores: loop.hostCores < Infinity ? loop.hostCores : null,
-      regret: loop.step && regretAfter(loop.step),
+      regret: loop.regret,
       constants,
       constantsFrom: this.#watch.constantsFrom,
       functions: [...loop.state.keys()].toSorted().map((one) => ({ ...explained(one)!, transitions: [] })),

@@ -528,24 +528,27 @@ test("a trial ends within two seconds though all callers stop and no window come
     expect(isTried()).toBe(false);
     expect(plans.at(-1)!.get("f0")).toMatchObject({ share: fromShare });
     expect(loop.transitionsOf("f0").at(-1)!.why).toMatchObject({ kind: "tried", isKept: false });
+    expect(vi.getTimerCount()).toBe(0);
   } finally {
     vi.useRealTimers();
   }
 });
 
-test("ten seconds after the last call nothing is told to be busy, and nobody looks any more", () => {
+test("ten seconds after the last call nothing is told to be busy, and nothing else has changed", () => {
   vi.useFakeTimers();
   try {
-    const { loop, crowdFor, passFor } = loopOf(1);
-    const isBusy = (): boolean => Object.values(loop.step!.outlook.utilisation).some((part) => part > 0.01);
+    const { loop, plans, crowdFor, passFor } = loopOf(1);
     crowdFor(1_000);
-    expect(isBusy()).toBe(true);
-    const { share } = loop.state.get("f0")!;
-    passFor(15_000);
-    expect(isBusy()).toBe(false);
-    expect(regretAfter(loop.step!)).toBe(0);
-    expect(vi.getTimerCount()).toBe(0);
-    expect(loop.state.get("f0")).toMatchObject({ share });
+    while (loop.state.get("f0")!.trials.running !== null) crowdFor(WINDOW_MS);
+    const { outlook, step, state } = loop;
+    const planned = plans.length;
+    expect(outlook!.busiest).toBeGreaterThan(0.75);
+    passFor(10_000);
+    expect([loop.outlook, loop.regret]).toEqual([outlook, regretAfter(step!)]);
+    passFor(25);
+    expect(Object.values(loop.outlook!.utilisation).every((part) => part === 0)).toBe(true);
+    expect([loop.outlook!.crowded, loop.regret]).toEqual([false, 0]);
+    expect([loop.state, plans.length]).toEqual([state, planned]);
   } finally {
     vi.useRealTimers();
   }

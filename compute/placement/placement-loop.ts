@@ -4,7 +4,7 @@
 import { clamp } from "#runtime/clamp.ts";
 import { CALLERS_GROWN_MIN } from "#runtime/placement/called-function.ts";
 import { callersAfter, callersGrown, inFlightAt, type Callers } from "#runtime/placement/callers.ts";
-import { advance, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
+import { advance, regretAfter, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
 import {
   countersOf,
   type FunctionRecord,
@@ -15,6 +15,7 @@ import {
 import { type Rules, type Situation } from "#runtime/placement/situation.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { KeptTransitions } from "#runtime/placement/kept-transitions.ts";
+import { NOTHING_BUSY, type Outlook } from "#runtime/placement/optimal-shares.ts";
 import { ACTIVE_MS } from "#runtime/placement/pauses.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
@@ -195,6 +196,16 @@ export class PlacementLoop {
     return this.#step;
   }
 
+  /** How busy the plan keeps all, as of the last step; nothing is ten seconds after the last call that was heard of. null before the first step. */
+  get outlook(): Outlook | null {
+    return this.#step && (this.#isIdle() ? NOTHING_BUSY : this.#step.outlook);
+  }
+
+  /** Of what the best shares would give by what is known, the part that is missing; as the outlook. */
+  get regret(): number | null {
+    return this.#step && (this.#isIdle() ? 0 : regretAfter(this.#step));
+  }
+
   /** When it last changed anything that those who follow do; null: it has not yet. */
   get decidedMs(): number | null {
     return this.#decidedMs;
@@ -274,6 +285,11 @@ export class PlacementLoop {
     return fillsPool(surging, step, this.#situation(nowMs));
   }
 
+  /** No window brings a step any more. */
+  #isIdle(): boolean {
+    return this.#options.nowMs() - this.#told.atMs > ACTIVE_MS;
+  }
+
   close(): void {
     clearTimeout(this.#due);
   }
@@ -320,16 +336,11 @@ export class PlacementLoop {
     this.#profiles.keepOnly(situation.rules);
     this.#transitions.keepOnly(situation.rules);
     this.#tell(this.#step.transitions);
-    // Though nobody calls any more, and no window brings a step: a trial is given up, and what is told of how busy all is is of now.
-    if (isAnyTried(this.#state)) this.#lookAgainIn(TRIAL_GIVEN_UP_MS);
-    else if (this.#step.called > 0) this.#lookAgainIn(ACTIVE_MS);
+    // A trial is given up though nobody calls any more, and no window brings a step.
+    if (isAnyTried(this.#state)) this.#due = setTimeout(() => this.#review(), TRIAL_GIVEN_UP_MS + WINDOW_MS).unref();
     if (!isOther(before, this.#state)) return;
     this.#decidedMs = nowMs;
     onPlacements(this.placements);
-  }
-
-  #lookAgainIn(ms: number): void {
-    this.#due = setTimeout(() => this.#review(), ms + WINDOW_MS).unref();
   }
 
   #tell(transitions: readonly Transition[]): void {

@@ -39,6 +39,7 @@ test("a node that controls tells of each function what became of it, and how bus
   };
   const situation = load.situation({ rules: new Map([["walk", FREE_RULES]]) });
   const step = advance(new Map([["walk", before]]), situation);
+  const told = { outlook: step.outlook, regret: regretAfter(step) };
   const placements = new Map([["walk", { ...before, share: 0.25 }]]);
   const stayed = new Map([
     ["walk", 3],
@@ -52,7 +53,7 @@ test("a node that controls tells of each function what became of it, and how bus
   const known = { placements, stayed, storageCalls, constants: DEFAULT_CONSTANTS, nowMs: load.nowMs };
   const text = placementText({
     ...known,
-    loop: { state: step.state, profiles: load.profiles, step, hostCores: 0.5 },
+    loop: { state: step.state, profiles: load.profiles, ...told, hostCores: 0.5 },
   });
   const of = (what: string, labels = '{function="walk"}'): number => valueIn(text, `locus_placement_${what}${labels}`);
   expect([of("moves_total"), of("reverts_total"), of("flaps_total"), of("trials_total")]).toEqual([7, 3, 5, 11]);
@@ -60,8 +61,8 @@ test("a node that controls tells of each function what became of it, and how bus
   const busy = (side: "compute" | "storage") => busyUs(costOf(side, WALK, DEFAULT_CONSTANTS));
   const visitCost = (probeEvery: number): number => {
     const state = new Map([["walk", { ...step.state.get("walk")!, probeEvery }]]);
-    const told = placementText({ ...known, loop: { state, profiles: load.profiles, step, hostCores: 0.5 } });
-    return valueIn(told, 'locus_placement_visit_cost{function="walk"}');
+    const text = placementText({ ...known, loop: { state, profiles: load.profiles, ...told, hostCores: 0.5 } });
+    return valueIn(text, 'locus_placement_visit_cost{function="walk"}');
   };
   expect(visitCost(0)).toBe(0);
   expect((4 * visitCost(4)) / (busy("storage") / busy("compute"))).toBeCloseTo(1, 1);
@@ -91,7 +92,7 @@ test("a node that controls tells of each function what became of it, and how bus
   expect(storage("calls_let_stay_total")).toBe(8);
   const calm = placementText({
     ...known,
-    loop: { state: step.state, profiles: load.profiles, step, hostCores: Infinity },
+    loop: { state: step.state, profiles: load.profiles, ...told, hostCores: Infinity },
   });
   expect(valueIn(calm, "locus_placement_host_cores")).toBeNaN();
   const follower = placementText({ ...known, loop: null });

@@ -1,7 +1,6 @@
 // What placement comes to in a node's metrics: what every node follows, and in the one that controls what it is decided from.
 
 import { exposeNumber, exposeNumbers, type Series } from "#runtime/exposition.ts";
-import { regretAfter } from "#runtime/placement/controller.ts";
 import type { FunctionState } from "#runtime/placement/function-state.ts";
 import { busyUs, type CostConstants } from "#runtime/placement/cost-model.ts";
 import { functionCosts, predictionErrorOf, type FunctionCosts } from "#runtime/placement/function-costs.ts";
@@ -17,7 +16,7 @@ interface MeasuredPlacement {
   /** As the controller knows them; null: it does not yet. */
   readonly storageCalls: StorageCalls | null;
   /** null: this node does not control. */
-  readonly loop: Pick<PlacementLoop, "state" | "profiles" | "step" | "hostCores"> | null;
+  readonly loop: Pick<PlacementLoop, "state" | "profiles" | "outlook" | "regret" | "hostCores"> | null;
   readonly constants: CostConstants;
   readonly nowMs: number;
 }
@@ -98,7 +97,7 @@ export function placementText({ placements, stayed, storageCalls, loop, constant
       "gauge",
       "locus_placement_utilisation",
       "How busy the plan keeps each part, by what is known; 1 is all of it.",
-      POOLS.map((pool) => ({ labels: { pool }, value: loop.step?.outlook.utilisation[pool] ?? 0 })),
+      POOLS.map((pool) => ({ labels: { pool }, value: loop.outlook?.utilisation[pool] ?? 0 })),
     ),
     exposeNumbers(
       "gauge",
@@ -110,7 +109,7 @@ export function placementText({ placements, stayed, storageCalls, loop, constant
       "gauge",
       "locus_placement_regret",
       "Of what the best shares would give by what is known, the part that is missing.",
-      loop.step === null ? 0 : regretAfter(loop.step),
+      loop.regret ?? 0,
     ),
   );
   return texts.join("");

@@ -1619,10 +1619,10 @@ describe("what has proved better", () => {
       // What calls took in it says nothing of where others are held.
       const held = { trials: { held: { sinceMs: load.nowMs + 225 } } };
       const grown = after({}, 1.2);
-      expect(grown.get("walk")).toMatchObject({ ...none, trials: { endedMs: -Infinity } });
+      expect(grown.get("walk")).toMatchObject({ ...none, trials: { endedMs: -Infinity, untoldMs: load.nowMs } });
       expect(grown.get("hash")).toMatchObject(held);
       const closed = after({ storageCores: 0 }, 1);
-      expect(closed.get("walk")).toMatchObject({ ...none, trials: { endedMs: load.nowMs } });
+      expect(closed.get("walk")).toMatchObject({ ...none, trials: { endedMs: load.nowMs, untoldMs: load.nowMs } });
       expect(closed.get("hash")).toMatchObject(held);
     });
 

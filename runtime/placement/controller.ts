@@ -53,7 +53,7 @@ import {
   type Told,
   type Verdict,
 } from "./trial-verdict.ts";
-import { besideOthers, MODEL_ERROR_MAX, patienceOf, type Refutation, type Trials } from "./trials.ts";
+import { besideOthers, broken, MODEL_ERROR_MAX, patienceOf, type Refutation, type Trials } from "./trials.ts";
 import { areSlight, gainingSide, isProvedWorse, shareAt } from "./tried-function.ts";
 import { worthwhileShares, type Choice } from "./worthwhile-shares.ts";
 
@@ -363,7 +363,7 @@ function breakTrial(
 ): void {
   for (const called of tried) {
     const { before } = called;
-    const trials = { ...before.trials, running: null, endedMs };
+    const trials = { ...broken(before.trials, nowMs), endedMs };
     draft.apply(called, backFromTrial(before, trials, { ratio: null, brokenOff }));
   }
   holdOn(draft, all, nowMs);

@@ -34,6 +34,15 @@ export interface Outlook {
   readonly waitUsPerSecond: number;
 }
 
+/** Without any call. */
+export const NOTHING_BUSY: Outlook = {
+  utilisation: { compute: 0, storage: 0, redis: 0, storageMachine: 0, shared: 0, callers: 0 },
+  overload: 0,
+  busiest: 0,
+  crowded: false,
+  waitUsPerSecond: 0,
+};
+
 /**
  * `now`: the shares in force, where the search begins. In the order of the loads; each within its bounds. `growth`: for so many times the
  * calls that there are now.

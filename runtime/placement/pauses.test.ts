@@ -76,8 +76,17 @@ describe("after a pause", () => {
       afterPauseOf(5_000, called(), { ...BEFORE, trials: { ...ended, backOffs, running: null, ...trials } }).trials
         .pausedIn;
     const kept = { cameForMs: CALLED_MS, untilMs: CALLED_MS + 5_025 - 1 + 60_000 };
-    expect([pausedInOf({ running }), pausedInOf({ endedMs: CALLED_MS + 75 })]).toEqual([kept, kept]);
-    expect(pausedInOf({ endedMs: CALLED_MS - 25, pausedIn: null })).toBeNull();
+    expect(pausedInOf({ running })).toEqual(kept);
+    expect([pausedInOf({ untoldMs: CALLED_MS + 75 }), pausedInOf({ untoldMs: CALLED_MS - 50 })]).toEqual([kept, kept]);
+    const ofBefore = [{ untoldMs: CALLED_MS - 100 }, { endedMs: CALLED_MS + 75 }];
+    expect(ofBefore.map((one) => pausedInOf({ ...one, pausedIn: null }))).toEqual([null, null]);
+  });
+
+  test("calls had come since there was half a second without one, and not for longer", () => {
+    const again = called().run(700, {}).run(600, { walk: AT_STORAGE });
+    const running = { side: "compute", partner: null, startedMs: 1_900, fromShare: 1, shown: null } as const;
+    const { trials } = afterPauseOf(5_000, again, { ...BEFORE, trials: { ...BEFORE.trials, running } });
+    expect(trials.pausedIn?.cameForMs).toBeCloseTo(600, -2);
   });
 
   test("what is doubted has been so for a tenth of it", () => {

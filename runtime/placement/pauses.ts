@@ -68,9 +68,9 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
   };
 }
 
-/** One that was running when its calls came back, or has ended since they went, was told nothing of. null: there was none. */
-function pausedIn({ running, endedMs }: Trials, { sinceMs, fromMs, toMs }: Pause): Trials["pausedIn"] {
-  const isCut = running !== null || endedMs > fromMs;
+/** One was running when its calls came back, or has ended without a verdict since they went, or just before their last was heard of. null: there was none. */
+function pausedIn({ running, untoldMs }: Trials, { sinceMs, fromMs, toMs }: Pause): Trials["pausedIn"] {
+  const isCut = running !== null || untoldMs > fromMs - PIECE_MS;
   return isCut ? { cameForMs: fromMs - sinceMs, untilMs: toMs + PAUSED_IN_MS } : null;
 }
 

@@ -912,6 +912,12 @@ describe("after a trial", () => {
 
   test("what ended without a verdict was not tried, and may be at once", () => {
     const before: Trials = { ...NO_TRIALS, fruitless: 2, running: running("storage", 0).running };
-    expect(after("void", before)).toEqual({ ...before, running: null, endedMs: load.nowMs });
+    const over = { ...before, running: null, endedMs: load.nowMs, untoldMs: load.nowMs };
+    expect(after("void", before)).toEqual(over);
+    expect([after("gone", before).untoldMs, after("slowed", before).untoldMs]).toEqual([load.nowMs, load.nowMs]);
+    const told = (["kept", "as-good", "dropped", "worse"] as const).map((came) =>
+      after(came, { ...before, untoldMs: 1 }),
+    );
+    expect(told.map(({ untoldMs }) => untoldMs)).toEqual([-Infinity, -Infinity, -Infinity, -Infinity]);
   });
 });

@@ -383,7 +383,8 @@ export function trialsAfter(
   // Whoever rests after it rests while it is held against what is after it; where that tells nothing its calls may not be over.
   const isTold = !isHalf && came !== "slowed";
   const endedMs = running.shown?.came === "lost" && isTold ? running.shown.toMs : nowMs;
-  const over: Trials = { ...trials, running: null, endedMs };
+  const untoldMs = isTold && came !== "void" && came !== "gone" ? -Infinity : nowMs;
+  const over: Trials = { ...trials, running: null, endedMs, untoldMs };
   const promised = {
     // Calls that are under way tell nothing of it yet.
     sinceMs: nowMs + STEADY_MS,

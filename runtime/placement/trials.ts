@@ -100,6 +100,8 @@ export interface Trials extends Refuted {
   readonly endedMs: number;
   /** Its calls paused in one, for which they had come for so long: they may come for as long each time, and nothing is told of one that they end in. null: they never did. */
   readonly pausedIn: { readonly cameForMs: number; readonly untilMs: number } | null;
+  /** When the last one ended, if without a verdict; -Infinity: it had one, or there was none. */
+  readonly untoldMs: number;
   /** By then what those of all functions that were judged had cost when its last one ended is a small part of what is done: of what is in the past some is saved. */
   readonly paidMs: number;
   /** Where it was held last, whatever its calls were then: what did so once is tried first. */
@@ -119,6 +121,7 @@ export const NO_TRIALS: Trials = {
   backOffs: new Map(),
   endedMs: -Infinity,
   pausedIn: null,
+  untoldMs: -Infinity,
   paidMs: -Infinity,
   fruitless: 0,
   keptSide: null,
@@ -174,7 +177,7 @@ export const allSavedMs = (nowMs: number): number => nowMs - COST_SAVED_MS / COS
 
 /** Without a verdict. */
 export const broken = (trials: Trials, nowMs: number): Trials =>
-  trials.running === null ? trials : { ...trials, running: null, endedMs: nowMs };
+  trials.running === null ? trials : { ...trials, running: null, endedMs: nowMs, untoldMs: nowMs };
 
 /** But for when the last one ended, since whoever moves is not held against it, and what they have cost. */
 export const forgotten = (trials: Trials, nowMs: number): Trials => ({
