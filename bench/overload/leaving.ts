@@ -25,6 +25,8 @@ const FALLEN = 0.1;
 const CALLS_MIN = 20;
 /** A load of which less is at storage was split before, or is at compute: there may be nothing to leave. Chosen. */
 const PLACED_MIN = 0.9;
+/** So many times as many steps are made at most until enough say something. Chosen: while cores are slow half of what storage can do is more than is comfortable there, and is split. */
+const MADE_TIMES_MAX = 3;
 
 export interface Leaving {
   readonly seconds: number;
@@ -66,7 +68,7 @@ export function leavingOf(
 export interface LeavingTimes {
   readonly leaveLeadInMs: number;
   readonly leaveMs: number;
-  /** In each repetition, each of a function that locus has not seen before. */
+  /** That say something in each repetition, each of a function that locus has not seen before. */
   readonly leaveSteps: number;
 }
 
@@ -96,8 +98,12 @@ export function leavingPeers(
       unit: "s",
       run: async () => {
         const made: Leaving[] = [];
-        while (made.length < leaveSteps) made.push(await stack.underNewNames([part.function], step));
-        const placed = made.filter(({ shareBefore }) => shareBefore >= PLACED_MIN);
+        const placed: Leaving[] = [];
+        while (placed.length < leaveSteps && made.length < MADE_TIMES_MAX * leaveSteps) {
+          const one = await stack.underNewNames([part.function], step);
+          made.push(one);
+          if (one.shareBefore >= PLACED_MIN) placed.push(one);
+        }
         steps = placed.length > 0 ? placed : made;
         const all = measureOf({
           seconds: middle(({ seconds }) => seconds),
