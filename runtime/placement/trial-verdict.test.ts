@@ -637,7 +637,7 @@ describe("after a trial", () => {
     .run(500, { a: atCompute })
     .run(175, { a: { ...atStorage, elapsedUs: 2_000 } });
   const after = (
-    came: "kept" | "as-good" | "dropped" | "worse" | "void",
+    came: Verdict["came"],
     trials: Trials,
     nowMs = load.nowMs,
     ratio = 1.15,
