@@ -636,12 +636,7 @@ describe("after a trial", () => {
   const load = Load.warm()
     .run(500, { a: atCompute })
     .run(175, { a: { ...atStorage, elapsedUs: 2_000 } });
-  const after = (
-    came: Verdict["came"],
-    trials: Trials,
-    nowMs = load.nowMs,
-    ratio = 1.15,
-  ) => {
+  const after = (came: Verdict["came"], trials: Trials, nowMs = load.nowMs, ratio = 1.15) => {
     const begun = {
       ...trials,
       running: { side: "storage", partner: null, startedMs: 500, fromShare: 0, shown: null } as const,
