@@ -280,8 +280,9 @@ function heavyOf(all: readonly Tried[]): readonly number[] {
 /** … and whose calls are where the plan has them, so that it may be made. */
 function weightyOf(all: readonly Tried[], heavy: readonly number[], nowMs: number): readonly number[] {
   return heavy.filter((index) => {
-    const { profile, share, trials, isFree } = all[index]!;
-    if (!isFree || isFirmAt(trials, nowMs) || mayPause(all[index]!, nowMs)) return false;
+    const one = all[index]!;
+    const { profile, share, trials, isFree } = one;
+    if (!isFree || isFirmAt(trials, nowMs) || mayPause(one, nowMs)) return false;
     return strayedPart(profile.byTime.between(nowMs - BEFORE_MS, nowMs), share) <= STRAYED_MAX;
   });
 }

@@ -47,7 +47,7 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
   const laterMs = (1 - COUNTED) * Math.min(resumedMs - fromMs, ACTIVE_MS);
   const later = (untilMs: number): number => (untilMs > fromMs ? untilMs + laterMs : untilMs);
   const { relief, trials, retryAtMs, doublesUntilMs, regimes } = before;
-  const { held } = trials;
+  const { held, pausedIn } = trials;
   // What has been so since before it has been so for less.
   const doubted = held?.doubtedMs === undefined ? {} : { doubtedMs: Math.min(resumedMs, held.doubtedMs + laterMs) };
   return {
@@ -58,8 +58,7 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
     relief: relief === null ? null : { ...relief, untilMs: later(relief.untilMs) },
     trials: {
       ...trials,
-      pausedIn:
-        pausedIn(trials, pause) ?? (trials.pausedIn && { ...trials.pausedIn, untilMs: later(trials.pausedIn.untilMs) }),
+      pausedIn: cutShort(trials, pause) ?? (pausedIn && { ...pausedIn, untilMs: later(pausedIn.untilMs) }),
       held: held && { ...held, ...doubted, untilMs: later(held.untilMs), firmUntilMs: later(held.firmUntilMs) },
       backOffs: new Map(Array.from(trials.backOffs, ([key, one]) => [key, { ...one, untilMs: later(one.untilMs) }])),
     },
@@ -69,7 +68,7 @@ export function afterPause(before: FunctionState, { pause }: FunctionProfile): F
 }
 
 /** One was running when its calls came back, or has ended without a verdict since they went, or just before their last was heard of. null: there was none. */
-function pausedIn({ running, untoldMs }: Trials, { sinceMs, fromMs, toMs }: Pause): Trials["pausedIn"] {
+function cutShort({ running, untoldMs }: Trials, { sinceMs, fromMs, toMs }: Pause): Trials["pausedIn"] {
   const isCut = running !== null || untoldMs > fromMs - PIECE_MS;
   return isCut ? { cameForMs: fromMs - sinceMs, untilMs: toMs + PAUSED_IN_MS } : null;
 }
