@@ -125,14 +125,11 @@ export class Replay {
     return this.#windows.reduce((sum, { lastedMs }) => sum + lastedMs, 0) / 1e3;
   }
 
-  /** All calls, as a node records them: each begins, a sample is made of it, and a window is sent at its end. */
+  /** All calls, as a node records them: a sample is made of each, and a window is sent at its end. */
   async record(): Promise<void> {
     for (const { recorded } of this.#windows) {
       const sent = this.#windowsSent + 1;
-      for (const { sample, elapsedUs } of recorded) {
-        this.#recorder.began(sample.function, sample.side);
-        this.#recorder.ran({ ...sample }, elapsedUs, NO_LOGS, NO_ID, 0);
-      }
+      for (const { sample, elapsedUs } of recorded) this.#recorder.ran({ ...sample }, elapsedUs, NO_LOGS, NO_ID, 0);
       this.#recorder.endEarly();
       while (this.#windowsSent < sent) await setTimeout(WINDOW_MS);
     }

@@ -253,14 +253,7 @@ it("a call that was handed over is one that the plan spreads, and no caller's ch
     plannedSide: () => null,
     sides: { compute: answering(() => {}), storage: answering(() => {}) },
     inFlightMax: 10,
-    observers: [
-      {
-        began: () => {},
-        ran: ({ isFixed }) => void fixed.push(isFixed === true),
-        pushedBack: () => {},
-        refused: () => {},
-      },
-    ],
+    observers: [{ ran: ({ isFixed }) => void fixed.push(isFixed === true), pushedBack: () => {}, refused: () => {} }],
     nowMs: () => 0,
   });
   await invoker.invoke({ ...CALL, side: "compute" });
@@ -292,7 +285,6 @@ describe("a call that is pushed back", () => {
       inFlightMax: 10,
       observers: [
         {
-          began: (name, side) => void told.push(`${name} begins at ${side}`),
           ran: ({ side, outcome }) => void told.push(`${side} ${outcome}`),
           pushedBack: ({ side, cpuUs }) => void told.push(`${side} pushed back after ${cpuUs}`),
           refused: (code) => void told.push(code),
@@ -313,7 +305,7 @@ describe("a call that is pushed back", () => {
         resultJson: "1",
         pushedBack: { usage: { cpuUs: 20_000 } },
       },
-      told: ["f begins at storage", "storage pushed back after 20000", "compute ok"],
+      told: ["storage pushed back after 20000", "compute ok"],
       given: [
         { backCpuUs: 20_000, known: null },
         { backCpuUs: 0, known },
@@ -331,23 +323,19 @@ describe("a call that is pushed back", () => {
     expect(budget.stayed).toBe(0);
     expect(await invoke(compute, budget)).toMatchObject({
       reply: { side: "storage", reason: "plan", pushedBack: null },
-      told: ["f begins at storage", "storage ok"],
+      told: ["storage ok"],
       given: [{ backCpuUs: 0, known: null }],
     });
     expect(budget.stayed).toBe(1);
     // The one that stayed has made up for a little.
-    expect((await invoke(compute, budget)).told).toEqual([
-      "f begins at storage",
-      "storage pushed back after 20000",
-      "compute ok",
-    ]);
+    expect((await invoke(compute, budget)).told).toEqual(["storage pushed back after 20000", "compute ok"]);
   });
 
   it("comes to its end at storage where compute can run nothing", async () => {
     const away = { run: () => Promise.reject(new LocusError("SIDE_UNAVAILABLE", "no")) };
     expect(await invoke(away)).toMatchObject({
       reply: { ok: true, side: "storage", reason: "unavailable", resultJson: "2" },
-      told: ["f begins at storage", "storage pushed back after 20000", "storage ok"],
+      told: ["storage pushed back after 20000", "storage ok"],
     });
   });
 });

@@ -20,10 +20,8 @@ const FIND_TIMEOUT_MS = 2_000;
 /** Where the user that functions run as lacks the right to run at storage nothing is meant to run there for so long, and then one call asks again. Chosen. */
 const BARRED_MS = 1_000;
 
-/** Who keeps account of calls: for each call `ran` or `refused` is called, once, and `began` before that if it came so far. Must not throw. */
+/** Who keeps account of calls: for each call `ran` or `refused` is called, once. Must not throw. */
 export interface CallObserver {
-  /** It is about to run there. One that ends elsewhere has begun there all the same. */
-  began(name: string, side: Side): void;
   /** A sandbox had it. `elapsedUs` and `id` as in `Reply`; `beforeUs` of it were before it was pushed back from the other side. */
   ran(sample: Sample, elapsedUs: number, logs: readonly string[], id: string, beforeUs: number): void;
   /** Before that: what it used at storage until it was pushed back. */
@@ -104,7 +102,6 @@ export class NodeInvoker implements Invoker {
       if (known === undefined) sentUs = this.#elapsedUsSince(startedMs);
       const choice = this.#choose(call, description, startedMs);
       place = choice;
-      for (const observer of this.#observers) observer.began(call.function, choice.side);
       const { budget } = choice;
       const isSpent = budget !== null && budget.isSpent;
       let { otherwise } = choice;

@@ -103,8 +103,6 @@ export class NodeMetrics implements CallObserver {
     this.#gauges = gauges;
   }
 
-  began(): void {}
-
   ran(sample: Sample, elapsedUs: number): void {
     const functions = this.#calls[sample.side];
     let counts = functions.get(sample.function);

@@ -36,8 +36,6 @@ export class NodeLog implements CallObserver {
     this.#guestLine(source, "compute", null, text);
   }
 
-  began(): void {}
-
   /** The storage side's lines come with the reply. */
   ran(sample: Sample, _elapsedUs: number, logs: readonly string[], id: string): void {
     if (sample.side !== "storage") return;

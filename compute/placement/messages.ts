@@ -44,7 +44,6 @@ const tally = Type.Object({
   version: Type.String({ maxLength: 64 }),
   side,
   sums: Type.Array(sum, { minItems: TALLY_TERMS.length, maxItems: TALLY_TERMS.length }),
-  begun: Type.Optional(count),
   elapsed: Type.Array(amount, { maxItems: 2 * BUCKETS }),
 });
 

@@ -1,7 +1,7 @@
 // What this node's calls came to, sent on many times a second while there are any: the data plane's word to the controller.
 
 import { clamp } from "#runtime/clamp.ts";
-import type { Sample, Side } from "#runtime/profile/sample.ts";
+import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import type { CallObserver } from "../node/invoke.ts";
@@ -45,10 +45,6 @@ export class SampleWindows implements CallObserver {
 
   constructor(options: WindowOptions) {
     this.#options = options;
-  }
-
-  began(name: string, side: Side): void {
-    this.#tally.begin(name, side);
   }
 
   ran(sample: Sample, elapsedUs: number, _logs: readonly string[], _id: string, beforeUs: number): void {

@@ -38,30 +38,6 @@ describe("an ebb", () => {
   });
 });
 
-describe("a surge of six times as many", () => {
-  /** In so many stretches of 25 ms; of calls of which as many end as twice what was usual. */
-  const surgeAfter = (stretches: number, isBegunCounted: boolean) => {
-    const coming = lonePart(ComingCalls);
-    let nowMs = 0;
-    const call = (begunPerSecond: number, endedPerSecond: number): void => {
-      nowMs += STRETCH_MS;
-      const [begun, ended] = [begunPerSecond, endedPerSecond].map((perSecond) => (perSecond * STRETCH_MS) / 1e3);
-      const sums = TALLY_TERMS.map((term) => (term === "calls" ? ended! : 0));
-      const tally = { side: "storage", sums, ...(isBegunCounted && { begun }) } as const;
-      coming.addStretch(tally, STRETCH_MS, STRETCH_MS, nowMs);
-    };
-    for (let stretch = 0; stretch < 200; stretch++) call(1_000, 1_000);
-    for (let stretch = 0; stretch < stretches; stretch++) call(6_000, 2_000);
-    return coming.surge(coming.rates(nowMs), nowMs);
-  };
-
-  test("is known after the first stretch by those that begin, and a stretch later by those that end", () => {
-    expect(surgeAfter(1, true)).toMatchObject({ isNew: true });
-    expect(surgeAfter(1, true)!.all).toBeGreaterThan(2_500);
-    expect([surgeAfter(1, false), surgeAfter(2, false)]).toEqual([null, expect.objectContaining({ isNew: false })]);
-  });
-});
-
 describe("what comes after a pause, and more of it than before, is a surge", () => {
   /** As it is told 150 ms after the pause, of which so many times as many calls come as in the five seconds before it. */
   const surgeAfter = (

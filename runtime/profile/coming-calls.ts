@@ -50,7 +50,7 @@ export interface Pause {
 }
 
 /** What failed has to be served as well, and what was turned away comes again. */
-type Came = Pick<Tally, "side" | "sums" | "begun">;
+type Came = Pick<Tally, "side" | "sums">;
 
 /** Calls a second. */
 export interface Rates {
@@ -201,9 +201,6 @@ export class ComingCalls {
     const { side, sums } = tally;
     const calls = sums[TERM_AT.calls]! + sums[TERM_AT.untold]!;
     const fixed = sums[TERM_AT.fixed]!;
-    // Of those that come all at once only so many end as what they are on can serve.
-    const begun = tally.begun ?? calls;
-    const fixedOfBegun = calls > 0 ? (begun / calls) * fixed : 0;
     const at = this.#at;
     // By the first call and not by the stretch, which may be the most of a pause.
     const firstMs = nowMs - lastedMs;
@@ -216,7 +213,7 @@ export class ComingCalls {
     const cameMs = Math.min(stretchMs, backForMs + lastedMs);
     if (backForMs < BACK_KNOWN_MS) this.#back.addStretch(values, side, calls, fixed, cameMs, nowMs);
     this.#usual.addStretch(values, side, calls, fixed, cameMs, nowMs);
-    this.#surging.addStretch(values, side, begun, fixedOfBegun, cameMs, nowMs);
+    this.#surging.addStretch(values, side, calls, fixed, cameMs, nowMs);
     const usual = this.#usual.all(values, this.#forMs(values, nowMs), nowMs);
     this.#most.add(values, usual, nowMs);
     const isSurge = this.#isSurge(values, usual, nowMs);

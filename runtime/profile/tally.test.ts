@@ -84,27 +84,6 @@ test("calls on a core that is slow are as dear to a detector as at its usual pac
   expect(tallyOf({ cpuUs: 10, slowedUs: 1e9 })).toMatchObject({ cpuUs: 10, slowedUs: 10, logWork: none["logWork"] });
 });
 
-test("how many calls have begun is told of those of which some have ended, on each side, but for what callers did wrong", () => {
-  const tally = new SampleTally();
-  tally.record(sample(), 1);
-  expect(tally.take().tallies[0], "nobody counts them").not.toHaveProperty("begun");
-  for (let call = 0; call < 5; call++) tally.begin("khop", "compute");
-  tally.begin("khop", "storage");
-  tally.begin("other", "compute");
-  tally.record(sample(), 1);
-  tally.record(sample({ outcome: "ARGS_INVALID" }), 1);
-  expect(tally.take().tallies).toMatchObject([{ function: "khop", side: "compute", begun: 4 }]);
-  tally.record(sample({ outcome: "ARGS_INVALID" }), 1);
-  for (const side of ["compute", "storage"] as const) tally.record(sample({ side }), 1);
-  expect(tally.take().tallies, "all begins anew").toMatchObject([{ begun: 0 }, { begun: 0 }]);
-  for (let index = 0; index < TALLIED_FUNCTIONS_MAX + 1; index++) tally.begin(`f${index}`, "compute");
-  for (const name of ["f0", `f${TALLIED_FUNCTIONS_MAX}`]) tally.record(sample({ function: name }), 1);
-  expect(
-    tally.take().tallies.map(({ begun }) => begun),
-    "no more than there is room for",
-  ).toEqual([1, 0]);
-});
-
 test("what its caller did wrong is no call of a function", () => {
   const tally = new SampleTally();
   for (const outcome of ["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED"]) tally.record(sample({ outcome }), 1);
@@ -130,9 +109,8 @@ test("calls of more functions than there is room for are counted, and change not
   expect(termOf(tallies[0]!.sums, "calls")).toBe(2);
 });
 
-const isPlausibleWith = (change: Partial<Record<TallyTerm, number>>, begun?: number): boolean =>
+const isPlausibleWith = (change: Partial<Record<TallyTerm, number>>): boolean =>
   isPlausible({
-    begun,
     function: "khop",
     version: "1",
     side: "compute",
@@ -156,10 +134,6 @@ test.each([
 ])("no calls can have come to what somebody wrote who is no node: %j", (sums) => {
   expect(isPlausibleWith(sums)).toBe(false);
   expect(isPlausibleWith({ calls: 1, cpuUs: 1e9, operations: 1e6, failed: 2, untold: 1 })).toBe(true);
-});
-
-test("no more calls can have begun than may have come", () => {
-  expect([5, 0, 2e9, 0.5].map((begun) => isPlausibleWith({ calls: 1 }, begun))).toEqual([true, true, false, false]);
 });
 
 test("sums are told to the ns, and no finer", () => {

@@ -57,8 +57,6 @@ export interface Tally {
   readonly side: Side;
   /** In the order of TALLY_TERMS. */
   readonly sums: readonly number[];
-  /** That began meanwhile, whenever they end: where they come faster than they end these tell it first. Without: nobody has counted them. */
-  readonly begun?: number | undefined;
   /** `elapsedUs` of the calls, by bucket of `histogram.ts`: bucket, count, bucket, count, … */
   readonly elapsed: readonly number[];
 }
@@ -111,12 +109,12 @@ const CALLS_MAX = 1e9;
 const isCount = (value: number | undefined): value is number => Number.isSafeInteger(value) && value! <= CALLS_MAX;
 
 /** Whether calls of a function can have come to that. Sums are numbers from 0. */
-export function isPlausible({ sums, begun = 0 }: Tally): boolean {
+export function isPlausible({ sums }: Tally): boolean {
   const calls = sums[TERM_AT.calls];
   const failed = sums[TERM_AT.failed];
   const untold = sums[TERM_AT.untold];
   const fixed = sums[TERM_AT.fixed];
-  if (!isCount(calls) || !isCount(failed) || !isCount(untold) || !isCount(fixed) || !isCount(begun)) return false;
+  if (!isCount(calls) || !isCount(failed) || !isCount(untold) || !isCount(fixed)) return false;
   if (Math.max(failed, fixed) > calls + untold || !(sums[TERM_AT.slowedUs]! <= sums[TERM_AT.cpuUs]!)) return false;
   for (let term = 0; term < MOST.length; term++) {
     const most = MOST[term]!;
@@ -219,8 +217,6 @@ const SPARE_SUMS_MAX = 1_024;
 
 export class SampleTally {
   readonly #sides: Readonly<Record<Side, Map<string, Sums>>> = { compute: new Map(), storage: new Map() };
-  /** By function; null: nobody has counted any that begins. */
-  #begun: Readonly<Record<Side, Map<string, number>>> | null = null;
   readonly #spare: Sums[] = [];
   #untracked = 0;
 
@@ -229,17 +225,9 @@ export class SampleTally {
     return this.#sides.compute.size + this.#sides.storage.size;
   }
 
-  /** A call is about to run there. */
-  begin(name: string, side: Side): void {
-    this.#begun ??= { compute: new Map(), storage: new Map() };
-    const begun = this.#begun[side];
-    const before = begun.get(name);
-    if (before !== undefined || begun.size < TALLIED_FUNCTIONS_MAX) begun.set(name, (before ?? 0) + 1);
-  }
-
   /** Under a µs. */
   record(sample: Sample, elapsedUs: number): void {
-    if (sample.outcome !== "ok" && REFUSED.has(sample.outcome)) return this.#unbegin(sample);
+    if (sample.outcome !== "ok" && REFUSED.has(sample.outcome)) return;
     const functions = this.#sides[sample.side];
     let sums = functions.get(sample.function);
     if (sums === undefined || sums.version !== sample.version) {
@@ -254,23 +242,15 @@ export class SampleTally {
     sums.add(sample, elapsedUs);
   }
 
-  /** It was none of the function's. One that has begun before the last time is too few now, as it was one too many then. */
-  #unbegin({ function: name, side }: Sample): void {
-    const begun = this.#begun?.[side];
-    if (begun !== undefined) begun.set(name, Math.max(0, (begun.get(name) ?? 0) - 1));
-  }
-
-  /** What has come since the last time. Of a function of which no call has ended nothing is told, nor how many have begun. */
+  /** What has come since the last time. */
   take(): { readonly tallies: readonly Tally[]; readonly untracked: number } {
     const tallies: Tally[] = [];
     for (const side of ["compute", "storage"] as const) {
       for (const [name, sums] of this.#sides[side]) {
-        const begun = this.#begun === null ? {} : { begun: this.#begun[side].get(name) ?? 0 };
-        tallies.push({ function: name, side, ...begun, ...sums.take() });
+        tallies.push({ function: name, side, ...sums.take() });
         if (this.#spare.length < SPARE_SUMS_MAX) this.#spare.push(sums);
       }
       this.#sides[side].clear();
-      this.#begun?.[side].clear();
     }
     const untracked = this.#untracked;
     this.#untracked = 0;
