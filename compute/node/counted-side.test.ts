@@ -8,13 +8,14 @@ import type { AdmittedCall, SideReply } from "./side-runner.ts";
 
 const limits = { deadlineMs: 5_000, cpuMs: 5_000, memoryMb: 64, operations: LIMITS.operations.default, concurrency: 1 };
 const khop: FunctionDescription = { name: "khop", version: "1", side: null, limits, input: null, output: null };
-const admitted = (overflows: boolean): AdmittedCall => ({
+const admitted = (overflows: boolean, isChosen = true): AdmittedCall => ({
   id: "a",
   call: { function: "khop", version: null, keys: [], argsJson: "null", side: null, deadlineMs: null, logs: false },
   description: khop,
   deadlineMs: 5_000,
   backCpuUs: 0,
   overflows,
+  isChosen,
   known: null,
 });
 const ended: SideReply = { version: "1", outcome: { ok: true, resultJson: "1", usage: NO_USAGE, logs: [] } };
@@ -40,4 +41,26 @@ test("a side counts the calls that it has, and those of functions that overflow,
   open[1]!.resolve(ended);
   await calls[1];
   expect(counts()).toEqual([0, 0]);
+});
+
+test("of each function a side counts the calls that it has, of those that nobody asked to run there", async () => {
+  const open: PromiseWithResolvers<SideReply>[] = [];
+  const side = new CountedSide({
+    run: () => {
+      const call = Promise.withResolvers<SideReply>();
+      open.push(call);
+      return call.promise;
+    },
+  });
+  const calls = [true, false, true].map((isChosen) => side.run(admitted(false, isChosen)));
+  expect([side.inFlight, side.inFlightOf("khop"), side.inFlightOf("other")]).toEqual([3, 2, 0]);
+  open[0]!.reject(new LocusError("SANDBOX_DIED", "gone"));
+  await expect(calls[0]).rejects.toThrow("gone");
+  expect(side.inFlightOf("khop")).toBe(1);
+  open[1]!.resolve(ended);
+  await calls[1];
+  expect(side.inFlightOf("khop")).toBe(1);
+  open[2]!.resolve(ended);
+  await calls[2];
+  expect(side.inFlightOf("khop")).toBe(0);
 });

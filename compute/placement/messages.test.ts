@@ -28,6 +28,7 @@ const text = (value: unknown): string =>
 describe("a message", () => {
   test.each([
     ["window", readWindow, window],
+    ["window of which fewer began", readWindow, { ...window, tallies: [{ ...window.tallies[0], begunMore: -2 }] }],
     ["change of the plan", readPlanChange, change],
     ["placement", readPlacement, placement],
     ["placement in a trial", readPlacement, { ...placement, fromShare: 0.25 }],
@@ -55,6 +56,12 @@ describe("a message", () => {
     ["a function's name that is none", readPlanChange, { ...change, placements: { "no name!": placement } }],
     ["a version below 0", readPlanChange, { ...change, version: -1 }],
     ["sums of another length", readWindow, { ...window, tallies: [{ ...window.tallies[0], sums: [1] }] }],
+    ["a part of a call begun", readWindow, { ...window, tallies: [{ ...window.tallies[0], begunMore: 0.5 }] }],
+    [
+      "more begun than there can be",
+      readWindow,
+      { ...window, tallies: [{ ...window.tallies[0], begunMore: 1e6 + 1 }] },
+    ],
     ["a node without cores", readWindow, { ...window, machine: { ...machine, cores: 0 } }],
   ])("with %s is none", (_what, read, value) => {
     expect(read(text(value))).toBeNull();

@@ -1,6 +1,7 @@
 // What this node's calls came to, sent on many times a second while there are any: the data plane's word to the controller.
 
 import { clamp } from "#runtime/clamp.ts";
+import { BegunMore } from "#runtime/profile/begun-more.ts";
 import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
@@ -23,6 +24,8 @@ interface WindowOptions {
   readonly node: string;
   readonly machine: () => Machine;
   readonly inFlight: () => number;
+  /** Of a function, of those whose side was chosen here. */
+  readonly inFlightOf: (name: string) => number;
   /** Of the sandbox hosts, since they began; null: they have not run the calls of this node, and no others. */
   readonly hostsCpuUs: () => number | null;
   readonly onWindow: (window: SampleWindow) => void;
@@ -32,6 +35,7 @@ export class SampleWindows implements CallObserver {
   readonly #options: WindowOptions;
   readonly #tally = new SampleTally();
   readonly #growth = new LoadGrowth();
+  readonly #begunMore: BegunMore;
   #timer: NodeJS.Timeout | undefined;
   #sinceMs = performance.now();
   /** When the first call of this window ended. */
@@ -45,6 +49,7 @@ export class SampleWindows implements CallObserver {
 
   constructor(options: WindowOptions) {
     this.#options = options;
+    this.#begunMore = new BegunMore(options.inFlightOf);
   }
 
   ran(sample: Sample, elapsedUs: number, _logs: readonly string[], _id: string, beforeUs: number): void {
@@ -107,10 +112,12 @@ export class SampleWindows implements CallObserver {
     const nowMs = performance.now();
     const passedMs = nowMs - this.#sinceMs;
     const stretchMs = clamp(passedMs, WINDOW_MS, STRETCH_MS_MAX);
+    const isNext = this.#begunMs - this.#sinceMs <= WINDOW_MS;
     this.#sinceMs = nowMs;
     const { node, inFlight, hostsCpuUs, onWindow } = this.#options;
     const machine = this.#options.machine();
-    const { tallies, untracked } = this.#tally.take();
+    const { tallies: ended, untracked } = this.#tally.take();
+    const tallies = this.#begunMore.told(ended, isNext);
     const { user, system } = process.cpuUsage();
     const [cpuUs, hostsUs] = [user + system, hostsCpuUs()];
     const coresOf = (nowUs: number | null, beforeUs: number | null): number | null =>

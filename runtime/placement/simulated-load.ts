@@ -2,9 +2,11 @@
 // fill up, and calls that differ. Seeded and in virtual time, so that a run can be repeated. The production decider runs against
 // it in `controller.test.ts`.
 
+import { BegunMore } from "#runtime/profile/begun-more.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { callersAfter, callersGrown, type Callers } from "./callers.ts";
 import { advance, type ControllerState, type Step } from "./controller.ts";
 import { type FunctionState, type Transition } from "./function-state.ts";
@@ -70,6 +72,8 @@ export interface Run {
 }
 
 const STRETCH_MS = 25;
+/** What is drawn by it changes nothing of what a run's own `random` draws. */
+const CHANCE_SEED = 1;
 /** Calls of a function and side that are drawn one by one in a stretch; more are the same ones several times. */
 const DRAWN_MAX = 32;
 const HUB_FACTOR = 100;
@@ -88,6 +92,9 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
   const profiles = new Profiles();
   let state: ControllerState = new Map();
   let known: KnownBest = { key: "", shares: [] };
+  const begunMore = new BegunMore((name) => inFlight.get(name) ?? 0);
+  const chance = seededRandom(CHANCE_SEED);
+  let inFlight: ReadonlyMap<string, number> = new Map();
   const moments: Moment[] = [];
   const transitions: Transition[] = [];
   let callers: Callers | undefined;
@@ -98,9 +105,12 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
     const key = JSON.stringify([functions, world.constantsAt(ms), world.capacityAt(ms), world.leftAt(ms)]);
     if (known.key !== key) known = { key, shares: bestShares(world, ms, functions) };
     const best = trafficAt(world, ms, functions, known.shares);
-    const tallies = functions.flatMap((one, index) =>
-      draw(world, one, { rate: now.rates[index]!, share: shares[index]!, queueing: now.queueing, ms, random }),
-    );
+    const drawings = functions.map((one, index) => {
+      return { one, rate: now.rates[index]!, share: shares[index]!, queueing: now.queueing, ms, random };
+    });
+    const ended = drawings.flatMap((drawing) => draw(world, drawing));
+    inFlight = new Map(drawings.map((drawing) => [drawing.one.name, inFlightOf(world, drawing)]));
+    const tallies = begunMore.told(ended, true).map((tally) => byChance(tally, chance));
     const ran = { compute: 0, storage: 0 };
     for (const { side, sums } of tallies) ran[side] += termOf(sums, "calls");
     const nowMs = ms + STRETCH_MS;
@@ -273,7 +283,15 @@ function bestUnmixed(world: World, ms: number, functions: readonly TrueFunction[
   return shares;
 }
 
+/** Whoever comes at random begins a few more or fewer than end, though as many in the middle: by about the root of their count (Poisson). */
+function byChance(tally: Tally, random: () => number): Tally {
+  const deviation = Math.sqrt(termOf(tally.sums, "calls"));
+  const chance = Math.round(deviation * Math.sqrt(6) * (random() + random() - 1));
+  return { ...tally, begunMore: (tally.begunMore ?? 0) + chance };
+}
+
 interface Drawing {
+  readonly one: TrueFunction;
   readonly rate: number;
   readonly share: number;
   readonly queueing: number;
@@ -281,11 +299,17 @@ interface Drawing {
   readonly random: () => number;
 }
 
-function draw(
-  world: World,
-  { name, demand }: TrueFunction,
-  { rate, share, queueing, ms, random }: Drawing,
-): readonly Tally[] {
+/** On both sides, in the middle (Little, 1961). */
+function inFlightOf(world: World, { one, rate, share, queueing, ms }: Drawing): number {
+  const whole = sized(one.demand, 1 + hubPart(world) * (HUB_FACTOR - 1));
+  const demand = { ...whole, cpuUs: whole.cpuUs * mixedTimes(world.mixingOfComputing, share) };
+  const latencyUs = (side: Side): number => costOf(side, demand, world.constantsAt(ms)).latencyUs;
+  const meanUs = share * latencyUs("storage") + (1 - share) * latencyUs("compute");
+  return Math.round((rate * meanUs * queueing) / 1e6);
+}
+
+function draw(world: World, { one, rate, share, queueing, ms, random }: Drawing): readonly Tally[] {
+  const { name, demand } = one;
   const constants = world.constantsAt(ms);
   const tally = new SampleTally();
   const factors = new Map<Side, number>();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { lonePart, type LonePart } from "./lone-part.ts";
 import { ComingCalls } from "./coming-calls.ts";
 import { TALLY_TERMS } from "./tally.ts";
@@ -35,6 +36,85 @@ describe("an ebb", () => {
   test("is none where as many come, or a fifth less", () => {
     expect(ebbAfter(200, 1)).toBeNull();
     expect(ebbAfter(200, 0.85)).toBeNull();
+  });
+});
+
+describe("calls that begin and have not ended yet", () => {
+  interface Came {
+    /** A second. */
+    readonly ended: number;
+    readonly begun: number;
+  }
+
+  /** In how many of these stretches, each with what it tells of it, it was a surge; five seconds of `before` come first. */
+  const surgesIn = (stretches: readonly Came[], before = { ended: PER_SECOND, begun: PER_SECOND }) => {
+    const coming = lonePart(ComingCalls);
+    let nowMs = 0;
+    const come = ({ ended, begun }: Came) => {
+      nowMs += STRETCH_MS;
+      const [calls, begunMore] = [ended, begun - ended].map((one) => (one * STRETCH_MS) / 1e3);
+      const sums = TALLY_TERMS.map((term) => (term === "calls" ? calls! : 0));
+      coming.addStretch({ side: "storage", sums, begunMore: begunMore! }, STRETCH_MS, STRETCH_MS, nowMs);
+      const usual = coming.rates(nowMs);
+      return { surge: coming.surge(usual, nowMs), ebb: coming.ebb(usual, nowMs) };
+    };
+    for (let stretch = 0; stretch < 200; stretch++) come(before);
+    return stretches.map(come);
+  };
+  const times = (count: number, came: Came): readonly Came[] => Array.from({ length: count }, () => came);
+
+  test("are a surge after the first stretch, where those that end are none", () => {
+    const ended = 1.2 * PER_SECOND;
+    const [first] = surgesIn([{ ended, begun: 6 * PER_SECOND }]);
+    expect(first!.surge).toMatchObject({ isNew: true });
+    expect(first!.surge!.all).toBeGreaterThan(2.5 * PER_SECOND);
+    expect(surgesIn(times(20, { ended, begun: ended })).filter(({ surge }) => surge !== null)).toEqual([]);
+  });
+
+  test("are no ebb where they are fewer than end, and hide no surge of these", () => {
+    expect(surgesIn([{ ended: PER_SECOND, begun: 0 }])[0]!.ebb).toBeNull();
+    const surges = surgesIn(times(4, { ended: 3 * PER_SECOND, begun: 0 }));
+    expect(surges[0]!.surge!.all).toBeGreaterThan(1.5 * PER_SECOND);
+  });
+
+  test("are no more often a surge by chance than those that end", () => {
+    const random = seededRandom(1);
+    /** Poisson, as callers who know nothing of each other come. */
+    const drawn = (perSecond: number): number => {
+      const least = Math.exp((-perSecond * STRETCH_MS) / 1e3);
+      let [count, product] = [0, random()];
+      for (; product > least; product *= random()) count++;
+      return (count * 1e3) / STRETCH_MS;
+    };
+    // Calls that take far longer than a stretch: those that end are others than those that begin.
+    const long = Array.from({ length: 40_000 }, () => ({ ended: drawn(400), begun: drawn(400) }));
+    const told = (came: readonly Came[]): number =>
+      surgesIn(came, { ended: 400, begun: 400 }).filter(({ surge }) => surge !== null).length;
+    const byEnded = told(long.map(({ ended }) => ({ ended, begun: ended })));
+    expect(byEnded).toBeGreaterThan(0);
+    expect(told(long)).toBeLessThan(3 * byEnded);
+  });
+
+  test("are no surge where they come all at once again and again, and have never been new", () => {
+    // Eighty every 200 ms beside 400 a second, of which a thousand a second can be served.
+    const lump = [{ ended: 800, begun: 3_600 }, ...times(4, { ended: 1_000, begun: 400 })];
+    const round = [...lump, ...times(3, { ended: 400, begun: 400 })];
+    const surges = surgesIn(Array.from({ length: 40 }, () => round).flat()).slice(8 * 20);
+    expect(surges.filter(({ surge }) => surge?.isNew === true)).toEqual([]);
+  });
+
+  test("are those who have come back, after a rest", () => {
+    const coming = lonePart(ComingCalls);
+    const sums = TALLY_TERMS.map((term) => (term === "calls" ? 10 : 0));
+    let nowMs = 0;
+    const come = (begunMore: number): boolean =>
+      coming.addStretch({ side: "storage", sums, begunMore }, STRETCH_MS, STRETCH_MS, (nowMs += STRETCH_MS));
+    for (let stretch = 0; stretch < 200; stretch++) come(0);
+    nowMs += 3_000;
+    come(0);
+    expect(come(40)).toBe(false);
+    for (let stretch = 0; stretch < 20; stretch++) come(0);
+    expect(come(40)).toBe(true);
   });
 });
 

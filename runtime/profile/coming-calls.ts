@@ -50,7 +50,7 @@ export interface Pause {
 }
 
 /** What failed has to be served as well, and what was turned away comes again. */
-type Came = Pick<Tally, "side" | "sums">;
+type Came = Pick<Tally, "side" | "sums" | "begunMore">;
 
 /** Calls a second. */
 export interface Rates {
@@ -135,7 +135,8 @@ class FadingCalls {
 
   /** A second, of a stream that began so long ago: held against what a steady one would have by now, or a young rate would be too low. */
   all(values: Values, forMs: number, nowMs: number): number {
-    return values[this.#at + ALL]! * this.#rateOfOne(values, forMs, nowMs);
+    const all = values[this.#at + ALL]!;
+    return all === 0 ? 0 : all * this.#rateOfOne(values, forMs, nowMs);
   }
 
   rates(values: Values, forMs: number, nowMs: number): Rates {
@@ -163,6 +164,10 @@ class FadingCalls {
 const deviationsOf = (more: number, less: number): number =>
   2 * (Math.sqrt(more) - Math.sqrt(less)) * Math.sqrt(2 * SURGE_SECONDS);
 
+/** `most`: that was usual lately. Where nothing was usual nothing is more. */
+const isBeyond = (now: number, usual: number, most: number): boolean =>
+  usual > 0 && deviationsOf(now, usual) > SURGE_DEVIATIONS && now > SURGE_TIMES * Math.max(usual, most);
+
 /**
  * Since when there is a rate, 0 until then; when the last call was heard of; since when no half second has gone by without one; the last stretch without, from … to, 0 where there was
  * none, and since when none had gone by before it.
@@ -176,6 +181,9 @@ export class ComingCalls {
   readonly #at: number;
   readonly #usual: FadingCalls;
   readonly #surging: FadingCalls;
+  /** Of those that have begun and not ended yet, in the same times: with them it is known how many come, without how many end. */
+  readonly #usualMore: FadingCalls;
+  readonly #surgingMore: FadingCalls;
   /** Since the last pause, without what came before it. */
   readonly #back: FadingCalls;
   /** The most calls a second that were usual lately, … */
@@ -187,6 +195,8 @@ export class ComingCalls {
     this.#at = layout.take(OWN_SIZE);
     this.#usual = new FadingCalls(layout, RATE_HALF_LIFE);
     this.#surging = new FadingCalls(layout, SURGE_HALF_LIFE);
+    this.#usualMore = new FadingCalls(layout, RATE_HALF_LIFE);
+    this.#surgingMore = new FadingCalls(layout, SURGE_HALF_LIFE);
     this.#back = new FadingCalls(layout, RATE_HALF_LIFE);
     this.#most = new FadingMost(layout, MOST_HALF_LIFE);
     this.#known = new FadingMost(layout, KNOWN_HALF_LIFE);
@@ -198,7 +208,7 @@ export class ComingCalls {
    * these moments than usual.
    */
   addStretch(values: Values, tally: Came, stretchMs: number, lastedMs: number, nowMs: number): boolean {
-    const { side, sums } = tally;
+    const { side, sums, begunMore = 0 } = tally;
     const calls = sums[TERM_AT.calls]! + sums[TERM_AT.untold]!;
     const fixed = sums[TERM_AT.fixed]!;
     const at = this.#at;
@@ -214,11 +224,18 @@ export class ComingCalls {
     if (backForMs < BACK_KNOWN_MS) this.#back.addStretch(values, side, calls, fixed, cameMs, nowMs);
     this.#usual.addStretch(values, side, calls, fixed, cameMs, nowMs);
     this.#surging.addStretch(values, side, calls, fixed, cameMs, nowMs);
-    const usual = this.#usual.all(values, this.#forMs(values, nowMs), nowMs);
-    this.#most.add(values, usual, nowMs);
-    const isSurge = this.#isSurge(values, usual, nowMs);
+    // Whoever comes back begins many before any has ended: those are no more than came before.
+    if (begunMore !== 0 && nowMs - values[at + SINCE_MS]! >= BACK_MS) {
+      this.#usualMore.addStretch(values, side, begunMore, 0, cameMs, nowMs);
+      this.#surgingMore.addStretch(values, side, begunMore, 0, cameMs, nowMs);
+    }
+    const forMs = this.#forMs(values, nowMs);
+    const usual = this.#usual.all(values, forMs, nowMs);
+    const most = Math.max(usual, usual + this.#usualMore.all(values, forMs, nowMs));
+    this.#most.add(values, most, nowMs);
+    const isSurge = this.#surgingRate(values, usual, nowMs) !== null;
     // What surges is held against what was before.
-    if (!isSurge) this.#known.add(values, usual, nowMs);
+    if (!isSurge) this.#known.add(values, most, nowMs);
     return isSurge;
   }
 
@@ -234,6 +251,8 @@ export class ComingCalls {
       values[at + PAUSE_TO_MS] = nowMs;
       const left = KNOWN_HALF_LIFE.partAfter(backMs - fromMs);
       this.#usual.resume(values, left, backMs);
+      this.#usualMore.resume(values, 0, backMs);
+      this.#surgingMore.resume(values, 0, backMs);
       this.#back.resume(values, 0, backMs);
       this.#most.resume(values, left, backMs);
     }
@@ -275,9 +294,10 @@ export class ComingCalls {
 
   /** As they come in these moments, where those are many more than usual and no chance; null: they are not. */
   surge(values: Values, usual: Rates, nowMs: number): Surge | null {
-    if (!this.#isSurge(values, usual.all, nowMs)) return null;
-    const now = this.#surging.rates(values, this.#forMs(values, nowMs), nowMs);
-    return { ...now, isNew: now.all > NEW_TIMES * this.#known.valueAt(values, nowMs) };
+    const all = this.#surgingRate(values, usual.all, nowMs);
+    if (all === null) return null;
+    const { fixed } = this.#surging.rates(values, this.#forMs(values, nowMs), nowMs);
+    return { all, fixed, isNew: all > NEW_TIMES * this.#known.valueAt(values, nowMs) };
   }
 
   /** As they come in these moments, where those are far fewer than usual and no chance; null: they are not. */
@@ -294,10 +314,18 @@ export class ComingCalls {
     this.#known.forget(values, nowMs);
   }
 
-  #isSurge(values: Values, usual: number, nowMs: number): boolean {
-    const now = this.#surging.all(values, this.#forMs(values, nowMs), nowMs);
-    const most = Math.max(usual, this.#most.valueAt(values, nowMs));
-    return usual > 0 && deviationsOf(now, usual) > SURGE_DEVIATIONS && now > SURGE_TIMES * most;
+  /**
+   * All that come in these moments, a second, if those are many more than usual and no chance; null: they are not. Told by those that end, and by those that begin: of what comes
+   * all at once only so much ends as can be served. Each is held against its own, or either would be beyond what is usual of the other by chance.
+   */
+  #surgingRate(values: Values, usual: number, nowMs: number): number | null {
+    const forMs = this.#forMs(values, nowMs);
+    const most = this.#most.valueAt(values, nowMs);
+    const ended = this.#surging.all(values, forMs, nowMs);
+    const begun = Math.max(0, ended + this.#surgingMore.all(values, forMs, nowMs));
+    const usualBegun = Math.max(0, usual + this.#usualMore.all(values, forMs, nowMs));
+    const isSurge = isBeyond(ended, usual, most) || isBeyond(begun, usualBegun, most);
+    return isSurge ? Math.max(ended, begun) : null;
   }
 
   /** Since the first of them. */

@@ -59,6 +59,8 @@ export interface Tally {
   readonly sums: readonly number[];
   /** `elapsedUs` of the calls, by bucket of `histogram.ts`: bucket, count, bucket, count, … */
   readonly elapsed: readonly number[];
+  /** So many more calls of the function have begun meanwhile than ended, on both sides, of those whose side was chosen for them; negative: fewer. Without: as many, or nobody has counted them. */
+  readonly begunMore?: number;
 }
 
 /** Functions at once; calls of more are counted as `untracked`. What the controller has of each is in profiles.ts. */
