@@ -1,19 +1,24 @@
 // A side, and how many calls of this node it has now: what the plan looks at where a call may go either way.
 
+import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
 import type { AdmittedCall, PushedBack, SideReply, SideRunner } from "./side-runner.ts";
 
-/** How many calls of each function there are; as many functions as have any. */
+/** Of functions that have none a count is kept while there are no more of them: making one anew takes longer than a call's other sums. */
+const COUNTS_KEPT = TALLIED_FUNCTIONS_MAX;
+
+/** How many calls of each function there are. */
 export class CallsByFunction {
-  readonly #calls = new Map<string, number>();
+  readonly #counts = new Map<string, { calls: number }>();
 
   count(name: string, more: number): void {
-    const calls = this.of(name) + more;
-    if (calls === 0) this.#calls.delete(name);
-    else this.#calls.set(name, calls);
+    let count = this.#counts.get(name);
+    if (count === undefined) this.#counts.set(name, (count = { calls: 0 }));
+    count.calls += more;
+    if (count.calls === 0 && this.#counts.size > COUNTS_KEPT) this.#counts.delete(name);
   }
 
   of(name: string): number {
-    return this.#calls.get(name) ?? 0;
+    return this.#counts.get(name)?.calls ?? 0;
   }
 }
 

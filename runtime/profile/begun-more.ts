@@ -14,8 +14,8 @@ export class BegunMore {
   }
 
   /**
-   * With `begunMore`, once for each function that the window before told of as well: of others it is not known since when it came to what is in flight. What began and what ended differ by just
-   * what is in flight more than before, whatever became of a call and wherever it went. `isNext`: no rest was between the two windows.
+   * With `begunMore`, once for each function that the window before told of as well: of others it is not known since when it came to what is in flight. By what is in flight more than before:
+   * that is right whatever became of a call and wherever it went. `isNext`: no rest was between the two windows.
    */
   told(tallies: readonly Tally[], isNext: boolean): readonly Tally[] {
     const before = this.#before;

@@ -61,7 +61,7 @@ export interface Rates {
 
 /** Many more than usual, all at once. */
 export interface Surge extends Rates {
-  /** Nor were there half as many within the last minute or two: no plan was made for them. */
+  /** Nor did half as many end within the last minute or two: no plan was made for them. Not of those that have only begun: whoever makes some at once, again and again, would be new each time. */
   readonly isNew: boolean;
 }
 
@@ -181,13 +181,14 @@ export class ComingCalls {
   readonly #at: number;
   readonly #usual: FadingCalls;
   readonly #surging: FadingCalls;
-  /** Of those that have begun and not ended yet, in the same times: with them it is known how many come, without how many end. */
+  /** How many more have begun than ended, in the same times. */
   readonly #usualMore: FadingCalls;
   readonly #surgingMore: FadingCalls;
   /** Since the last pause, without what came before it. */
   readonly #back: FadingCalls;
-  /** The most calls a second that were usual lately, … */
+  /** The most calls a second that were usual lately, of those that ended and of those that began, … */
   readonly #most: FadingMost;
+  readonly #mostBegun: FadingMost;
   /** … and before a pause. */
   readonly #known: FadingMost;
 
@@ -199,6 +200,7 @@ export class ComingCalls {
     this.#surgingMore = new FadingCalls(layout, SURGE_HALF_LIFE);
     this.#back = new FadingCalls(layout, RATE_HALF_LIFE);
     this.#most = new FadingMost(layout, MOST_HALF_LIFE);
+    this.#mostBegun = new FadingMost(layout, MOST_HALF_LIFE);
     this.#known = new FadingMost(layout, KNOWN_HALF_LIFE);
   }
 
@@ -224,19 +226,18 @@ export class ComingCalls {
     if (backForMs < BACK_KNOWN_MS) this.#back.addStretch(values, side, calls, fixed, cameMs, nowMs);
     this.#usual.addStretch(values, side, calls, fixed, cameMs, nowMs);
     this.#surging.addStretch(values, side, calls, fixed, cameMs, nowMs);
-    // Whoever comes back begins many before any has ended: those are no more than came before.
+    // Whoever comes back begins many before any has ended, which may be no more than came before.
     if (begunMore !== 0 && nowMs - values[at + SINCE_MS]! >= BACK_MS) {
       this.#usualMore.addStretch(values, side, begunMore, 0, cameMs, nowMs);
       this.#surgingMore.addStretch(values, side, begunMore, 0, cameMs, nowMs);
     }
-    const forMs = this.#forMs(values, nowMs);
-    const usual = this.#usual.all(values, forMs, nowMs);
-    const most = Math.max(usual, usual + this.#usualMore.all(values, forMs, nowMs));
-    this.#most.add(values, most, nowMs);
-    const isSurge = this.#surgingRate(values, usual, nowMs) !== null;
+    const usual = this.#usual.all(values, this.#forMs(values, nowMs), nowMs);
+    this.#most.add(values, usual, nowMs);
+    this.#mostBegun.add(values, this.#usualBegun(values, usual, nowMs), nowMs);
+    const { ended, begun } = this.#surges(values, usual, nowMs);
     // What surges is held against what was before.
-    if (!isSurge) this.#known.add(values, most, nowMs);
-    return isSurge;
+    if (ended === null) this.#known.add(values, usual, nowMs);
+    return ended !== null || begun !== null;
   }
 
   /** Since the last call. `backMs`: when calls came again. */
@@ -255,6 +256,7 @@ export class ComingCalls {
       this.#surgingMore.resume(values, 0, backMs);
       this.#back.resume(values, 0, backMs);
       this.#most.resume(values, left, backMs);
+      this.#mostBegun.resume(values, left, backMs);
     }
     values[at + SINCE_MS] = backMs;
   }
@@ -294,10 +296,11 @@ export class ComingCalls {
 
   /** As they come in these moments, where those are many more than usual and no chance; null: they are not. */
   surge(values: Values, usual: Rates, nowMs: number): Surge | null {
-    const all = this.#surgingRate(values, usual.all, nowMs);
-    if (all === null) return null;
-    const { fixed } = this.#surging.rates(values, this.#forMs(values, nowMs), nowMs);
-    return { all, fixed, isNew: all > NEW_TIMES * this.#known.valueAt(values, nowMs) };
+    const { ended, begun } = this.#surges(values, usual.all, nowMs);
+    if (ended === null && begun === null) return null;
+    const now = this.#surging.rates(values, this.#forMs(values, nowMs), nowMs);
+    const isNew = ended !== null && ended > NEW_TIMES * this.#known.valueAt(values, nowMs);
+    return { all: Math.max(now.all, begun ?? 0), fixed: now.fixed, isNew };
   }
 
   /** As they come in these moments, where those are far fewer than usual and no chance; null: they are not. */
@@ -311,21 +314,28 @@ export class ComingCalls {
   /** They are other calls from now on: how many came of those before is nothing to hold them against. */
   forgetMost(values: Values, nowMs: number): void {
     this.#most.forget(values, nowMs);
+    this.#mostBegun.forget(values, nowMs);
     this.#known.forget(values, nowMs);
   }
 
   /**
-   * All that come in these moments, a second, if those are many more than usual and no chance; null: they are not. Told by those that end, and by those that begin: of what comes
-   * all at once only so much ends as can be served. Each is held against its own, or either would be beyond what is usual of the other by chance.
+   * Those that end in these moments, and those that begin, a second, where they are many more than usual and no chance; null: they are not. Of what comes all at once only so much ends as can
+   * be served. Each is held against its own: by chance either is beyond what is usual of the other thirty times as often, where calls take long.
    */
-  #surgingRate(values: Values, usual: number, nowMs: number): number | null {
+  #surges(values: Values, usual: number, nowMs: number): Readonly<Record<"ended" | "begun", number | null>> {
     const forMs = this.#forMs(values, nowMs);
-    const most = this.#most.valueAt(values, nowMs);
     const ended = this.#surging.all(values, forMs, nowMs);
     const begun = Math.max(0, ended + this.#surgingMore.all(values, forMs, nowMs));
-    const usualBegun = Math.max(0, usual + this.#usualMore.all(values, forMs, nowMs));
-    const isSurge = isBeyond(ended, usual, most) || isBeyond(begun, usualBegun, most);
-    return isSurge ? Math.max(ended, begun) : null;
+    const usualBegun = this.#usualBegun(values, usual, nowMs);
+    return {
+      ended: isBeyond(ended, usual, this.#most.valueAt(values, nowMs)) ? ended : null,
+      begun: isBeyond(begun, usualBegun, this.#mostBegun.valueAt(values, nowMs)) ? begun : null,
+    };
+  }
+
+  /** Of those that begin. */
+  #usualBegun(values: Values, usual: number, nowMs: number): number {
+    return Math.max(0, usual + this.#usualMore.all(values, this.#forMs(values, nowMs), nowMs));
   }
 
   /** Since the first of them. */
