@@ -3,7 +3,7 @@
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
 import type { AdmittedCall, PushedBack, SideReply, SideRunner } from "./side-runner.ts";
 
-/** Of functions that have none a count is kept while there are no more of them: making one anew takes longer than a call's other sums. */
+/** A count is kept when its function has no calls any more, while there are no more counts than this: making one anew takes longer than a call's other sums. */
 const COUNTS_KEPT = TALLIED_FUNCTIONS_MAX;
 
 /** How many calls of each function there are. */
@@ -15,6 +15,11 @@ export class CallsByFunction {
     if (count === undefined) this.#counts.set(name, (count = { calls: 0 }));
     count.calls += more;
     if (count.calls === 0 && this.#counts.size > COUNTS_KEPT) this.#counts.delete(name);
+  }
+
+  /** Functions that are counted. */
+  get size(): number {
+    return this.#counts.size;
   }
 
   of(name: string): number {

@@ -7,7 +7,7 @@ import { SampleWindows } from "./sample-window.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** `inFlightOf`: that there are now, of each function on each side. */
+/** `inFlightOf`: of each function now. */
 function played(inFlightOf = (): number => 0) {
   const came: SampleWindow[] = [];
   const windows = new SampleWindows({

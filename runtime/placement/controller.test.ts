@@ -437,6 +437,17 @@ describe("the controller, when things change", () => {
     expect(run.transitions.filter(({ why }) => why.kind === "shifted").length).toBeGreaterThanOrEqual(7);
   });
 
+  test("leaves a side to which many more calls come than it can serve by those that begin, in the first window of them", () => {
+    const work = { ...CHAIN, cpuUs: 500 };
+    const world = worldOf([called("chain", work, 600)], {
+      functionsAt: (ms) => [called("chain", work, ms < 4_000 ? 600 : 3_600)],
+    });
+    const { moments } = runOf(world, 4_500);
+    const shares = moments.map(({ ms, step }) => ({ ms, share: step.state.get("chain")?.share ?? 0 }));
+    expect(shares.findLast(({ ms }) => ms < 4_000)!.share).toBe(1);
+    expect(shares.find(({ ms, share }) => ms >= 4_000 && share < 0.9)!.ms).toBe(4_000);
+  });
+
   describe("on cores that others take away for moments, in spells of seconds", () => {
     const ONE_CORE_EACH = { ...TWO_MACHINES, computeCores: 1, storageMachineCores: 1 };
     const DURATION_MS = 20_000;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "#runtime/seeded-random.ts";
+import { BegunMore } from "./begun-more.ts";
 import { lonePart, type LonePart } from "./lone-part.ts";
 import { ComingCalls } from "./coming-calls.ts";
 import { TALLY_TERMS } from "./tally.ts";
@@ -11,9 +12,11 @@ const PER_SECOND = 20_000;
 /** So many a second, in a window that ends then. */
 const come = (coming: LonePart<ComingCalls>, perSecond: number, nowMs: number, stretchMs = STRETCH_MS): void => {
   const calls = (perSecond * STRETCH_MS) / 1e3;
-  const sums = TALLY_TERMS.map((term) => (term === "calls" ? calls : 0));
-  coming.addStretch({ side: "compute", sums }, stretchMs, STRETCH_MS, nowMs);
+  coming.addStretch({ side: "compute", sums: sumsOf(calls) }, stretchMs, STRETCH_MS, nowMs);
 };
+
+/** Of so many calls that ended well, of which nothing else is looked at. */
+const sumsOf = (calls: number): readonly number[] => TALLY_TERMS.map((term) => (term === "calls" ? calls : 0));
 
 describe("an ebb", () => {
   const ebbAfter = (ms: number, times: number) => {
@@ -53,8 +56,8 @@ describe("calls that begin and have not ended yet", () => {
     const come = ({ ended, begun }: Came) => {
       nowMs += STRETCH_MS;
       const [calls, begunMore] = [ended, begun - ended].map((one) => (one * STRETCH_MS) / 1e3);
-      const sums = TALLY_TERMS.map((term) => (term === "calls" ? calls! : 0));
-      coming.addStretch({ side: "storage", sums, begunMore: begunMore! }, STRETCH_MS, STRETCH_MS, nowMs);
+      const tally = { side: "storage", sums: sumsOf(calls!), begunMore: begunMore! } as const;
+      coming.addStretch(tally, STRETCH_MS, STRETCH_MS, nowMs);
       const usual = coming.rates(nowMs);
       return { surge: coming.surge(usual, nowMs), ebb: coming.ebb(usual, nowMs) };
     };
@@ -76,43 +79,85 @@ describe("calls that begin and have not ended yet", () => {
     expect(surges[0]!.surge!.all).toBeGreaterThan(1.5 * PER_SECOND);
   });
 
-  test("are a surge by chance about as seldom as those that end", () => {
-    const random = seededRandom(1);
-    /** Poisson, as callers who know nothing of each other come. */
-    const drawn = (perSecond: number): number => {
-      const least = Math.exp((-perSecond * STRETCH_MS) / 1e3);
-      let [count, product] = [0, random()];
-      for (; product > least; product *= random()) count++;
-      return (count * 1e3) / STRETCH_MS;
-    };
-    // Calls that take far longer than a stretch: those that end are others than those that begin.
-    const long = Array.from({ length: 40_000 }, () => ({ ended: drawn(400), begun: drawn(400) }));
-    const told = (came: readonly Came[]): number =>
-      surgesIn(came, { ended: 400, begun: 400 }).filter(({ surge }) => surge !== null).length;
-    const byEnded = told(long.map(({ ended }) => ({ ended, begun: ended })));
-    expect(byEnded).toBeGreaterThan(0);
-    expect(told(long)).toBeLessThan(3 * byEnded);
-  });
+  test.each([
+    { perSecond: 60, tookMs: 300 },
+    { perSecond: 400, tookMs: 20 },
+    { perSecond: 400, tookMs: 300 },
+  ])(
+    "are a surge by chance about as seldom as those that end: $perSecond a second of $tookMs ms",
+    ({ perSecond, tookMs }) => {
+      const random = seededRandom(1);
+      let inFlight = Math.round((perSecond * tookMs) / 1e3);
+      /** Windows of forty minutes, in which callers who know nothing of each other come, and calls end that take longer or shorter (exponential). */
+      const tallies = Array.from({ length: 100_000 }, () => {
+        let begun = 0;
+        for (let left = random(), least = Math.exp((-perSecond * STRETCH_MS) / 1e3); left > least; left *= random())
+          begun++;
+        let ended = 0;
+        for (let call = 0; call < inFlight; call++) if (random() < 1 - Math.exp(-STRETCH_MS / tookMs)) ended++;
+        inFlight += begun - ended;
+        return { ended, inFlight };
+      });
+      const told = (isBegunTold: boolean): number => {
+        const coming = lonePart(ComingCalls);
+        let [level, nowMs, surges, wasSurge] = [0, 0, 0, false];
+        const begunMore = new BegunMore(() => level);
+        for (const { ended, inFlight: after } of tallies) {
+          nowMs += STRETCH_MS;
+          level = isBegunTold ? after : 0;
+          // No window begins without a call that ends.
+          const own = { function: "f", version: "1", side: "storage" as const, sums: sumsOf(ended), elapsed: [] };
+          const [tally] = begunMore.told(ended === 0 ? [] : [own], true);
+          if (tally !== undefined) coming.addStretch(tally, STRETCH_MS, STRETCH_MS, nowMs);
+          const isSurge = coming.surge(coming.rates(nowMs), nowMs) !== null;
+          if (isSurge && !wasSurge) surges++;
+          wasSurge = isSurge;
+        }
+        return surges;
+      };
+      expect(told(true)).toBeLessThanOrEqual(3 * told(false) + 3);
+    },
+  );
 
   test("are never new, however many come all at once again and again", () => {
-    // Forty every 200 ms beside 400 a second, of which 700 a second can be served.
-    const round = [
-      { ended: 600, begun: 2_000 },
-      ...times(5, { ended: 700, begun: 400 }),
-      { ended: 400, begun: 400 },
-      { ended: 300, begun: 400 },
-    ];
+    // A hundred and four every 400 ms beside 400 a second, of which 700 a second can be served.
+    const round = [{ ended: 600, begun: 4_560 }, ...times(14, { ended: 700, begun: 400 }), { ended: 160, begun: 400 }];
     const surges = surgesIn(Array.from({ length: 20 }, () => round).flat(), { ended: 400, begun: 400 });
     expect(surges.filter(({ surge }) => surge !== null).length).toBeGreaterThanOrEqual(20);
+    expect(Math.max(...surges.map(({ surge }) => surge?.all ?? 0))).toBeGreaterThan(2 * 800);
     expect(surges.filter(({ surge }) => surge?.isNew === true)).toEqual([]);
+  });
+
+  test("are none where more end, as when a queue runs dry", () => {
+    const draining = times(40, { ended: 2 * PER_SECOND, begun: 0.5 * PER_SECOND });
+    const surges = surgesIn([...draining, ...times(2, { ended: 2 * PER_SECOND, begun: 1.5 * PER_SECOND })]);
+    expect(surges.slice(-2).map(({ surge }) => surge)).toEqual([null, null]);
+  });
+
+  test.each([false, true])("are held against the most of them, if it has not been forgotten: %s", (isForgotten) => {
+    const coming = lonePart(ComingCalls);
+    let nowMs = 0;
+    const come = (ended: number, begunMore: number): boolean => {
+      const tally = { side: "storage", sums: sumsOf(ended), begunMore } as const;
+      return coming.addStretch(tally, STRETCH_MS, STRETCH_MS, (nowMs += STRETCH_MS));
+    };
+    for (let stretch = 0; stretch < 200; stretch++) come(100, 0);
+    for (let stretch = 0; stretch < 20; stretch++) come(100, 100);
+    for (let stretch = 0; stretch < 12; stretch++) come(100, -100);
+    if (isForgotten) coming.forgetMost(nowMs);
+    expect(come(100, 300)).toBe(isForgotten);
   });
 
   test("are no surge for a moment after a rest, of those who have come back", () => {
     const coming = lonePart(ComingCalls);
-    const sums = TALLY_TERMS.map((term) => (term === "calls" ? 10 : 0));
     let nowMs = 0;
     const come = (begunMore: number): boolean =>
-      coming.addStretch({ side: "storage", sums, begunMore }, STRETCH_MS, STRETCH_MS, (nowMs += STRETCH_MS));
+      coming.addStretch(
+        { side: "storage", sums: sumsOf(10), begunMore },
+        STRETCH_MS,
+        STRETCH_MS,
+        (nowMs += STRETCH_MS),
+      );
     for (let stretch = 0; stretch < 200; stretch++) come(0);
     nowMs += 3_000;
     come(0);

@@ -320,7 +320,8 @@ export class ComingCalls {
 
   /**
    * Those that end in these moments, and those that begin, a second, where they are many more than usual and no chance; null: they are not. Of what comes all at once only so much ends as can
-   * be served. Each is held against its own: by chance either is beyond what is usual of the other thirty times as often, where calls take long.
+   * be served. Each is held against its own: by chance either is beyond what is usual of the other thirty times as often, where calls take long. What begins is none either where as many end,
+   * as when a queue runs dry.
    */
   #surges(values: Values, usual: number, nowMs: number): Readonly<Record<"ended" | "begun", number | null>> {
     const forMs = this.#forMs(values, nowMs);
@@ -329,7 +330,7 @@ export class ComingCalls {
     const usualBegun = this.#usualBegun(values, usual, nowMs);
     return {
       ended: isBeyond(ended, usual, this.#most.valueAt(values, nowMs)) ? ended : null,
-      begun: isBeyond(begun, usualBegun, this.#mostBegun.valueAt(values, nowMs)) ? begun : null,
+      begun: isBeyond(begun, usualBegun, Math.max(usual, this.#mostBegun.valueAt(values, nowMs))) ? begun : null,
     };
   }
 
