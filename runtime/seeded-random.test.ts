@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { seededRandom } from "./seeded-random.ts";
+import { poisson, seededRandom } from "./seeded-random.ts";
 
 const draw = (seed: number, count: number): number[] => Array.from({ length: count }, seededRandom(seed));
 
@@ -17,6 +17,18 @@ test("seeds give numbers of their own, from 0 to below 1", () => {
     }),
   );
 });
+
+test.each([0, 0.5, 20, 3_000])(
+  "counts of whom %d come in the middle are as many, and vary by the root of that",
+  (mean) => {
+    const random = seededRandom(7);
+    const counts = Array.from({ length: 4_000 }, () => poisson(mean, random));
+    const middle = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+    const variance = counts.reduce((sum, count) => sum + (count - middle) ** 2, 0) / counts.length;
+    expect(Math.abs(middle - mean)).toBeLessThanOrEqual(4 * Math.sqrt(mean / counts.length));
+    expect(Math.abs(variance - mean)).toBeLessThanOrEqual(0.15 * mean);
+  },
+);
 
 test("numbers spread evenly", () => {
   const tenths = Array.from({ length: 10 }, () => 0);

@@ -29,4 +29,16 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
+/** More at once than this, and what is drawn by multiplying is too small for a double. */
+const POISSON_MEAN_MAX = 500;
+
+/** How many come of whom so many do in the middle, and who know nothing of each other: by multiplication of what is drawn (Knuth, TAOCP 3.4.1). Takes as many draws. */
+export function poisson(mean: number, random: () => number): number {
+  if (mean > POISSON_MEAN_MAX) return poisson(mean / 2, random) + poisson(mean / 2, random);
+  const least = Math.exp(-mean);
+  let count = 0;
+  for (let left = random(); left > least; left *= random()) count++;
+  return count;
+}
+
 const rotateLeft = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits));

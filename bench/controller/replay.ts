@@ -2,7 +2,7 @@
 // way of a call, and what folding and deciding cost the controller.
 
 import { setImmediate as endOfTurn, setTimeout } from "node:timers/promises";
-import { seededRandom } from "#runtime/seeded-random.ts";
+import { poisson, seededRandom } from "#runtime/seeded-random.ts";
 import { fieldsOf, planText, type Machine, type PlanChange, type SampleWindow } from "#compute/placement/messages.ts";
 import { CallsByFunction } from "#compute/node/counted-side.ts";
 import { PlanWriter } from "#compute/placement/plan-writer.ts";
@@ -92,8 +92,7 @@ export class Replay {
     const oneOf = <One>(some: readonly One[]): One => some[Math.floor(random() * some.length)]!;
     const draw = (): Recorded => oneOf(oneOf(samples)[random() < ELSEWHERE ? "elsewhere" : "usual"]);
     // As many in flight of each as of all in the middle, and a few more or fewer by chance.
-    const each = CALLERS / options.functions;
-    const begunMore = new BegunMore(() => Math.round(each + 2 * Math.sqrt(each) * (random() + random() - 1)));
+    const begunMore = new BegunMore(() => poisson(CALLERS / options.functions, random));
     const windows: Window[] = [];
     for (let ms = 0; ms < DRAWN_MS; ms += windows.at(-1)!.lastedMs) windows.push(drawnWindow(draw, begunMore, options));
     this.#windows = windows;
@@ -218,8 +217,7 @@ function drawnWindow(draw: () => Recorded, begunMore: BegunMore, { samplesPerSec
     recorded.push(one);
     lastedMs += 1e3 / samplesPerSecond;
   }
-  const tallies = begunMore.told(tally.take().tallies, true);
-  return { lastedMs, recorded, tallies };
+  return { lastedMs, recorded, tallies: begunMore.told(tally.take().tallies, true) };
 }
 
 /** From one read to hundreds, and from microseconds to milliseconds of computing: each power of ten as likely. */

@@ -21,7 +21,8 @@ const admitted = (overflows: boolean, isChosen = true): AdmittedCall => ({
 });
 const ended: SideReply = { version: "1", outcome: { ok: true, resultJson: "1", usage: NO_USAGE, logs: [] } };
 
-test("a side counts the calls that it has, and those of functions that overflow, until they have ended or failed", async () => {
+/** Each call of it is open until somebody ends it. */
+function held() {
   const open: PromiseWithResolvers<SideReply>[] = [];
   const side = new CountedSide({
     run: () => {
@@ -30,6 +31,11 @@ test("a side counts the calls that it has, and those of functions that overflow,
       return call.promise;
     },
   });
+  return { side, open };
+}
+
+test("a side counts the calls that it has, and those of functions that overflow, until they have ended or failed", async () => {
+  const { side, open } = held();
   const counts = () => [side.inFlight, side.overflowing];
   const calls = [true, false, true].map((overflows) => side.run(admitted(overflows)));
   expect(counts()).toEqual([3, 2]);
@@ -57,14 +63,7 @@ test("of functions that have no calls so many counts are kept as functions are t
 });
 
 test("of each function a side counts the calls that it has, of those that nobody asked to run there", async () => {
-  const open: PromiseWithResolvers<SideReply>[] = [];
-  const side = new CountedSide({
-    run: () => {
-      const call = Promise.withResolvers<SideReply>();
-      open.push(call);
-      return call.promise;
-    },
-  });
+  const { side, open } = held();
   const calls = [true, false, true].map((isChosen) => side.run(admitted(false, isChosen)));
   expect([side.inFlight, side.inFlightOf("khop"), side.inFlightOf("other")]).toEqual([3, 2, 0]);
   open[0]!.reject(new LocusError("SANDBOX_DIED", "gone"));

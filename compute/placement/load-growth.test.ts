@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { seededRandom } from "#runtime/seeded-random.ts";
+import { poisson, seededRandom } from "#runtime/seeded-random.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { LoadGrowth } from "./load-growth.ts";
 
@@ -10,21 +10,16 @@ function played() {
   const random = seededRandom(1);
   const growth = new LoadGrowth();
   let nowMs = 0;
-  const poisson = (mean: number): number => {
-    let count = -1;
-    for (let left = Math.exp(mean); left > 1; left *= random()) count += 1;
-    return count;
-  };
   const grownIn = (looks: number, perSecond: Readonly<Partial<Record<Side, number>>>, inFlight: number): number => {
     let grown = 0;
     for (let look = 0; look < looks; look++) {
       nowMs += LOOK_MS;
       for (const side of ["compute", "storage"] as const) {
-        const calls = poisson(((perSecond[side] ?? 0) * LOOK_MS) / 1e3);
+        const calls = poisson(((perSecond[side] ?? 0) * LOOK_MS) / 1e3, random);
         const sample = { ...NO_USAGE, function: "f", version: "1", side, outcome: "ok" } as const;
         for (let call = 0; call < calls; call++) growth.add({ ...sample, cpuUs: 500 + 1_000 * random() });
       }
-      if (growth.isGrown(poisson(inFlight), nowMs)) grown += 1;
+      if (growth.isGrown(poisson(inFlight, random), nowMs)) grown += 1;
     }
     return grown;
   };

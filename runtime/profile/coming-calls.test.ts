@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { seededRandom } from "#runtime/seeded-random.ts";
+import { poisson, seededRandom } from "#runtime/seeded-random.ts";
 import { BegunMore } from "./begun-more.ts";
 import { lonePart, type LonePart } from "./lone-part.ts";
 import { ComingCalls } from "./coming-calls.ts";
@@ -49,7 +49,7 @@ describe("calls that begin and have not ended yet", () => {
     readonly begun: number;
   }
 
-  /** In how many of these stretches, each with what it tells of it, it was a surge; five seconds of `before` come first. */
+  /** What each of these stretches tells, after five seconds of `before`. */
   const surgesIn = (stretches: readonly Came[], before = { ended: PER_SECOND, begun: PER_SECOND }) => {
     const coming = lonePart(ComingCalls);
     let nowMs = 0;
@@ -65,6 +65,21 @@ describe("calls that begin and have not ended yet", () => {
     return stretches.map(come);
   };
   const times = (count: number, came: Came): readonly Came[] => Array.from({ length: count }, () => came);
+
+  /** So many end in each stretch, and `comeIn` so many stretches so many more begin in each: whether the last was a surge. */
+  const whereEndAlways = (ended: number) => {
+    const coming = lonePart(ComingCalls);
+    let nowMs = 0;
+    const comeIn = (stretches: number, begunMore: number): boolean => {
+      let isSurge = false;
+      for (let stretch = 0; stretch < stretches; stretch++) {
+        const tally = { side: "storage", sums: sumsOf(ended), begunMore } as const;
+        isSurge = coming.addStretch(tally, STRETCH_MS, STRETCH_MS, (nowMs += STRETCH_MS));
+      }
+      return isSurge;
+    };
+    return { comeIn, forgetMost: () => coming.forgetMost(nowMs), rest: (ms: number) => void (nowMs += ms) };
+  };
 
   test("are a surge after the first stretch, where those that end are none", () => {
     const ended = 1.2 * PER_SECOND;
@@ -90,9 +105,7 @@ describe("calls that begin and have not ended yet", () => {
       let inFlight = Math.round((perSecond * tookMs) / 1e3);
       /** Windows of forty minutes, in which callers who know nothing of each other come, and calls end that take longer or shorter (exponential). */
       const tallies = Array.from({ length: 100_000 }, () => {
-        let begun = 0;
-        for (let left = random(), least = Math.exp((-perSecond * STRETCH_MS) / 1e3); left > least; left *= random())
-          begun++;
+        const begun = poisson((perSecond * STRETCH_MS) / 1e3, random);
         let ended = 0;
         for (let call = 0; call < inFlight; call++) if (random() < 1 - Math.exp(-STRETCH_MS / tookMs)) ended++;
         inFlight += begun - ended;
@@ -135,35 +148,22 @@ describe("calls that begin and have not ended yet", () => {
   });
 
   test.each([false, true])("are held against the most of them, if it has not been forgotten: %s", (isForgotten) => {
-    const coming = lonePart(ComingCalls);
-    let nowMs = 0;
-    const come = (ended: number, begunMore: number): boolean => {
-      const tally = { side: "storage", sums: sumsOf(ended), begunMore } as const;
-      return coming.addStretch(tally, STRETCH_MS, STRETCH_MS, (nowMs += STRETCH_MS));
-    };
-    for (let stretch = 0; stretch < 200; stretch++) come(100, 0);
-    for (let stretch = 0; stretch < 20; stretch++) come(100, 100);
-    for (let stretch = 0; stretch < 12; stretch++) come(100, -100);
-    if (isForgotten) coming.forgetMost(nowMs);
-    expect(come(100, 300)).toBe(isForgotten);
+    const { comeIn, forgetMost } = whereEndAlways(100);
+    comeIn(200, 0);
+    comeIn(20, 100);
+    comeIn(12, -100);
+    if (isForgotten) forgetMost();
+    expect(comeIn(1, 300)).toBe(isForgotten);
   });
 
   test("are no surge for a moment after a rest, of those who have come back", () => {
-    const coming = lonePart(ComingCalls);
-    let nowMs = 0;
-    const come = (begunMore: number): boolean =>
-      coming.addStretch(
-        { side: "storage", sums: sumsOf(10), begunMore },
-        STRETCH_MS,
-        STRETCH_MS,
-        (nowMs += STRETCH_MS),
-      );
-    for (let stretch = 0; stretch < 200; stretch++) come(0);
-    nowMs += 3_000;
-    come(0);
-    expect(come(40)).toBe(false);
-    for (let stretch = 0; stretch < 20; stretch++) come(0);
-    expect(come(40)).toBe(true);
+    const { comeIn, rest } = whereEndAlways(10);
+    comeIn(200, 0);
+    rest(3_000);
+    comeIn(1, 0);
+    expect(comeIn(1, 40)).toBe(false);
+    comeIn(20, 0);
+    expect(comeIn(1, 40)).toBe(true);
   });
 });
 

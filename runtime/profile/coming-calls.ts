@@ -253,7 +253,6 @@ export class ComingCalls {
       const left = KNOWN_HALF_LIFE.partAfter(backMs - fromMs);
       this.#usual.resume(values, left, backMs);
       this.#usualMore.resume(values, 0, backMs);
-      this.#surgingMore.resume(values, 0, backMs);
       this.#back.resume(values, 0, backMs);
       this.#most.resume(values, left, backMs);
       this.#mostBegun.resume(values, left, backMs);
