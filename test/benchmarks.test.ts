@@ -76,6 +76,8 @@ const RATIOS = {
     "overloadKeptHttp",
     "secondsToLeave",
     "secondsToLeaveWorst",
+    "secondsToLeaveAmong40",
+    "secondsToLeaveAmong40Worst",
   ],
   placement: ["", "At1ms"].flatMap((network) =>
     [

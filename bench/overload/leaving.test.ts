@@ -8,12 +8,15 @@ interface Sent {
   readonly beganMs: number;
   readonly side: "storage" | "compute" | null;
   readonly ok: boolean;
+  /** 0: of the function that leaves. */
+  readonly part?: number;
 }
 
 /** Calls that took so long each. */
 const callsOf = (sent: readonly Sent[], tookMs = 10) => ({
   endMs: Float64Array.from(sent, ({ beganMs }) => beganMs + tookMs),
   elapsedUs: Float64Array.from(sent, () => 1e3 * tookMs),
+  part: Uint8Array.from(sent, ({ part = 0 }) => part),
   atStorage: Uint8Array.from(sent, ({ side }) => (side === "storage" ? 1 : 0)),
   ok: Uint8Array.from(sent, ({ ok }) => (ok ? 1 : 0)),
 });
@@ -68,4 +71,17 @@ test("a call counts from its beginning, however late it ends", () => {
     700,
   );
   expect(leavingOf(slow, STEP_MS, UNTIL_MS).seconds).toBe(0.21);
+});
+
+test("calls of others are none of its", () => {
+  const sent = sentBy((ms) => (ms < 1_200 ? 10 : 5));
+  const others = [
+    ...sentBy(() => 0).map((one): Sent => ({ ...one, part: 1 })),
+    ...sentBy(() => 10).map((one): Sent => ({ ...one, ok: false, part: 2 })),
+  ];
+  expect(leavingOf(callsOf([...others, ...sent]), STEP_MS, UNTIL_MS)).toEqual({
+    seconds: 0.21,
+    shareBefore: 1,
+    failed: 0,
+  });
 });

@@ -10,7 +10,11 @@ import type { SplitStack } from "../placement/split-stack.ts";
 import { begunOf, begunWithin, storageShare } from "../shift/adaptation.ts";
 
 export const LEAVE_ROW = "seconds to leave storage";
-export const LEAVE_WORST_ROW = "seconds to leave storage, the slowest";
+/** While so many other functions are called lightly, as often as this each: so many are more than a step of the decision comes with each window for. */
+export const OTHERS = 40;
+const OTHER_PER_SECOND = 10;
+export const LEAVE_AMONG_ROW = `${LEAVE_ROW} among ${OTHERS} others`;
+export const worstRow = (row: string): string => `${row}, the slowest`;
 
 /** Before the step and after it, of what storage can do. */
 const OFFERED_BEFORE = 0.5;
@@ -28,6 +32,9 @@ const PLACED_MIN = 0.9;
 /** So many times as many steps are made at most until enough say something. Chosen: while cores are slow half of what storage can do is more than is comfortable there, and is split. */
 const MADE_TIMES_MAX = 3;
 
+/** Among the parts of the load. */
+const LEAVING_PART = 0;
+
 export interface Leaving {
   readonly seconds: number;
   /** Of the calls before the step, at storage. */
@@ -37,16 +44,18 @@ export interface Leaving {
 }
 
 /**
- * From the step until the end of the first window in which so much less of the calls that began in it ran at storage; all of the stretch where there is none, or
+ * Of the function that leaves: from the step until the end of the first window in which so much less of the calls that began in it ran at storage; all of the stretch where there is none, or
  * where the load was not placed at storage when the step came. Calls that no side has run are of neither: a node that is full refuses them before it chooses one.
  */
 export function leavingOf(
-  calls: Pick<Calls, "endMs" | "elapsedUs" | "atStorage" | "ok">,
+  calls: Pick<Calls, "endMs" | "elapsedUs" | "part" | "atStorage" | "ok">,
   stepMs: number,
   untilMs: number,
 ): Leaving {
-  const { endMs, atStorage, ok } = calls;
-  const begun = begunOf(calls).filter((_, call) => ok[call] === 1 || atStorage[call] === 1);
+  const { endMs, part, atStorage, ok } = calls;
+  const begun = begunOf(calls).filter(
+    (_, call) => part[call] === LEAVING_PART && (ok[call] === 1 || atStorage[call] === 1),
+  );
   const shareBefore = storageShare(begun, stepMs - BEFORE_MS, stepMs) ?? 0;
   const hasFallen = (fromMs: number): boolean => {
     const some = begunWithin(begun, fromMs, fromMs + WINDOW_MS);
@@ -61,8 +70,19 @@ export function leavingOf(
     return untilMs;
   };
   const until = leftMs();
-  const failed = endMs.filter((ms, call) => ok[call] === 0 && ms >= stepMs && ms < until).length;
+  const failed = endMs.filter(
+    (ms, call) => part[call] === LEAVING_PART && ok[call] === 0 && ms >= stepMs && ms < until,
+  ).length;
   return { seconds: (until - stepMs) / 1e3, shareBefore, failed };
+}
+
+export interface LeavingLoad {
+  readonly row: string;
+  readonly leaving: Part;
+  /** Of the function that leaves: calls per second that storage does with callers who wait. */
+  readonly capacity: number;
+  /** Called beside it, each as often; their functions keep their names. */
+  readonly others: readonly Part[];
 }
 
 export interface LeavingTimes {
@@ -72,35 +92,35 @@ export interface LeavingTimes {
   readonly leaveSteps: number;
 }
 
-/** `capacity`: calls per second that storage does with callers who wait. */
 export function leavingPeers(
   stack: SplitStack,
-  part: Part,
-  capacity: number,
+  { row, leaving, capacity, others }: LeavingLoad,
   { leaveLeadInMs, leaveMs, leaveSteps }: LeavingTimes,
 ): readonly Peer[] {
   let steps: readonly Leaving[] = [];
   const step = async (names: NewNames): Promise<Leaving> => {
-    const parts = partsUnder(names, [part]);
-    const arrivals = { perSecond: OFFERED_AFTER * capacity };
-    const phases: readonly Phase[] = [
-      { ms: leaveLeadInMs, parts, arrivals: { perSecond: OFFERED_BEFORE * capacity } },
-      { ms: leaveMs, parts, arrivals },
-    ];
-    const calls = await stack.load.ask<Calls>({ kind: "load", phases, rule: { kind: "auto" }, memory: LEAVE_ROW });
-    assertOnlyRefused(LEAVE_ROW, calls, arrivals);
+    const phaseOf = (ms: number, offered: number): Phase => {
+      // A part's weight is how often it is called.
+      const parts = [...partsUnder(names, [leaving]), ...others].map((part, index) => {
+        return { ...part, weight: index === LEAVING_PART ? offered * capacity : OTHER_PER_SECOND };
+      });
+      return { ms, parts, arrivals: { perSecond: parts.reduce((sum, { weight }) => sum + weight, 0) } };
+    };
+    const phases = [phaseOf(leaveLeadInMs, OFFERED_BEFORE), phaseOf(leaveMs, OFFERED_AFTER)] as const;
+    const calls = await stack.load.ask<Calls>({ kind: "load", phases, rule: { kind: "auto" }, memory: row });
+    assertOnlyRefused(row, calls, phases[1].arrivals);
     return leavingOf(calls, leaveLeadInMs, leaveLeadInMs + leaveMs);
   };
   const middle = (of: (one: Leaving) => number): number => medianOf(steps.map(of));
   return [
     {
-      name: LEAVE_ROW,
+      name: row,
       unit: "s",
       run: async () => {
         const made: Leaving[] = [];
         const placed: Leaving[] = [];
         while (placed.length < leaveSteps && made.length < MADE_TIMES_MAX * leaveSteps) {
-          const one = await stack.underNewNames([part.function], step);
+          const one = await stack.underNewNames([leaving.function], step);
           made.push(one);
           if (one.shareBefore >= PLACED_MIN) placed.push(one);
         }
@@ -114,9 +134,9 @@ export function leavingPeers(
       },
     },
     {
-      name: LEAVE_WORST_ROW,
+      name: worstRow(row),
       unit: "s",
-      tellsOf: [LEAVE_ROW],
+      tellsOf: [row],
       run: async () => measureOf(steps.reduce((one, other) => (other.seconds > one.seconds ? other : one))),
     },
   ];

@@ -11,7 +11,7 @@ import { callersAfter, callersGrown, type Callers } from "./callers.ts";
 import { advance, type ControllerState, type Step } from "./controller.ts";
 import { type FunctionState, type Transition } from "./function-state.ts";
 import { type Rules } from "./situation.ts";
-import { costOf, lockUsOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
+import { atShare, costOf, lockUsOf, type Cost, type CostConstants, type Demand } from "./cost-model.ts";
 import { mixedTimes } from "./mixing.ts";
 import { optimalShares, outlookOf } from "./optimal-shares.ts";
 import { homeOf } from "./plan.ts";
@@ -109,7 +109,7 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
       return { one, rate: now.rates[index]!, share: shares[index]!, queueing: now.queueing, ms, random };
     });
     const ended = drawings.flatMap((drawing) => draw(world, drawing));
-    inFlight = new Map(drawings.map((drawing) => [drawing.one.name, inFlightOf(world, drawing)]));
+    inFlight = new Map(functions.map(({ name }, index) => [name, Math.round(now.inFlightOf[index]!)]));
     const tallies = begunMore.told(ended, true).map((tally) => byChance(tally, chance));
     const ran = { compute: 0, storage: 0 };
     for (const { side, sums } of tallies) ran[side] += termOf(sums, "calls");
@@ -178,6 +178,8 @@ interface Traffic {
   /** Calls done in a stretch. */
   readonly done: number;
   readonly inFlight: number;
+  /** Of each function, on both sides, in the middle (Little, 1961). */
+  readonly inFlightOf: readonly number[];
   /** How much longer everything takes than with nobody else. */
   readonly queueing: number;
 }
@@ -197,7 +199,10 @@ function trafficAt(world: World, ms: number, functions: readonly TrueFunction[],
       : world.callers / (unqueued * scale);
   const rates = functions.map(({ callsPerSecond }) => callsPerSecond * scale);
   const done = rates.reduce((sum, rate) => sum + rate, 0) * (STRETCH_MS / 1e3);
-  return { rates, done, inFlight: world.callers ?? unqueued * scale * queueing, queueing };
+  const takesUs = (index: number): number =>
+    queueing * atShare(loads[index]!.costs, shares[index]!, ({ latencyUs }) => latencyUs);
+  const inFlightOf = rates.map((rate, index) => (rate * takesUs(index)) / 1e6);
+  return { rates, done, inFlight: world.callers ?? unqueued * scale * queueing, inFlightOf, queueing };
 }
 
 /** What others leave of it. */
@@ -297,15 +302,6 @@ interface Drawing {
   readonly queueing: number;
   readonly ms: number;
   readonly random: () => number;
-}
-
-/** On both sides, in the middle (Little, 1961). */
-function inFlightOf(world: World, { one, rate, share, queueing, ms }: Drawing): number {
-  const whole = sized(one.demand, 1 + hubPart(world) * (HUB_FACTOR - 1));
-  const demand = { ...whole, cpuUs: whole.cpuUs * mixedTimes(world.mixingOfComputing, share) };
-  const latencyUs = (side: Side): number => costOf(side, demand, world.constantsAt(ms)).latencyUs;
-  const meanUs = share * latencyUs("storage") + (1 - share) * latencyUs("compute");
-  return Math.round((rate * meanUs * queueing) / 1e6);
 }
 
 function draw(world: World, { one, rate, share, queueing, ms, random }: Drawing): readonly Tally[] {

@@ -95,6 +95,29 @@ describe("profiles", () => {
     expect(profile.rates(15_000).fixed.storage).toBeLessThan(7);
   });
 
+  test("tell how much the calls of a side vary, and how far their mean may be off", () => {
+    const profiles = new Profiles();
+    const tally = new SampleTally();
+    for (let call = 0; call < 16; call++) {
+      tally.record(sample(call % 2 === 0 ? { wallUs: 50, cpuUs: 9 } : { wallUs: 150, cpuUs: 99 }), 100);
+    }
+    profiles.fold(tally.take().tallies, STRETCH_MS, STRETCH_MS);
+    const { compute } = profiles.get("khop")!.estimates(STRETCH_MS);
+    expect(compute?.serviceError).toBeCloseTo(50 / Math.sqrt(15) / 100, 5);
+    // Of log(1 + µs): half of them log 10, half log 100.
+    expect(compute?.logCpuDeviation).toBeCloseTo(Math.log(10) / 2, 5);
+    expect(compute?.logCpuError).toBeCloseTo(Math.log(10) / 2 / Math.sqrt(15), 5);
+  });
+
+  test("of one call nobody knows how far it is off", () => {
+    const profiles = new Profiles();
+    profiles.fold(stretch(1, { wallUs: 50, cpuUs: 9 }), STRETCH_MS, STRETCH_MS);
+    const { compute } = profiles.get("khop")!.estimates(STRETCH_MS);
+    expect(compute?.serviceError).toBe(1);
+    expect(compute?.logCpuDeviation).toBeCloseTo(0);
+    expect(compute?.logCpuError).toBeCloseTo(Math.log(10), 5);
+  });
+
   test("a young rate is not too low, and one that ended falls", () => {
     const profiles = new Profiles();
     profiles.fold(stretch(10, {}), STRETCH_MS, STRETCH_MS);
