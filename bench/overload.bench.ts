@@ -11,7 +11,7 @@
 // And how soon does what is placed at storage leave it (`secondsToLeave`)? A chain of 16 reads with 500 µs of computing, which belongs beside its data while storage
 // can do it, and of which both sides do more: most of what it costs is its computing. (Of one with 50 µs Redis' thread, on the same core, works as much for its reads from elsewhere as the sandbox
 // beside it for all of it: such a load stays, since nothing is gained.) It comes at half of what storage does, which locus learns and places in the
-// lead-in, then from one moment to the next at three times of it: by itself, and while forty other functions are called ten times a second each (`secondsToLeaveAmong40`). From there until the end of the first window of 50 ms of whose calls so many began at
+// lead-in, then from one moment to the next at three times of it: by itself, and while forty other functions are called ten times a second each (`secondsToLeaveAmong40`); and as LOCUS.CALLs, of which Redis tells every 5 ms how many it has passed on (`secondsToLeaveDirect`). From there until the end of the first window of 50 ms of whose calls so many began at
 // compute that the part at storage is less by a tenth of what it was; all of the stretch where there is none. Each step is of
 // a function that locus has not seen; one of which less than nine tenths were at storage before says nothing. How much was at storage before, and how many calls failed until then, stands beside.
 //
@@ -31,7 +31,18 @@ import {
   offeredRow,
   type OfferedLoad,
 } from "./overload/offered.ts";
-import { LEAVE_AMONG_ROW, LEAVE_ROW, leavingPeers, OTHERS, worstRow, type LeavingTimes } from "./overload/leaving.ts";
+import {
+  LEAVE_AMONG_ROW,
+  LEAVE_DIRECT_ROW,
+  LEAVE_ROW,
+  leavingPeers,
+  OTHERS,
+  straightToRedis,
+  throughNode,
+  worstRow,
+  type LeavingLoad,
+  type LeavingTimes,
+} from "./overload/leaving.ts";
 import { findBestShares, partOf, tryShares, weighedParts } from "./placement/measure.ts";
 import type { Part } from "./placement/schedule.ts";
 import { startSplitStack } from "./placement/split-stack.ts";
@@ -105,6 +116,8 @@ await runBenchmark<Effort>({
     secondsToLeaveWorst: { better: "less", counts: "worst", of: (value) => value(worstRow(LEAVE_ROW)) },
     secondsToLeaveAmong40: { better: "less", must: 0.1, of: (value) => value(LEAVE_AMONG_ROW) },
     secondsToLeaveAmong40Worst: { better: "less", counts: "worst", of: (value) => value(worstRow(LEAVE_AMONG_ROW)) },
+    secondsToLeaveDirect: { better: "less", must: 0.1, of: (value) => value(LEAVE_DIRECT_ROW) },
+    secondsToLeaveDirectWorst: { better: "less", counts: "worst", of: (value) => value(worstRow(LEAVE_DIRECT_ROW)) },
     overloadKept: { better: "more", must: 0.9, aim: 0.97, worstOf: ["walksOverloadKept", "mixOverloadKept"] },
   },
   layout: splitLayout,
@@ -132,6 +145,12 @@ await runBenchmark<Effort>({
       await loadOf("mix", await weighedParts(stack, workloads, effort.tryMs)),
     ];
     const atStorage = await tryShares(stack, [leaving], CALLERS, { [LEAVING]: 1 }, 2 * effort.tryMs);
+    const leavingFrom = { leaving, capacity: atStorage, others: [], send: throughNode(stack) };
+    const leavingLoads: readonly LeavingLoad[] = [
+      { row: LEAVE_ROW, ...leavingFrom },
+      { row: LEAVE_AMONG_ROW, ...leavingFrom, others: others.map((one) => partOf(one, 1)) },
+      { row: LEAVE_DIRECT_ROW, ...leavingFrom, send: await straightToRedis(stack, resources) },
+    ];
     return {
       config: {
         graph: graph.source,
@@ -143,17 +162,7 @@ await runBenchmark<Effort>({
       },
       peers: [
         ...loads.flatMap((load) => offeredPeers(stack, load, effort)),
-        ...leavingPeers(stack, { row: LEAVE_ROW, leaving, capacity: atStorage, others: [] }, effort),
-        ...leavingPeers(
-          stack,
-          {
-            row: LEAVE_AMONG_ROW,
-            leaving,
-            capacity: atStorage,
-            others: others.map((one) => partOf(one, 1)),
-          },
-          effort,
-        ),
+        ...leavingLoads.flatMap((load) => leavingPeers(stack, load, effort)),
         ...(await httpPeers(
           stack,
           loads.find(({ name }) => name === HTTP_LOAD)!,

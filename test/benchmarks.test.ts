@@ -78,6 +78,8 @@ const RATIOS = {
     "secondsToLeaveWorst",
     "secondsToLeaveAmong40",
     "secondsToLeaveAmong40Worst",
+    "secondsToLeaveDirect",
+    "secondsToLeaveDirectWorst",
   ],
   placement: ["", "At1ms"].flatMap((network) =>
     [

@@ -91,10 +91,12 @@ export class Replay {
     });
     const oneOf = <One>(some: readonly One[]): One => some[Math.floor(random() * some.length)]!;
     const draw = (): Recorded => oneOf(oneOf(samples)[random() < ELSEWHERE ? "elsewhere" : "usual"]);
+    const begunMore = new BegunMore();
     // As many in flight of each as of all in the middle, and a few more or fewer by chance.
-    const begunMore = new BegunMore(() => poisson(CALLERS / options.functions, random));
+    const begun = (tallies: readonly Tally[]): readonly Tally[] =>
+      begunMore.told(tallies, () => poisson(CALLERS / options.functions, random), true);
     const windows: Window[] = [];
-    for (let ms = 0; ms < DRAWN_MS; ms += windows.at(-1)!.lastedMs) windows.push(drawnWindow(draw, begunMore, options));
+    for (let ms = 0; ms < DRAWN_MS; ms += windows.at(-1)!.lastedMs) windows.push(drawnWindow(draw, begun, options));
     this.#windows = windows;
     this.#rules = new Map(functions.map(({ name }) => [name, FREE_RULES]));
     // So few that not all functions can be where they are best: the decision has the most to weigh up then.
@@ -207,7 +209,11 @@ export class Replay {
 }
 
 /** As long as a node would have it. */
-function drawnWindow(draw: () => Recorded, begunMore: BegunMore, { samplesPerSecond }: ReplayOptions): Window {
+function drawnWindow(
+  draw: () => Recorded,
+  begun: (tallies: readonly Tally[]) => readonly Tally[],
+  { samplesPerSecond }: ReplayOptions,
+): Window {
   const tally = new SampleTally();
   const recorded: Recorded[] = [];
   let lastedMs = 0;
@@ -217,7 +223,7 @@ function drawnWindow(draw: () => Recorded, begunMore: BegunMore, { samplesPerSec
     recorded.push(one);
     lastedMs += 1e3 / samplesPerSecond;
   }
-  return { lastedMs, recorded, tallies: begunMore.told(tally.take().tallies, true) };
+  return { lastedMs, recorded, tallies: begun(tally.take().tallies) };
 }
 
 /** From one read to hundreds, and from microseconds to milliseconds of computing: each power of ten as likely. */

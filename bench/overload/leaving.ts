@@ -1,12 +1,15 @@
 // How soon a load leaves storage when it becomes more than storage can do: nobody waits for answers, and from one moment to the next six times as many
 // calls come.
 
+import { join } from "node:path";
 import type { Measure, Peer } from "../harness/contest.ts";
+import { startPeer } from "../harness/peer-process.ts";
 import { medianOf } from "../harness/statistics.ts";
 import { assertOnlyRefused, type Calls, type Phase } from "../placement/load.ts";
 import { partsUnder, type NewNames } from "../placement/new-names.ts";
 import type { Part } from "../placement/schedule.ts";
 import type { SplitStack } from "../placement/split-stack.ts";
+import type { DirectLoadRequest } from "./main-direct-load.ts";
 import { begunOf, begunWithin, storageShare } from "../shift/adaptation.ts";
 
 export const LEAVE_ROW = "seconds to leave storage";
@@ -14,7 +17,11 @@ export const LEAVE_ROW = "seconds to leave storage";
 export const OTHERS = 40;
 const OTHER_PER_SECOND = 10;
 export const LEAVE_AMONG_ROW = `${LEAVE_ROW} among ${OTHERS} others`;
+/** Where its calls come straight to Redis, which passes those on that leave. */
+export const LEAVE_DIRECT_ROW = `${LEAVE_ROW}, LOCUS.CALL`;
 export const worstRow = (row: string): string => `${row}, the slowest`;
+
+const DIRECT_PROGRAM = join(import.meta.dirname, "main-direct-load.ts");
 
 /** Before the step and after it, of what storage can do. */
 const OFFERED_BEFORE = 0.5;
@@ -83,6 +90,23 @@ export interface LeavingLoad {
   readonly capacity: number;
   /** Called beside it, each as often; their functions keep their names. */
   readonly others: readonly Part[];
+  /** By which door they come. */
+  readonly send: (phases: readonly Phase[], row: string) => Promise<Calls>;
+}
+
+/** To the node, in its process. */
+export const throughNode =
+  ({ load }: SplitStack): LeavingLoad["send"] =>
+  (phases, row) =>
+    load.ask<Calls>({ kind: "load", phases, rule: { kind: "auto" }, memory: row });
+
+/** To Redis, from a process of its own that ends with `resources`. */
+export async function straightToRedis(
+  { redis: { port } }: SplitStack,
+  resources: AsyncDisposableStack,
+): Promise<LeavingLoad["send"]> {
+  const client = await startPeer<DirectLoadRequest>(DIRECT_PROGRAM, [], resources);
+  return (phases) => client.ask<Calls>({ port, phases });
 }
 
 export interface LeavingTimes {
@@ -94,7 +118,7 @@ export interface LeavingTimes {
 
 export function leavingPeers(
   stack: SplitStack,
-  { row, leaving, capacity, others }: LeavingLoad,
+  { row, leaving, capacity, others, send }: LeavingLoad,
   { leaveLeadInMs, leaveMs, leaveSteps }: LeavingTimes,
 ): readonly Peer[] {
   let steps: readonly Leaving[] = [];
@@ -107,7 +131,7 @@ export function leavingPeers(
       return { ms, parts, arrivals: { perSecond: parts.reduce((sum, { weight }) => sum + weight, 0) } };
     };
     const phases = [phaseOf(leaveLeadInMs, OFFERED_BEFORE), phaseOf(leaveMs, OFFERED_AFTER)] as const;
-    const calls = await stack.load.ask<Calls>({ kind: "load", phases, rule: { kind: "auto" }, memory: row });
+    const calls = await send(phases, row);
     assertOnlyRefused(row, calls, phases[1].arrivals);
     return leavingOf(calls, leaveLeadInMs, leaveLeadInMs + leaveMs);
   };

@@ -4,6 +4,8 @@
 import type { Redis } from "ioredis";
 
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
+import { BegunMore } from "#runtime/profile/begun-more.ts";
+import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import { readDirectWindow, type DirectWindow } from "./messages.ts";
 
 /** Well below what the connection itself waits for an answer. */
@@ -39,13 +41,14 @@ export class DirectSamples {
   async #run(): Promise<void> {
     const { onWindow, onRefused } = this.#options;
     const { signal } = this.#closed;
+    const begunMore = new BegunMore();
     while (!signal.aborted) {
       try {
         const text = String(await this.#connection.call("LOCUS.NODE", "SAMPLES", String(WAIT_MS)));
         const window = readDirectWindow(text);
         if (signal.aborted) return;
         if (window === null) throw new ReplyFault("LOCUS.NODE SAMPLES answered what this node does not know");
-        if (window.tallies.length > 0) onWindow(window);
+        if (window.tallies.length > 0) onWindow(withBegunMore(window, begunMore));
       } catch (error) {
         const { name, message } = error as Error;
         if (name === "ReplyError" || error instanceof ReplyFault) onRefused(message);
@@ -53,6 +56,14 @@ export class DirectSamples {
       }
     }
   }
+}
+
+/** `begunMore`: of the windows before. */
+export function withBegunMore({ tallies, ...window }: DirectWindow, begunMore: BegunMore): DirectWindow {
+  // It lasts from its first call on: what it is longer than that nobody called.
+  const isNext = window.stretchMs - windowMsOf(tallies.length) <= WINDOW_MS;
+  const inFlight = new Map(tallies.map((tally) => [tally.function, tally.inFlight]));
+  return { ...window, tallies: begunMore.told(tallies, (name) => inFlight.get(name) ?? 0, isNext) };
 }
 
 class ReplyFault extends Error {}

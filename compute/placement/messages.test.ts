@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "#runtime/function/description.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
-import { planText, readPlacement, readPlanChange, readQuestion, readWindow } from "./messages.ts";
+import { planText, readDirectWindow, readPlacement, readPlanChange, readQuestion, readWindow } from "./messages.ts";
 
 const tally = new SampleTally();
 tally.record({ ...NO_USAGE, function: "f", version: "1", side: "storage", outcome: "ok", wallUs: 12.5 }, 30);
@@ -18,6 +18,7 @@ const window = {
   hostCores: 0.4,
   tallies: tally.take().tallies,
 };
+const direct = { stretchMs: 25, untracked: 0, inFlight: 3 };
 const placement = { state: "split", share: 0.5, probeEvery: 10, backCpuUs: 0, overflowMin: 3, overflowTimes: 4 };
 const change = { version: 2, base: 1, placements: { f: placement }, removed: ["g"] };
 
@@ -29,6 +30,7 @@ describe("a message", () => {
   test.each([
     ["window", readWindow, window],
     ["window of which fewer began", readWindow, { ...window, tallies: [{ ...window.tallies[0], begunMore: -2 }] }],
+    ["window of the module", readDirectWindow, { ...direct, tallies: [{ ...window.tallies[0], inFlight: 4 }] }],
     ["change of the plan", readPlanChange, change],
     ["placement", readPlacement, placement],
     ["placement in a trial", readPlacement, { ...placement, fromShare: 0.25 }],
@@ -62,13 +64,14 @@ describe("a message", () => {
       readWindow,
       { ...window, tallies: [{ ...window.tallies[0], begunMore: 1e6 + 1 }] },
     ],
+    ["fewer in flight than none", readDirectWindow, { ...direct, tallies: [{ ...window.tallies[0], inFlight: -1 }] }],
     ["a node without cores", readWindow, { ...window, machine: { ...machine, cores: 0 } }],
   ])("with %s is none", (_what, read, value) => {
     expect(read(text(value))).toBeNull();
   });
 
   test("that anybody may have written is read or refused, and never throws", () => {
-    const readers = [readWindow, readPlanChange, readPlacement, readQuestion];
+    const readers = [readWindow, readDirectWindow, readPlanChange, readPlacement, readQuestion];
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), fc.constantFrom(...readers), (anything, read) => {
         expect(() => read(anything)).not.toThrow();

@@ -48,17 +48,24 @@ const tally = Type.Object({
   begunMore: Type.Optional(Type.Integer({ minimum: -OVERFLOW_MAX, maximum: OVERFLOW_MAX })),
 });
 
+const inFlight = Type.Integer({ minimum: 0, maximum: OVERFLOW_MAX });
+
 const seen = {
   stretchMs: amount,
   tallies: Type.Array(tally, { maxItems: 2 * TALLIED_FUNCTIONS_MAX }),
   /** Calls of functions for which there was no room. */
   untracked: count,
   /** Calls under way at the end of it, waiting ones included. */
-  inFlight: Type.Integer({ minimum: 0, maximum: OVERFLOW_MAX }),
+  inFlight,
 };
 
-/** What the module saw of calls that came without a node. */
-const directWindow = Type.Object(seen);
+/** What the module saw of calls that came without a node; of each function it has those in flight that are where the plan has them, on both sides. */
+const directWindow = Type.Object({
+  ...seen,
+  tallies: Type.Array(Type.Object({ ...tally.properties, inFlight: Type.Optional(inFlight) }), {
+    maxItems: TALLIED_FUNCTIONS_MAX,
+  }),
+});
 
 const cores = Type.Union([Type.Number({ minimum: 0, maximum: 4_096 }), Type.Null()]);
 
@@ -121,7 +128,9 @@ export const costConstants = Type.Object({
 export type Machine = Static<typeof window>["machine"];
 /** What is written is not changed by who reads it. */
 export type SampleWindow = Omit<Static<typeof window>, "tallies"> & { readonly tallies: readonly Tally[] };
-export type DirectWindow = Omit<Static<typeof directWindow>, "tallies"> & { readonly tallies: readonly Tally[] };
+export type DirectWindow = Omit<Static<typeof directWindow>, "tallies"> & {
+  readonly tallies: readonly (Tally & { readonly inFlight?: number })[];
+};
 export type PlanChange = Static<typeof planChange>;
 export type Question = Static<typeof question>;
 export function reader<Schema extends TSchema>(schema: Schema): (text: string) => Static<Schema> | null {

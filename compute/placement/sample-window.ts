@@ -35,7 +35,7 @@ export class SampleWindows implements CallObserver {
   readonly #options: WindowOptions;
   readonly #tally = new SampleTally();
   readonly #growth = new LoadGrowth();
-  readonly #begunMore: BegunMore;
+  readonly #begunMore = new BegunMore();
   #timer: NodeJS.Timeout | undefined;
   #sinceMs = performance.now();
   /** When the first call of this window ended. */
@@ -49,7 +49,6 @@ export class SampleWindows implements CallObserver {
 
   constructor(options: WindowOptions) {
     this.#options = options;
-    this.#begunMore = new BegunMore(options.inFlightOf);
   }
 
   ran(sample: Sample, elapsedUs: number, _logs: readonly string[], _id: string, beforeUs: number): void {
@@ -114,10 +113,10 @@ export class SampleWindows implements CallObserver {
     const stretchMs = clamp(passedMs, WINDOW_MS, STRETCH_MS_MAX);
     const isNext = this.#begunMs - this.#sinceMs <= WINDOW_MS;
     this.#sinceMs = nowMs;
-    const { node, inFlight, hostsCpuUs, onWindow } = this.#options;
+    const { node, inFlight, inFlightOf, hostsCpuUs, onWindow } = this.#options;
     const machine = this.#options.machine();
     const { tallies: ended, untracked } = this.#tally.take();
-    const tallies = this.#begunMore.told(ended, isNext);
+    const tallies = this.#begunMore.told(ended, inFlightOf, isNext);
     const { user, system } = process.cpuUsage();
     const [cpuUs, hostsUs] = [user + system, hostsCpuUs()];
     const coresOf = (nowUs: number | null, beforeUs: number | null): number | null =>

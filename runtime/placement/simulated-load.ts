@@ -92,9 +92,8 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
   const profiles = new Profiles();
   let state: ControllerState = new Map();
   let known: KnownBest = { key: "", shares: [] };
-  const begunMore = new BegunMore((name) => inFlight.get(name) ?? 0);
+  const begunMore = new BegunMore();
   const chance = seededRandom(CHANCE_SEED);
-  let inFlight: ReadonlyMap<string, number> = new Map();
   const moments: Moment[] = [];
   const transitions: Transition[] = [];
   let callers: Callers | undefined;
@@ -109,8 +108,9 @@ export function simulate(world: World, decider: Decider, durationMs: number, ran
       return { one, rate: now.rates[index]!, share: shares[index]!, queueing: now.queueing, ms, random };
     });
     const ended = drawings.flatMap((drawing) => draw(world, drawing));
-    inFlight = new Map(functions.map(({ name }, index) => [name, Math.round(now.inFlightOf[index]!)]));
-    const tallies = begunMore.told(ended, true).map((tally) => byChance(tally, chance));
+    const inFlight = new Map(functions.map(({ name }, index) => [name, Math.round(now.inFlightOf[index]!)]));
+    const begun = begunMore.told(ended, (name) => inFlight.get(name) ?? 0, true);
+    const tallies = begun.map((tally) => byChance(tally, chance));
     const ran = { compute: 0, storage: 0 };
     for (const { side, sums } of tallies) ran[side] += termOf(sums, "calls");
     const nowMs = ms + STRETCH_MS;

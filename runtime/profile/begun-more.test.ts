@@ -5,12 +5,12 @@ import { TALLY_TERMS } from "./tally.ts";
 /** In flight of f and g, and windows of the named ones, on the sides on which some have ended. */
 function played() {
   const inFlight = { f: 0, g: 0 };
-  const begunMore = new BegunMore((name) => inFlight[name as "f" | "g"]);
+  const begunMore = new BegunMore();
   const told = (names: readonly string[], isNext = true, sides = ["compute", "storage"] as const) => {
     const tallies = names.flatMap((name) =>
       sides.map((side) => ({ function: name, version: "1", side, sums: TALLY_TERMS.map(() => 1), elapsed: [] })),
     );
-    return begunMore.told(tallies, isNext).map((tally) => tally.begunMore ?? 0);
+    return begunMore.told(tallies, (name) => inFlight[name as "f" | "g"], isNext).map((tally) => tally.begunMore ?? 0);
   };
   return { inFlight, told };
 }

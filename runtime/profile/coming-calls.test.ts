@@ -113,14 +113,14 @@ describe("calls that begin and have not ended yet", () => {
       });
       const told = (isBegunTold: boolean): number => {
         const coming = lonePart(ComingCalls);
-        let [level, nowMs, surges, wasSurge] = [0, 0, 0, false];
-        const begunMore = new BegunMore(() => level);
+        let [nowMs, surges, wasSurge] = [0, 0, false];
+        const begunMore = new BegunMore();
         for (const { ended, inFlight: after } of tallies) {
           nowMs += STRETCH_MS;
-          level = isBegunTold ? after : 0;
+          const level = isBegunTold ? after : 0;
           // No window begins without a call that ends.
           const own = { function: "f", version: "1", side: "storage" as const, sums: sumsOf(ended), elapsed: [] };
-          const [tally] = begunMore.told(ended === 0 ? [] : [own], true);
+          const [tally] = begunMore.told(ended === 0 ? [] : [own], () => level, true);
           if (tally !== undefined) coming.addStretch(tally, STRETCH_MS, STRETCH_MS, nowMs);
           const isSurge = coming.surge(coming.rates(nowMs), nowMs) !== null;
           if (isSurge && !wasSurge) surges++;

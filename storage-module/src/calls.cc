@@ -29,6 +29,9 @@ CallSizes SizesOf(const CallArguments& arguments) {
   return sizes;
 }
 
+/// Of one that runs here: whatever the plan says.
+bool IsFixed(const PendingCall& call) { return call.planned_elsewhere && !call.overflowed; }
+
 double CpuUs(const Outcome& outcome) { return static_cast<double>(outcome.usage.isolate.cpu_ns) / 1e3; }
 
 /// By its time, as in SLOWLOG; and whatever its time where it failed, or did not stay where it began. One who
@@ -115,7 +118,10 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
 
   if (call->direct && nodes_->MayHand(*call))
     (planned.spent ? call->let_stay_us : call->back_cpu_us) = planned.back_cpu_us;
-  if ((call->planned_elsewhere && nodes_->Hand(call)) || RunHere(call)) {
+  const bool handed = call->planned_elsewhere && nodes_->Hand(call);
+  if (handed || RunHere(call)) {
+    call->planned = call->direct && (handed || !IsFixed(*call));
+    if (call->planned) samples_->Began(image);
     owned.release();  // OnDone's
     return redis::kOk;
   }
@@ -258,6 +264,7 @@ void Calls::OnDone(RedisModuleCtx*, void* data) {
   Calls& calls = TheModule().calls;
   calls.Forget(*call);
   if (!call->direct) return;
+  if (call->planned) calls.samples_->Ended(*call->deployment.image);
   const int64_t now = NowNs();
   const int64_t elapsed_ns = now - call->admitted_ns;
   const double cpu_us = CpuUs(call->outcome);
@@ -265,8 +272,7 @@ void Calls::OnDone(RedisModuleCtx*, void* data) {
   if (call->invocation != 0 && call->let_stay_us > 0 && cpu_us >= static_cast<double>(call->let_stay_us))
     calls.stats_->LetStay(*call->deployment.image);
   if (call->invocation != 0)
-    calls.samples_->Ran(*call->deployment.image, call->outcome, elapsed_ns,
-                        call->planned_elsewhere && !call->overflowed);
+    calls.samples_->Ran(*call->deployment.image, call->outcome, elapsed_ns, IsFixed(*call));
   if (IsTraced(*call, elapsed_ns)) calls.traces_->Keep(TraceOf(*call, now));
 }
 

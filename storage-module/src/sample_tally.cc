@@ -111,7 +111,7 @@ void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us, bo
   elapsed[TallyBucketOf(elapsed_us)]++;
 }
 
-void SampleTally::Take(std::string* json) {
+void SampleTally::Take(std::string* json, const CallsByFunction& in_flight) {
   AppendJsonNumber(json, "untracked", untracked_);
   AppendJsonName(json, "tallies");
   json->push_back('[');
@@ -119,14 +119,14 @@ void SampleTally::Take(std::string* json) {
   for (const auto& [function, sums] : functions_) {
     if (!first) json->push_back(',');
     first = false;
-    sums.Append(json, function);
+    sums.Append(json, function, in_flight.Of(function));
   }
   json->push_back(']');
   functions_.clear();
   untracked_ = 0;
 }
 
-void SampleTally::Sums::Append(std::string* json, std::string_view function) const {
+void SampleTally::Sums::Append(std::string* json, const std::string& function, uint32_t in_flight) const {
   json->push_back('{');
   AppendJsonName(json, "function");
   AppendJsonString(json, function);
@@ -151,7 +151,9 @@ void SampleTally::Sums::Append(std::string* json, std::string_view function) con
     json->append(std::to_string(bucket)).push_back(',');
     json->append(std::to_string(elapsed[bucket]));
   }
-  json->append("]}");
+  json->push_back(']');
+  if (in_flight > 0) AppendJsonNumber(json, "inFlight", in_flight);
+  json->push_back('}');
 }
 
 }  // namespace locus

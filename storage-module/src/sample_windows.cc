@@ -65,7 +65,7 @@ std::string SampleWindows::TakeJson() {
   AppendJsonName(&json, "stretchMs");
   json.append(std::to_string((now - taken_ns_) / kMs));
   AppendJsonNumber(&json, "inFlight", in_flight_);
-  tally_.Take(&json);
+  tally_.Take(&json, planned_);
   json.push_back('}');
   taken_ns_ = now;
   return json;

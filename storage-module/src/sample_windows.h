@@ -6,6 +6,7 @@
 #include <deque>
 #include <string>
 
+#include "calls_by_function.h"
 #include "redis_api.h"
 #include "sample_tally.h"
 #include "timers.h"
@@ -22,7 +23,11 @@ class SampleWindows {
  public:
   explicit SampleWindows(Timers* timers);
 
-  /// A call that came straight to this Redis runs in its hosts, from here until `Ran`. `fixed`: whatever the plan
+  /// A call that came straight to this Redis is where the plan has it, here or with a node, from here …
+  void Began(const FunctionImage& image) { planned_.Add(image.name); }
+  /// … until it has ended.
+  void Ended(const FunctionImage& image) { planned_.Remove(image.name); }
+  /// One that came straight to this Redis runs in its hosts, from here until `Ran`. `fixed`: whatever the plan
   /// says.
   void Came() { in_flight_++; }
   void Ran(const FunctionImage& image, const Outcome& outcome, int64_t elapsed_ns, bool fixed);
@@ -52,6 +57,7 @@ class SampleWindows {
   Timers* const timers_;
   SampleTally tally_;
   uint32_t in_flight_ = 0;
+  CallsByFunction planned_;  ///< in flight, wherever
   int64_t taken_ns_;      ///< when the last window ended
   int64_t first_ns_ = 0;  ///< when the first call of this one was recorded
   std::deque<Taker> takers_;

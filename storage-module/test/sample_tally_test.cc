@@ -57,6 +57,23 @@ void CallsOfMoreFunctionsThanThereIsRoomForAreCounted() {
     if (one["function"] == "f0") EXPECT(one["sums"][0] == 2);
 }
 
+void OfFunctionsThatWereCalledItTellsWhatIsInFlight() {
+  SampleTally tally;
+  locus::CallsByFunction in_flight;
+  for (const char* name : {"khop", "khop", "md5", "other"}) in_flight.Add(name);
+  in_flight.Remove("md5");
+  tally.Record("khop", "1", Code::kOk, {}, 1'000);
+  tally.Record("md5", "1", Code::kOk, {}, 1'000);
+  std::string json = "{";
+  tally.Take(&json, in_flight);
+  const Json tallies = Json::parse(json + "}")["tallies"];
+  EXPECT(tallies.size() == 2 && in_flight.size() == 2);
+  for (const Json& one : tallies) {
+    if (one["function"] == "khop") EXPECT(one["inFlight"] == 2);
+    if (one["function"] == "md5") EXPECT(!one.contains("inFlight"));
+  }
+}
+
 void AWindowLastsLongerTheMoreTalliesItHas() {
   SampleTally tally;
   const auto lasts_ms = [&tally] { return locus::SampleWindowNs(tally.size()) / 1'000'000; };
@@ -91,6 +108,7 @@ void TestSampleTally() {
   ANewVersionBeginsAnew();
   CallsThatFailSayNothingOfWhatTheirFunctionCosts();
   CallsOfMoreFunctionsThanThereIsRoomForAreCounted();
+  OfFunctionsThatWereCalledItTellsWhatIsInFlight();
   AWindowLastsLongerTheMoreTalliesItHas();
   WhateverAHostSaysOfItselfIsANumber();
 }

@@ -8,17 +8,18 @@ import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 
 import { ERRORS } from "#runtime/errors.ts";
-import type { Sample } from "#runtime/profile/sample.ts";
+import { NO_USAGE, type Sample } from "#runtime/profile/sample.ts";
 import { SampleTally, TALLY_TERMS, type Tally, termOf } from "#runtime/profile/tally.ts";
 import { readInfo } from "#test/module-info.ts";
 import { buildNativeProgram } from "#test/native-program.ts";
-import { serversOfTests, until } from "./scripted-host.ts";
+import { PlayedNode } from "./played-node.ts";
+import { planScript, serversOfTests, until } from "./scripted-host.ts";
 
 interface Window {
   readonly stretchMs: number;
   readonly inFlight: number;
   readonly untracked: number;
-  readonly tallies: readonly Tally[];
+  readonly tallies: readonly (Tally & { readonly inFlight?: number })[];
 }
 
 const start = serversOfTests();
@@ -89,6 +90,54 @@ describe("a window", () => {
       return termOf(sums, "fixed");
     };
     expect([await fixedUnder(1, 0), await fixedUnder(2, 1)]).toEqual([3, 0]);
+  });
+
+  describe("tells of a function that was called how many of its calls are in flight", () => {
+    /** For one more than are held. */
+    const ROOMY = { moduleArguments: ["spread", "4"] };
+    /** After one more, here. */
+    const inFlight = async (client: Redis): Promise<number | undefined> => {
+      await call(client);
+      const [tally] = (await take(client, 0)).tallies;
+      return tally?.inFlight;
+    };
+
+    test("whatever becomes of them", async () => {
+      const server = await start(ROOMY);
+      const [client, leaver] = [server.client(), server.client({ retryStrategy: () => null })];
+      expect(await inFlight(client)).toBeUndefined();
+      const left = call(leaver, { awaits: "go" }).catch(() => {});
+      const held = [1, 2].map(() => call(server.client(), { awaits: "go" }));
+      await waiting(client, 3);
+      expect(await inFlight(client)).toBe(3);
+      leaver.disconnect();
+      await left;
+      await until(async () => (await inFlight(client)) === 2);
+      await client.set("go", "1");
+      await Promise.all(held);
+      expect(await inFlight(client)).toBeUndefined();
+    });
+
+    test("those that a node has among them, but none that runs here whatever the plan says", async () => {
+      const server = await start(ROOMY);
+      const client = server.client();
+      await planScript(client, 0);
+      const alone = call(server.client(), { awaits: "go" });
+      await waiting(client, 1);
+      await planScript(client, 1);
+      expect(await inFlight(client)).toBeUndefined();
+      await client.set("go", "1");
+      await alone;
+      const node = await new PlayedNode(server).attach();
+      await planScript(client, 0);
+      const handed = call(server.client());
+      const [id] = await node.takeOne();
+      await planScript(client, 1);
+      expect(await inFlight(client)).toBe(1);
+      await node.give(id, "OK", JSON.stringify(NO_USAGE), "1");
+      await handed;
+      expect(await inFlight(client)).toBeUndefined();
+    });
   });
 
   test("has a call whose client is gone", async () => {

@@ -1,0 +1,30 @@
+// A load that comes straight to Redis, from a process of its own. Started by `leaving.ts`.
+
+import { seededRandom } from "#runtime/seeded-random.ts";
+import { servePeer } from "../harness/peer-process.ts";
+import { runLoad, type Calls, type Phase } from "../placement/load.ts";
+import { planRule } from "../placement/rule.ts";
+import { DirectInvoker, withSides } from "./direct-invoker.ts";
+
+export interface DirectLoadRequest {
+  /** Of Redis. */
+  readonly port: number;
+  readonly phases: readonly Phase[];
+}
+
+const random = seededRandom(4);
+
+servePeer(async ({ port, phases }: DirectLoadRequest): Promise<Calls> => {
+  const invoker = new DirectInvoker(port);
+  const over = new AbortController();
+  try {
+    const looks = invoker.watchHanded(over.signal);
+    const startedMs = performance.now();
+    const calls = await runLoad(invoker, phases, planRule, random);
+    over.abort();
+    return withSides(calls, await looks, startedMs);
+  } finally {
+    over.abort();
+    invoker.close();
+  }
+});
