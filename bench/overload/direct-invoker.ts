@@ -3,16 +3,15 @@
 import { Redis } from "ioredis";
 import type { Call } from "#compute/node/invoker.ts";
 import { toLocusError } from "#compute/node/redis-error.ts";
-import type { ErrorCode } from "#runtime/errors.ts";
 import type { Answer, Calls, Loaded } from "../placement/load.ts";
 import { begunOf } from "../shift/adaptation.ts";
 
-/** Beyond what waits at storage and at a node together. One more is refused here, as it would be there. */
+/** More than may wait at storage and at a node together. */
 const CONNECTIONS_MAX = 4_096;
 /** How often is asked where calls went. It takes some 0.1 ms of Redis' thread. */
 const LOOK_MS = 5;
 
-/** So many calls have been handed to nodes by then, of all since Redis began. */
+/** So many calls have been handed to nodes by then, and not been taken back, of all since Redis began. */
 export interface Handed {
   readonly atMs: number;
   readonly calls: number;
@@ -30,25 +29,24 @@ export class DirectInvoker implements Loaded {
   /** Its side is not told: Redis says so of all calls together. */
   async invoke({ function: name, argsJson, keys }: Pick<Call, "function" | "argsJson" | "keys">): Promise<Answer> {
     const connection = this.#idle.pop() ?? this.#connect();
-    if (connection === null) return refused("OVERLOADED", `there are ${CONNECTIONS_MAX} connections`);
     try {
       await connection.call("LOCUS.CALL", name, keys.length, ...keys, argsJson);
       return { ok: true, side: null, reason: null, usage: null };
     } catch (error) {
       const { code, message } = toLocusError(error, `call ${name}`);
-      return refused(code, message);
+      return { ok: false, side: null, reason: null, usage: null, error: { code, message } };
     } finally {
-      this.#idle.push(connection);
+      if (connection.status === "ready") this.#idle.push(connection);
     }
   }
 
   /** Looks where calls go until `signal` says that it is enough. */
   async watchHanded(signal: AbortSignal): Promise<readonly Handed[]> {
-    const watcher = this.#connect()!;
+    const watcher = this.#connect();
     const seen: Handed[] = [];
     while (!signal.aborted) {
-      const told = await watcher.info("locus");
-      seen.push({ atMs: performance.now(), calls: Number(/^locus_calls_handed:(\d+)/m.exec(told)?.[1]) });
+      const info = await watcher.info("locus");
+      seen.push({ atMs: performance.now(), calls: fieldOf(info, "calls_handed") - fieldOf(info, "calls_taken_back") });
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
     return seen;
@@ -59,8 +57,8 @@ export class DirectInvoker implements Loaded {
     for (const connection of this.#all) connection.disconnect();
   }
 
-  #connect(): Redis | null {
-    if (this.#all.size === CONNECTIONS_MAX) return null;
+  #connect(): Redis {
+    if (this.#all.size === CONNECTIONS_MAX) throw new Error(`more calls are in flight than ${CONNECTIONS_MAX}`);
     // Nothing is sent but calls: when many come at once so many connections are new.
     const options = { enableReadyCheck: false, disableClientInfo: true, retryStrategy: () => null };
     const connection = new Redis(this.#port, options);
@@ -69,33 +67,29 @@ export class DirectInvoker implements Loaded {
   }
 }
 
+function fieldOf(info: string, name: string): number {
+  const field = new RegExp(`^locus_${name}:(\\d+)`, "m").exec(info)?.[1];
+  if (field === undefined) throw new Error(`INFO locus does not tell ${name}`);
+  return Number(field);
+}
+
 /**
- * The calls with the sides that they began on: of those that began between two looks, and went well, as many at compute as were handed over meanwhile. Which of them does not matter to who looks at windows of
- * many looks. `startedMs`: of the run, by the clock of the looks.
+ * The calls with the sides that they were given: of those that began between two looks as many were handed over as those tell, the last ones, so that nothing has left before it has. A call that is pushed back
+ * counts as handed over a moment after it began. `startedMs`: of the run, by the clock of the looks.
  */
 export function withSides(calls: Calls, looks: readonly Handed[], startedMs: number): Calls {
   const begun = begunOf(calls)
     .map(({ atMs }, call) => ({ atMs: atMs + startedMs, call }))
-    .filter(({ call }) => calls.ok[call] === 1)
     .toSorted((one, other) => one.atMs - other.atMs);
-  const atStorage = Uint8Array.from(calls.ok);
-  let next = 0;
+  const atStorage = new Uint8Array(calls.ok.length).fill(1);
+  let first = 0;
   let owed = 0;
   for (const [index, { atMs, calls: handed }] of looks.entries()) {
     owed += handed - (looks[index - 1]?.calls ?? handed);
-    for (; next < begun.length && begun[next]!.atMs < atMs; next++) {
-      if (owed === 0) continue;
-      owed -= 1;
-      atStorage[begun[next]!.call] = 0;
-    }
+    let next = first;
+    while (next < begun.length && begun[next]!.atMs < atMs) next += 1;
+    for (let at = next - 1; at >= first && owed > 0; at--, owed--) atStorage[begun[at]!.call] = 0;
+    first = next;
   }
   return { ...calls, atStorage };
 }
-
-const refused = (code: ErrorCode, message: string): Answer => ({
-  ok: false,
-  side: null,
-  reason: null,
-  usage: null,
-  error: { code, message },
-});

@@ -13,7 +13,7 @@ import type { DirectLoadRequest } from "./main-direct-load.ts";
 import { begunOf, begunWithin, storageShare } from "../shift/adaptation.ts";
 
 export const LEAVE_ROW = "seconds to leave storage";
-/** While so many other functions are called lightly, as often as this each: so many are more than a step of the decision comes with each window for. */
+/** While so many other functions are called lightly, as often as this each: so many that a step of the decision no longer comes with each window. */
 export const OTHERS = 40;
 const OTHER_PER_SECOND = 10;
 export const LEAVE_AMONG_ROW = `${LEAVE_ROW} among ${OTHERS} others`;
@@ -88,7 +88,7 @@ export interface LeavingLoad {
   readonly leaving: Part;
   /** Of the function that leaves: calls per second that storage does with callers who wait. */
   readonly capacity: number;
-  /** Called beside it, each as often; their functions keep their names. */
+  /** Called beside it, each as often. */
   readonly others: readonly Part[];
   /** By which door they come. */
   readonly send: (phases: readonly Phase[], row: string) => Promise<Calls>;
@@ -122,10 +122,10 @@ export function leavingPeers(
   { leaveLeadInMs, leaveMs, leaveSteps }: LeavingTimes,
 ): readonly Peer[] {
   let steps: readonly Leaving[] = [];
-  const step = async (names: NewNames): Promise<Leaving> => {
+  const step = async (names: NewNames, besides: readonly Part[]): Promise<Leaving> => {
     const phaseOf = (ms: number, offered: number): Phase => {
       // A part's weight is how often it is called.
-      const parts = [...partsUnder(names, [leaving]), ...others].map((part, index) => {
+      const parts = [...partsUnder(names, [leaving]), ...besides].map((part, index) => {
         return { ...part, weight: index === LEAVING_PART ? offered * capacity : OTHER_PER_SECOND };
       });
       return { ms, parts, arrivals: { perSecond: parts.reduce((sum, { weight }) => sum + weight, 0) } };
@@ -135,19 +135,28 @@ export function leavingPeers(
     assertOnlyRefused(row, calls, phases[1].arrivals);
     return leavingOf(calls, leaveLeadInMs, leaveLeadInMs + leaveMs);
   };
+  /** All that were made, and those of them that say something. */
+  const stepsBeside = async (besides: readonly Part[]) => {
+    const made: Leaving[] = [];
+    const placed: Leaving[] = [];
+    while (placed.length < leaveSteps && made.length < MADE_TIMES_MAX * leaveSteps) {
+      const one = await stack.underNewNames([leaving.function], (names) => step(names, besides));
+      made.push(one);
+      if (one.shareBefore >= PLACED_MIN) placed.push(one);
+    }
+    return { made, placed };
+  };
   const middle = (of: (one: Leaving) => number): number => medianOf(steps.map(of));
   return [
     {
       name: row,
       unit: "s",
       run: async () => {
-        const made: Leaving[] = [];
-        const placed: Leaving[] = [];
-        while (placed.length < leaveSteps && made.length < MADE_TIMES_MAX * leaveSteps) {
-          const one = await stack.underNewNames([leaving.function], step);
-          made.push(one);
-          if (one.shareBefore >= PLACED_MIN) placed.push(one);
-        }
+        const otherNames = others.map((part) => part.function);
+        // They are gone after it, and take no part in what comes next.
+        const { made, placed } = await stack.underNewNames(otherNames, (names) =>
+          stepsBeside(partsUnder(names, others)),
+        );
         steps = placed.length > 0 ? placed : made;
         const all = measureOf({
           seconds: middle(({ seconds }) => seconds),

@@ -18,11 +18,10 @@ servePeer(async ({ port, phases }: DirectLoadRequest): Promise<Calls> => {
   const invoker = new DirectInvoker(port);
   const over = new AbortController();
   try {
-    const looks = invoker.watchHanded(over.signal);
     const startedMs = performance.now();
-    const calls = await runLoad(invoker, phases, planRule, random);
-    over.abort();
-    return withSides(calls, await looks, startedMs);
+    const load = runLoad(invoker, phases, planRule, random).finally(() => over.abort());
+    const [calls, looks] = await Promise.all([load, invoker.watchHanded(over.signal)]);
+    return withSides(calls, looks, startedMs);
   } finally {
     over.abort();
     invoker.close();

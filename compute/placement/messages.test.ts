@@ -18,7 +18,7 @@ const window = {
   hostCores: 0.4,
   tallies: tally.take().tallies,
 };
-const direct = { stretchMs: 25, untracked: 0, inFlight: 3 };
+const direct = { stretchMs: 25, number: 7, restMs: 1, untracked: 0, inFlight: 3 };
 const placement = { state: "split", share: 0.5, probeEvery: 10, backCpuUs: 0, overflowMin: 3, overflowTimes: 4 };
 const change = { version: 2, base: 1, placements: { f: placement }, removed: ["g"] };
 
@@ -30,7 +30,8 @@ describe("a message", () => {
   test.each([
     ["window", readWindow, window],
     ["window of which fewer began", readWindow, { ...window, tallies: [{ ...window.tallies[0], begunMore: -2 }] }],
-    ["window of the module", readDirectWindow, { ...direct, tallies: [{ ...window.tallies[0], inFlight: 4 }] }],
+    ["window of the module", readDirectWindow, { ...direct, tallies: [{ ...window.tallies[0], chosenInFlight: 4 }] }],
+    ["window of an older module", readDirectWindow, { stretchMs: 25, untracked: 0, inFlight: 3, tallies: [] }],
     ["change of the plan", readPlanChange, change],
     ["placement", readPlacement, placement],
     ["placement in a trial", readPlacement, { ...placement, fromShare: 0.25 }],
@@ -64,7 +65,11 @@ describe("a message", () => {
       readWindow,
       { ...window, tallies: [{ ...window.tallies[0], begunMore: 1e6 + 1 }] },
     ],
-    ["fewer in flight than none", readDirectWindow, { ...direct, tallies: [{ ...window.tallies[0], inFlight: -1 }] }],
+    [
+      "fewer in flight than none",
+      readDirectWindow,
+      { ...direct, tallies: [{ ...window.tallies[0], chosenInFlight: -1 }] },
+    ],
     ["a node without cores", readWindow, { ...window, machine: { ...machine, cores: 0 } }],
   ])("with %s is none", (_what, read, value) => {
     expect(read(text(value))).toBeNull();

@@ -59,12 +59,21 @@ const seen = {
   inFlight,
 };
 
-/** What the module saw of calls that came without a node; of each function it has those in flight that are where the plan has them, on both sides. */
+/** What the module saw of calls that came without a node. */
 const directWindow = Type.Object({
   ...seen,
-  tallies: Type.Array(Type.Object({ ...tally.properties, inFlight: Type.Optional(inFlight) }), {
-    maxItems: TALLIED_FUNCTIONS_MAX,
-  }),
+  /** Of all windows that were taken since Redis began, by anybody. An older module does not tell, nor any other that is optional here. */
+  number: Type.Optional(count),
+  /** From the end of the window before until its first call. */
+  restMs: Type.Optional(amount),
+  tallies: Type.Array(
+    Type.Object({
+      ...tally.properties,
+      /** At its end, of the function's calls those whose side the module has chosen, wherever they are; without: none. */
+      chosenInFlight: Type.Optional(inFlight),
+    }),
+    { maxItems: TALLIED_FUNCTIONS_MAX },
+  ),
 });
 
 const cores = Type.Union([Type.Number({ minimum: 0, maximum: 4_096 }), Type.Null()]);
@@ -129,7 +138,7 @@ export type Machine = Static<typeof window>["machine"];
 /** What is written is not changed by who reads it. */
 export type SampleWindow = Omit<Static<typeof window>, "tallies"> & { readonly tallies: readonly Tally[] };
 export type DirectWindow = Omit<Static<typeof directWindow>, "tallies"> & {
-  readonly tallies: readonly (Tally & { readonly inFlight?: number })[];
+  readonly tallies: readonly (Tally & { readonly chosenInFlight?: number })[];
 };
 export type PlanChange = Static<typeof planChange>;
 export type Question = Static<typeof question>;

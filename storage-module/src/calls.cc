@@ -29,7 +29,7 @@ CallSizes SizesOf(const CallArguments& arguments) {
   return sizes;
 }
 
-/// Of one that runs here: whatever the plan says.
+/// Of one that runs here: though the plan has it on a node, and not since it overflows.
 bool IsFixed(const PendingCall& call) { return call.planned_elsewhere && !call.overflowed; }
 
 double CpuUs(const Outcome& outcome) { return static_cast<double>(outcome.usage.isolate.cpu_ns) / 1e3; }
@@ -120,8 +120,8 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
     (planned.spent ? call->let_stay_us : call->back_cpu_us) = planned.back_cpu_us;
   const bool handed = call->planned_elsewhere && nodes_->Hand(call);
   if (handed || RunHere(call)) {
-    call->planned = call->direct && (handed || !IsFixed(*call));
-    if (call->planned) samples_->Began(image);
+    call->chosen = call->direct && (handed || !IsFixed(*call));
+    if (call->chosen) samples_->Began(image);
     owned.release();  // OnDone's
     return redis::kOk;
   }
@@ -264,7 +264,7 @@ void Calls::OnDone(RedisModuleCtx*, void* data) {
   Calls& calls = TheModule().calls;
   calls.Forget(*call);
   if (!call->direct) return;
-  if (call->planned) calls.samples_->Ended(*call->deployment.image);
+  if (call->chosen) calls.samples_->Ended(*call->deployment.image);
   const int64_t now = NowNs();
   const int64_t elapsed_ns = now - call->admitted_ns;
   const double cpu_us = CpuUs(call->outcome);

@@ -38,8 +38,8 @@ struct PendingCall {
   bool direct = false;
   /// The plan has it run on a node; where none takes it, it runs here whatever the plan says.
   bool planned_elsewhere = false;
-  /// It is where the plan has it, or was when it began, and is told of as one of those in flight.
-  bool planned = false;
+  /// It came without a node, and began where the plan has it: whoever has called then is told of (`SampleWindows`).
+  bool chosen = false;
   /// It is of a function whose calls overflow …
   bool overflows = false;
   /// … and the plan has it here: where no node takes it that is no wonder.

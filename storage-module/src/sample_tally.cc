@@ -111,7 +111,7 @@ void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us, bo
   elapsed[TallyBucketOf(elapsed_us)]++;
 }
 
-void SampleTally::Take(std::string* json, const CallsByFunction& in_flight) {
+void SampleTally::Take(std::string* json, const CallsByFunction& chosen) {
   AppendJsonNumber(json, "untracked", untracked_);
   AppendJsonName(json, "tallies");
   json->push_back('[');
@@ -119,14 +119,14 @@ void SampleTally::Take(std::string* json, const CallsByFunction& in_flight) {
   for (const auto& [function, sums] : functions_) {
     if (!first) json->push_back(',');
     first = false;
-    sums.Append(json, function, in_flight.Of(function));
+    sums.Append(json, function, chosen.Of(function));
   }
   json->push_back(']');
   functions_.clear();
   untracked_ = 0;
 }
 
-void SampleTally::Sums::Append(std::string* json, const std::string& function, uint32_t in_flight) const {
+void SampleTally::Sums::Append(std::string* json, const std::string& function, uint32_t chosen) const {
   json->push_back('{');
   AppendJsonName(json, "function");
   AppendJsonString(json, function);
@@ -152,7 +152,7 @@ void SampleTally::Sums::Append(std::string* json, const std::string& function, u
     json->append(std::to_string(elapsed[bucket]));
   }
   json->push_back(']');
-  if (in_flight > 0) AppendJsonNumber(json, "inFlight", in_flight);
+  if (chosen > 0) AppendJsonNumber(json, "chosenInFlight", chosen);
   json->push_back('}');
 }
 

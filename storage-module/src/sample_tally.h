@@ -42,9 +42,9 @@ class SampleTally {
   bool empty() const { return functions_.empty() && untracked_ == 0; }
   /// Functions that were called.
   size_t size() const { return functions_.size(); }
-  /// Appends `"untracked":n,"tallies":[…]`, as `take` of tally.ts has it, each with the calls of its function
-  /// that are in flight, if there are any, and begins anew.
-  void Take(std::string* json, const CallsByFunction& in_flight = {});
+  /// Appends `"untracked":n,"tallies":[…]`, as `take` of tally.ts has it, each with what `chosen` has of its
+  /// function, if that is anything, as `chosenInFlight`; and begins anew.
+  void Take(std::string* json, const CallsByFunction& chosen);
 
  private:
   struct Sums {
@@ -53,7 +53,7 @@ class SampleTally {
     std::array<uint32_t, kTallyBuckets> elapsed = {};
 
     void Add(Code code, const Usage& usage, double elapsed_us, bool fixed);
-    void Append(std::string* json, const std::string& function, uint32_t in_flight) const;
+    void Append(std::string* json, const std::string& function, uint32_t chosen) const;
   };
   struct Hash {
     using is_transparent = void;
