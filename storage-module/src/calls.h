@@ -38,7 +38,7 @@ struct PendingCall {
   bool direct = false;
   /// The plan has it run on a node; where none takes it, it runs here whatever the plan says.
   bool planned_elsewhere = false;
-  /// It came without a node, and began where the plan has it: whoever has called then is told of (`SampleWindows`).
+  /// It came without a node and began where the plan has it: it is among those in flight that windows tell of.
   bool chosen = false;
   /// It is of a function whose calls overflow …
   bool overflows = false;

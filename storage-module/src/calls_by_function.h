@@ -7,8 +7,8 @@
 
 namespace locus {
 
-/// A count is kept when its function has no calls any more, while there are no more counts than this: making one
-/// anew takes longer than counting.
+/// A count is kept when its function has no calls any more, while there are no more counts than this:
+/// making one anew takes longer than counting.
 constexpr size_t kCountsKept = 4'096;
 
 class CallsByFunction {

@@ -42,8 +42,8 @@ class SampleTally {
   bool empty() const { return functions_.empty() && untracked_ == 0; }
   /// Functions that were called.
   size_t size() const { return functions_.size(); }
-  /// Appends `"untracked":n,"tallies":[…]`, as `take` of tally.ts has it, each with what `chosen` has of its
-  /// function, if that is anything, as `chosenInFlight`; and begins anew.
+  /// Appends `"untracked":n,"tallies":[…]`, as `take` of tally.ts has it, each with what `chosen` has of
+  /// its function, if that is anything, as `chosenInFlight`; and begins anew.
   void Take(std::string* json, const CallsByFunction& chosen);
 
  private:

@@ -1,5 +1,6 @@
-// LOCUS.NODE SAMPLES: what calls came to that reached this Redis without a node and ran in its own hosts, and how
-// many of their functions' calls are in flight, handed out in windows to whoever asks. Between two who ask, sums grow and nothing else happens.
+// LOCUS.NODE SAMPLES: what calls came to that reached this Redis without a node and ran in its own hosts, and
+// how many of their functions' calls are in flight, handed out in windows to whoever asks. Between two who
+// ask, sums grow and nothing else happens.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +24,12 @@ class SampleWindows {
  public:
   explicit SampleWindows(Timers* timers);
 
-  /// Of a call that came straight to this Redis the plan has chosen the side, this one or a node; from here …
+  /// Of a call that came straight to this Redis the plan has chosen the side, here or a node; from now …
   void Began(const FunctionImage& image) { chosen_.Add(image.name); }
   /// … until it has ended, wherever that is.
   void Ended(const FunctionImage& image) { chosen_.Remove(image.name); }
-  /// One that came straight to this Redis runs in its hosts, from here until `Ran`. `fixed`: whatever the plan
-  /// says.
+  /// One that came straight to this Redis runs in its hosts, from now until `Ran`. `fixed`: whatever the
+  /// plan says.
   void Came() { in_flight_++; }
   void Ran(const FunctionImage& image, const Outcome& outcome, int64_t elapsed_ns, bool fixed);
 
