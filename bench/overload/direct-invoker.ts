@@ -3,11 +3,14 @@
 import { Redis } from "ioredis";
 import type { Call } from "#compute/node/invoker.ts";
 import { toLocusError } from "#compute/node/redis-error.ts";
+import type { ErrorCode } from "#runtime/errors.ts";
 import type { Answer, Calls, Loaded } from "../placement/load.ts";
 import { begunOf } from "../shift/adaptation.ts";
 
-/** More than may wait at storage and at a node together. */
-const CONNECTIONS_MAX = 4_096;
+/** More than may wait at storage and at a node together. One more is refused here, as it would be there. */
+const CONNECTIONS = 2_560;
+/** So many are opened at once: Redis lets 511 wait, and whoever finds no place there tries again a second later. */
+const OPENED_AT_ONCE = 64;
 /** How often is asked where calls went. It takes some 0.1 ms of Redis' thread. */
 const LOOK_MS = 5;
 
@@ -18,54 +21,69 @@ export interface Handed {
 }
 
 export class DirectInvoker implements Loaded {
-  readonly #port: number;
-  readonly #all = new Set<Redis>();
-  readonly #idle: Redis[] = [];
+  readonly #watcher: Redis;
+  readonly #idle: Redis[];
 
-  constructor(port: number) {
-    this.#port = port;
+  private constructor([watcher, ...idle]: readonly Redis[]) {
+    this.#watcher = watcher!;
+    this.#idle = idle;
   }
 
-  /** Its side is not told: Redis says so of all calls together. */
+  /** All of its connections are there before the first call: what comes all at once does not wait for new ones. They last as long as the process. */
+  static async open(port: number): Promise<DirectInvoker> {
+    const connections: Redis[] = [];
+    while (connections.length <= CONNECTIONS) {
+      connections.push(...(await Promise.all(Array.from({ length: OPENED_AT_ONCE }, () => connectionTo(port)))));
+    }
+    return new DirectInvoker(connections);
+  }
+
+  /** Its side is not told: Redis says so of all calls together. Rejects where a connection breaks. */
   async invoke({ function: name, argsJson, keys }: Pick<Call, "function" | "argsJson" | "keys">): Promise<Answer> {
-    const connection = this.#idle.pop() ?? this.#connect();
+    const connection = this.#idle.pop();
+    if (connection === undefined) return refused("OVERLOADED", `there are ${CONNECTIONS} connections`);
     try {
       await connection.call("LOCUS.CALL", name, keys.length, ...keys, argsJson);
       return { ok: true, side: null, reason: null, usage: null };
     } catch (error) {
+      if (connection.status !== "ready") throw error;
       const { code, message } = toLocusError(error, `call ${name}`);
-      return { ok: false, side: null, reason: null, usage: null, error: { code, message } };
+      return refused(code, message);
     } finally {
-      if (connection.status === "ready") this.#idle.push(connection);
+      this.#idle.push(connection);
     }
   }
 
   /** Looks where calls go until `signal` says that it is enough. */
   async watchHanded(signal: AbortSignal): Promise<readonly Handed[]> {
-    const watcher = this.#connect();
     const seen: Handed[] = [];
     while (!signal.aborted) {
-      const info = await watcher.info("locus");
+      const info = await this.#watcher.info("locus");
       seen.push({ atMs: performance.now(), calls: fieldOf(info, "calls_handed") - fieldOf(info, "calls_taken_back") });
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
     return seen;
   }
-
-  /** When nothing is asked any more. */
-  close(): void {
-    for (const connection of this.#all) connection.disconnect();
-  }
-
-  #connect(): Redis {
-    if (this.#all.size === CONNECTIONS_MAX) throw new Error(`more calls are in flight than ${CONNECTIONS_MAX}`);
-    // Nothing is sent but calls: when many come at once so many connections are new.
-    const options = { enableReadyCheck: false, disableClientInfo: true, retryStrategy: () => null };
-    const connection = new Redis(this.#port, options);
-    this.#all.add(connection);
-    return connection;
-  }
 }
+
+async function connectionTo(port: number): Promise<Redis> {
+  const connection = new Redis(port, {
+    lazyConnect: true,
+    enableReadyCheck: false,
+    disableClientInfo: true,
+    retryStrategy: () => null,
+  });
+  await connection.connect();
+  return connection;
+}
+
+const refused = (code: ErrorCode, message: string): Answer => ({
+  ok: false,
+  side: null,
+  reason: null,
+  usage: null,
+  error: { code, message },
+});
 
 function fieldOf(info: string, name: string): number {
   const field = new RegExp(`^locus_${name}:(\\d+)`, "m").exec(info)?.[1];

@@ -7,23 +7,20 @@ import { planRule } from "../placement/rule.ts";
 import { DirectInvoker, withSides } from "./direct-invoker.ts";
 
 export interface DirectLoadRequest {
-  /** Of Redis. */
+  /** Of Redis: the same each time. */
   readonly port: number;
   readonly phases: readonly Phase[];
 }
 
 const random = seededRandom(4);
 
+let opened: Promise<DirectInvoker> | undefined;
+
 servePeer(async ({ port, phases }: DirectLoadRequest): Promise<Calls> => {
-  const invoker = new DirectInvoker(port);
+  const invoker = await (opened ??= DirectInvoker.open(port));
   const over = new AbortController();
-  try {
-    const startedMs = performance.now();
-    const load = runLoad(invoker, phases, planRule, random).finally(() => over.abort());
-    const [calls, looks] = await Promise.all([load, invoker.watchHanded(over.signal)]);
-    return withSides(calls, looks, startedMs);
-  } finally {
-    over.abort();
-    invoker.close();
-  }
+  const startedMs = performance.now();
+  const load = runLoad(invoker, phases, planRule, random).finally(() => over.abort());
+  const [calls, looks] = await Promise.all([load, invoker.watchHanded(over.signal)]);
+  return withSides(calls, looks, startedMs);
 });
