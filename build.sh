@@ -50,7 +50,7 @@ help_text() {
     --smoke      seconds instead of minutes; the figures mean nothing
     --full       longer runs, for figures to publish
     --extra MIN  so many minutes on top for those of which it is undecided whether a ratio reaches its bound
-    --only NAMES these parts of NAME alone; its --help names them
+    --only NAMES these parts of NAME alone (placement: names of functions and mixes, and prediction)
     --json FILE  also writes the result as JSON (with NAME only)
     --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one with data sets of the
                  2023 contest's format, a folder each

@@ -68,7 +68,7 @@ export const addPlacementCommands = (program: Command): void => {
           await node.free(name);
           return { freed: name };
         },
-        ({ freed }) => `freed ${freed}: its calls run where locus chooses`,
+        ({ freed }) => `freed ${freed}: it stays where it is until locus has reason to move it`,
       ),
     );
 };

@@ -79,6 +79,20 @@ describe("what people are told of one function", () => {
     for (const line of told) expect(rest).toContain(line);
   });
 
+  it("says what people have said of it, and whether no side keeps it; nothing where they have said nothing", () => {
+    const known = explained(200, 5_000);
+    const lineOf = (weight: number, p99UnderUs: number | null): string | undefined =>
+      summaryText({ ...known, rules: { ...FREE_RULES, weight, p99UnderUs } }, 6_000).split("\n")[2];
+    expect(lineOf(1, null)).toBe("");
+    expect(lineOf(2, 1e7)).toBe(
+      "Said of it: its callers' time counts 2 times as much as that of others; its 99th percentile is to be under 10.0 s.",
+    );
+    const { compute, storage } = known.sides!;
+    const sides = { compute: { ...compute, p99Us: 20 }, storage: { ...storage, p99Us: 11 } };
+    const ruled = { ...known, sides, rules: { ...FREE_RULES, p99UnderUs: 10 } };
+    expect(summaryText(ruled, 6_000)).toContain("under 10 µs, which it keeps on neither side now.");
+  });
+
   it("says from how many calls on they overflow, and to where; nothing where they do not", () => {
     const known = { ...explained(200, 5_000), share: 1, overflowMin: 3, overflowTimes: 4 };
     expect(summaryText(known, 6_000).split("\n")[2]).toBe(

@@ -90,6 +90,7 @@ const decidedText = ({ controller, decidedMs, nodes }: PlacementOverview, nowMs:
 export const summaryText = (summary: PlacementSummary, nowMs: number): string => {
   const { function: name, state, share, reason, demand, sides, transitions } = summary;
   const lines = [`${name}: ${state}, ${percentText(share)} at storage`, reason ?? NOBODY_DECIDES];
+  lines.push(...rulesText(summary));
   if (summary.overflowMin > 0) lines.push(overflowText(summary));
   if (demand !== undefined && demand !== null) {
     const { operations, rounds, bytes, cpuUs } = demand;
@@ -108,6 +109,20 @@ export const summaryText = (summary: PlacementSummary, nowMs: number): string =>
   }
   return lines.join("\n");
 };
+
+/** What people have said of it, but for where it is pinned, which its state says. */
+function rulesText({ rules, sides }: PlacementSummary): readonly string[] {
+  if (rules === undefined) return [];
+  const { weight, p99UnderUs } = rules;
+  const said: string[] = [];
+  if (weight !== 1) said.push(`its callers' time counts ${amountText(weight)} times as much as that of others`);
+  if (p99UnderUs !== null) {
+    const isKeptBy = (side: Side): boolean => (sides?.[side].p99Us ?? 0) <= p99UnderUs;
+    const nowhere = SIDES.some(isKeptBy) ? "" : ", which it keeps on neither side now";
+    said.push(`its 99th percentile is to be under ${durationText(p99UnderUs)}${nowhere}`);
+  }
+  return said.length === 0 ? [] : [`Said of it: ${said.join("; ")}.`];
+}
 
 /** Where its calls go instead, and when. */
 function overflowText(summary: PlacementSummary): string {

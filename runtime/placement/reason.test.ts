@@ -62,6 +62,19 @@ describe("the reason", () => {
     );
   });
 
+  test("is what the model knows before what it does not, where that is a tenth of this or more", () => {
+    const crowded = (rounds: number, crowd: number) => {
+      const side = sideOf(400 + rounds + crowd);
+      return { ...side, cost: { ...side.cost, terms: { ...NO_TERMS, rounds: 400 + rounds, crowd } } };
+    };
+    expect(reasonOf(sideOf(400), crowded(100, 800))).toBe(
+      "A call takes 400 µs at compute and 1.30 ms at storage: at storage 100 µs more go on waiting for its 2 rounds, and 800 µs on what the model does not know, such as waiting for others.",
+    );
+    expect(reasonOf(sideOf(400), crowded(70, 800))).toContain(
+      ": at storage 800 µs more go on what the model does not know, such as waiting for others.",
+    );
+  });
+
   test.each([
     [1, "by 1 call only"],
     [7, "by 7 calls only"],

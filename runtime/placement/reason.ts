@@ -203,13 +203,19 @@ const TERM_NAMES: Readonly<Record<keyof LatencyTerms, (demand: Demand) => string
   crowd: () => "on what the model does not know, such as waiting for others",
 };
 
+/** Where much of the difference is beyond the model, the term of the model that makes so much of what is beside it is told first: what it waits for makes the others wait as well. */
+const TOLD_MIN = 0.1;
+
 /** The term that makes most of it. */
 function differenceOf(sides: Readonly<Record<Side, ReasonSide>>, here: Side, demand: Demand): string {
   const there = otherSide(here);
   const more = (term: keyof LatencyTerms): number => sides[there].cost.terms[term] - sides[here].cost.terms[term];
   const terms = Object.keys(TERM_NAMES) as (keyof LatencyTerms)[];
-  const [term = "call"] = terms.toSorted((one, other) => more(other) - more(one));
-  return `at ${there} ${durationText(more(term))} more go ${TERM_NAMES[term](demand)}`;
+  const [most = "call", next = "call"] = terms.toSorted((one, other) => more(other) - more(one));
+  const isTold = most === "crowd" && more(next) >= TOLD_MIN * more(most);
+  const told = (isTold ? [next, most] : [most]).map((term) => [durationText(more(term)), TERM_NAMES[term](demand)]);
+  const [[us, what] = [], ...others] = told;
+  return [`at ${there} ${us} more go ${what}`, ...others.map((other) => other.join(" "))].join(", and ");
 }
 
 const isBroken = ({ p99Us }: ReasonSide, boundUs: number): boolean => p99Us !== null && p99Us > boundUs;
