@@ -395,7 +395,9 @@ describe("placement", () => {
     expect(why.stdout).toMatch(/^at storage: .*\n {2}measured .* calls? since /m);
     expect(JSON.parse((await locus("why", "walk", "--json")).stdout)).toMatchObject({ function: "walk", share: 1 });
     expect((await locus("pin", "idle", "0.5")).stdout).toBe("idle: pinned, 50 % at storage, weight 1\n");
-    expect((await locus("free", "idle")).stdout).toBe("freed idle: it stays where it is until locus has reason to move it\n");
+    expect((await locus("free", "idle")).stdout).toBe(
+      "freed idle: it stays where it is until locus has reason to move it\n",
+    );
     for (const [asked, message] of [
       [["pin", "idle", "nowhere"], "must be compute, storage, or a share from 0 to 1"],
       [["pin", "idle", " "], "must be compute, storage, or a share from 0 to 1"],
