@@ -1,10 +1,12 @@
 // LOCUS.CALLs, as clients of Redis make them: each on a connection of its own that is kept and used again, since who waits for its answer can ask nothing else there.
 
-import { Redis } from "ioredis";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Redis } from "ioredis";
 import type { Call } from "#compute/node/invoker.ts";
+import { openBrittleConnection } from "#compute/node/redis-connection.ts";
 import { toLocusError } from "#compute/node/redis-error.ts";
-import type { ErrorCode } from "#runtime/errors.ts";
-import type { Answer, Calls, Loaded } from "../placement/load.ts";
+import { readInfo } from "#test/module-info.ts";
+import { refused, type Answer, type Calls, type Loaded } from "../placement/load.ts";
 import { begunOf } from "../shift/adaptation.ts";
 
 /** More than may wait at storage and at a node together. One more is refused here, as it would be there. */
@@ -58,37 +60,25 @@ export class DirectInvoker implements Loaded {
   async watchHanded(signal: AbortSignal): Promise<readonly Handed[]> {
     const seen: Handed[] = [];
     while (!signal.aborted) {
-      const info = await this.#watcher.info("locus");
-      seen.push({ atMs: performance.now(), calls: fieldOf(info, "calls_handed") - fieldOf(info, "calls_taken_back") });
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      const info = await readInfo(this.#watcher);
+      seen.push({ atMs: performance.now(), calls: countIn(info, "calls_handed") - countIn(info, "calls_taken_back") });
+      await sleep(LOOK_MS);
     }
     return seen;
   }
 }
 
-async function connectionTo(port: number): Promise<Redis> {
-  const connection = new Redis(port, {
-    lazyConnect: true,
-    enableReadyCheck: false,
-    disableClientInfo: true,
-    retryStrategy: () => null,
-  });
-  await connection.connect();
-  return connection;
-}
+const connectionTo = (port: number): Promise<Redis> =>
+  openBrittleConnection(
+    { host: "127.0.0.1", port, path: null, tls: false, database: 0 },
+    { username: null, password: null },
+    "overload",
+  );
 
-const refused = (code: ErrorCode, message: string): Answer => ({
-  ok: false,
-  side: null,
-  reason: null,
-  usage: null,
-  error: { code, message },
-});
-
-function fieldOf(info: string, name: string): number {
-  const field = new RegExp(`^locus_${name}:(\\d+)`, "m").exec(info)?.[1];
-  if (field === undefined) throw new Error(`INFO locus does not tell ${name}`);
-  return Number(field);
+function countIn(info: ReadonlyMap<string, string>, name: string): number {
+  const count = info.get(name);
+  if (count === undefined) throw new Error(`LOCUS.INFO does not tell ${name}`);
+  return Number(count);
 }
 
 /**

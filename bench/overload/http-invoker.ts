@@ -6,7 +6,7 @@ import type { Call } from "#compute/node/invoker.ts";
 import type { ErrorCode } from "#runtime/errors.ts";
 import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import type { Answer, Loaded } from "../placement/load.ts";
+import { refused, type Answer, type Loaded } from "../placement/load.ts";
 
 /** As many as a gateway takes. One more is refused here, as it would be there. */
 const CONNECTIONS_MAX = 4_096;
@@ -110,14 +110,6 @@ function answerOf({ head, body }: Response): Answer {
   const reason = headerOf(head, "x-locus-reason") as SideReason | null;
   return { ok: true, side, reason, usage: null };
 }
-
-const refused = (code: ErrorCode, message: string): Answer => ({
-  ok: false,
-  side: null,
-  reason: null,
-  usage: null,
-  error: { code, message },
-});
 
 /** `name`: in lower case, as the gateway writes it. */
 function headerOf(head: string, name: string): string | null {

@@ -13,6 +13,15 @@ import { Schedule, type Part, type Scheduled } from "./schedule.ts";
 export type Answer = Pick<Reply, "side" | "reason" | "usage"> &
   ({ readonly ok: true } | { readonly ok: false; readonly error: Pick<GuestError, "code" | "message"> });
 
+/** Of a call that no side has run, as far as whoever asked is told. */
+export const refused = (code: ErrorCode, message: string): Answer => ({
+  ok: false,
+  side: null,
+  reason: null,
+  usage: null,
+  error: { code, message },
+});
+
 /** Who is loaded: a node's invoker, or whoever passes calls on to one. */
 export interface Loaded {
   invoke(call: Call): Promise<Answer>;

@@ -212,10 +212,10 @@ function differenceOf(sides: Readonly<Record<Side, ReasonSide>>, here: Side, dem
   const more = (term: keyof LatencyTerms): number => sides[there].cost.terms[term] - sides[here].cost.terms[term];
   const terms = Object.keys(TERM_NAMES) as (keyof LatencyTerms)[];
   const [most = "call", next = "call"] = terms.toSorted((one, other) => more(other) - more(one));
+  const goText = (term: keyof LatencyTerms): string =>
+    `at ${there} ${durationText(more(term))} more go ${TERM_NAMES[term](demand)}`;
   const isTold = most === "crowd" && more(next) >= TOLD_MIN * more(most);
-  const told = (isTold ? [next, most] : [most]).map((term) => [durationText(more(term)), TERM_NAMES[term](demand)]);
-  const [[us, what] = [], ...others] = told;
-  return [`at ${there} ${us} more go ${what}`, ...others.map((other) => other.join(" "))].join(", and ");
+  return isTold ? `${goText(next)}, and ${durationText(more(most))} ${TERM_NAMES[most](demand)}` : goText(most);
 }
 
 const isBroken = ({ p99Us }: ReasonSide, boundUs: number): boolean => p99Us !== null && p99Us > boundUs;

@@ -126,7 +126,7 @@ void SampleTally::Take(std::string* json, const CallsByFunction& chosen) {
   untracked_ = 0;
 }
 
-void SampleTally::Sums::Append(std::string* json, const std::string& function, uint32_t chosen) const {
+void SampleTally::Sums::Append(std::string* json, std::string_view function, uint32_t chosen) const {
   json->push_back('{');
   AppendJsonName(json, "function");
   AppendJsonString(json, function);

@@ -53,7 +53,7 @@ class SampleTally {
     std::array<uint32_t, kTallyBuckets> elapsed = {};
 
     void Add(Code code, const Usage& usage, double elapsed_us, bool fixed);
-    void Append(std::string* json, const std::string& function, uint32_t chosen) const;
+    void Append(std::string* json, std::string_view function, uint32_t chosen) const;
   };
   struct Hash {
     using is_transparent = void;
