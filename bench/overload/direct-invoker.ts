@@ -9,8 +9,8 @@ import { readInfo } from "#test/module-info.ts";
 import { refused, type Answer, type Calls, type Loaded } from "../placement/load.ts";
 import { begunOf } from "../shift/adaptation.ts";
 
-/** More than may wait at storage and at a node together. One more is refused here, as it would be there. */
-const CONNECTIONS = 2_560;
+/** Of calls: more than may wait at storage and at a node together. One more is refused here, as it would be there. */
+const CONNECTIONS = 2_559;
 /** So many are opened at once: Redis lets 511 wait, and whoever finds no place there tries again a second later. */
 const OPENED_AT_ONCE = 64;
 /** How often is asked where calls went. It takes some 0.1 ms of Redis' thread. */
@@ -40,7 +40,7 @@ export class DirectInvoker implements Loaded {
     return new DirectInvoker(connections);
   }
 
-  /** Its side is not told: Redis says so of all calls together. Rejects where a connection breaks. */
+  /** Its side is not told: Redis says so of all calls together. Rejects where a connection breaks, which ends the process. */
   async invoke({ function: name, argsJson, keys }: Pick<Call, "function" | "argsJson" | "keys">): Promise<Answer> {
     const connection = this.#idle.pop();
     if (connection === undefined) return refused("OVERLOADED", `there are ${CONNECTIONS} connections`);
@@ -82,8 +82,8 @@ function countIn(info: ReadonlyMap<string, string>, name: string): number {
 }
 
 /**
- * The calls with the sides that they were given: of those that began between two looks as many were handed over as those tell, the last ones, so that nothing has left before it has. A call that is pushed back
- * counts as handed over a moment after it began. `startedMs`: of the run, by the clock of the looks.
+ * The calls with the sides that they were given: of those that began between two looks as many were handed over as those tell, the last ones, so that nothing has left before it has. Those that were refused
+ * count at storage: it errs late. A call that is pushed back counts as handed over a moment after it began. `startedMs`: of the run, by the clock of the looks.
  */
 export function withSides(calls: Calls, looks: readonly Handed[], startedMs: number): Calls {
   const begun = begunOf(calls)

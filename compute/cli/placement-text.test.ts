@@ -90,7 +90,7 @@ describe("what people are told of one function", () => {
     const { compute, storage } = known.sides!;
     const sides = { compute: { ...compute, p99Us: 20 }, storage: { ...storage, p99Us: 11 } };
     const ruled = { ...known, sides, rules: { ...FREE_RULES, p99UnderUs: 10 } };
-    expect(summaryText(ruled, 6_000)).toContain("under 10 µs, which it keeps on neither side now.");
+    expect(summaryText(ruled, 6_000)).toContain("under 10 µs, which it keeps on neither side by what is known.");
   });
 
   it("says from how many calls on they overflow, and to where; nothing where they do not", () => {

@@ -117,8 +117,9 @@ function rulesText({ rules, sides }: PlacementSummary): readonly string[] {
   const said: string[] = [];
   if (weight !== 1) said.push(`its callers' time counts ${amountText(weight)} times as much as that of others`);
   if (p99UnderUs !== null) {
+    // Of a side whose percentile is not known it is not said.
     const isKeptBy = (side: Side): boolean => (sides?.[side].p99Us ?? 0) <= p99UnderUs;
-    const nowhere = SIDES.some(isKeptBy) ? "" : ", which it keeps on neither side now";
+    const nowhere = SIDES.some(isKeptBy) ? "" : ", which it keeps on neither side by what is known";
     said.push(`its 99th percentile is to be under ${durationText(p99UnderUs)}${nowhere}`);
   }
   return said.length === 0 ? [] : [`Said of it: ${said.join("; ")}.`];

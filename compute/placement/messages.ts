@@ -62,9 +62,9 @@ const seen = {
 /** What the module saw of calls that came without a node. */
 const directWindow = Type.Object({
   ...seen,
-  /** Of all windows that were taken since Redis began, by anybody. An older module does not tell, nor any other that is optional here. */
+  /** Of all windows that were taken since the module was loaded, by anybody. An older module does not tell, nor any other that is optional here. */
   number: Type.Optional(count),
-  /** From the end of the window before until its first call. */
+  /** From the end of the window before until the first of its calls ended. */
   restMs: Type.Optional(amount),
   tallies: Type.Array(
     Type.Object({

@@ -29,7 +29,7 @@ CallSizes SizesOf(const CallArguments& arguments) {
   return sizes;
 }
 
-/// Of one that runs here: though the plan has it on a node, and not since it overflows.
+/// Of one that runs here: it does so although the plan has it on a node, and not because it overflows.
 bool IsFixed(const PendingCall& call) { return call.planned_elsewhere && !call.overflowed; }
 
 double CpuUs(const Outcome& outcome) { return static_cast<double>(outcome.usage.isolate.cpu_ns) / 1e3; }
