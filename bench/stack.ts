@@ -27,7 +27,9 @@ export interface Stack {
 export interface StackOptions {
   /** Of the gateway; 0: one that is free. */
   readonly httpPort: number;
-  readonly redis?: Omit<RedisServerOptions, "signal">;
+  readonly redis?: Omit<RedisServerOptions, "moduleArguments" | "signal">;
+  /** Besides the confinement: `name value` in turn. */
+  readonly moduleArguments?: readonly string[];
   /** Of the node and the tools, in place of those by which they find Redis. */
   readonly settings?: Settings;
   /** Of both sides' sandbox hosts; `on` unless said otherwise. */
@@ -41,7 +43,7 @@ export interface StackOptions {
  * did not come up, or the reason of the signal.
  */
 export async function startStack({ httpPort, confinement = "on", signal, ...options }: StackOptions): Promise<Stack> {
-  const moduleArguments = ["confinement", confinement];
+  const moduleArguments = ["confinement", confinement, ...(options.moduleArguments ?? [])];
   const redis = await startRedisServer({ moduleArguments, ...options.redis, ...(signal && { signal }) });
   const nodeLogPath = join(redis.directory, "node.log");
   const here = { LOCUS_REDIS_HOST: "127.0.0.1", LOCUS_REDIS_PORT: String(redis.port) };

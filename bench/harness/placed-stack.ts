@@ -24,7 +24,7 @@ export async function startPlacedStack(
   functions: readonly string[],
   { pinned, cores }: Layout,
   resources: AsyncDisposableStack,
-  options: Pick<StackOptions, "confinement" | "redis" | "settings"> = {},
+  options: Pick<StackOptions, "confinement" | "moduleArguments" | "settings"> = {},
 ): Promise<PlacedStack> {
   // Both sides count the cores when they start, and find two: those of the storage side.
   if (pinned) pin(process.pid, [...new Set([...cores.redis, ...cores.host])]);
