@@ -1,6 +1,6 @@
 // The way of a call through a node: its time, and what becomes of it where a side is out of reach. The gateway's tests go the rest of it.
 
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
@@ -86,6 +86,37 @@ describe("a call of a function that the node has to look up", () => {
     const { reply, givenMs } = await invokeUnknown(LOOK_UP_MS, null);
     expect(reply).toMatchObject({ ok: false, error: { code: "DEADLINE_EXCEEDED" } });
     expect(givenMs).toEqual([]);
+  });
+});
+
+describe("a call of a function that nobody can look up", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it.each([
+    ["a second, since the function's deadline is not known", null, 1_000, "REDIS_UNAVAILABLE"],
+    ["a second, if it has longer", 60_000, 1_000, "REDIS_UNAVAILABLE"],
+    ["its deadline, if that is less", 300, 300, "DEADLINE_EXCEEDED"],
+  ] as const)("waits for %s", async (_what, deadlineMs, waitsMs, code) => {
+    vi.useFakeTimers();
+    const registry = new MemoryRegistry(() => described(300));
+    registry.list = () => new Promise(() => {});
+    const side = answering(() => {});
+    const invoker = new NodeInvoker({
+      functions: new FunctionCache(registry, 1_024),
+      plannedSide: () => null,
+      sides: { compute: side, storage: side },
+      inFlightMax: 10,
+      observers: [],
+      nowMs: () => performance.now(),
+    });
+    const answered = vi.fn<(reply: Reply) => void>();
+    void invoker.invoke({ ...CALL, deadlineMs }).then(answered);
+    await vi.advanceTimersByTimeAsync(waitsMs - 1);
+    expect(answered).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(answered).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ ok: false, error: expect.objectContaining({ code }) }),
+    );
   });
 });
 
