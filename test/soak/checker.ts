@@ -36,7 +36,7 @@ export interface Episode {
   readonly written: ReadonlyMap<string, readonly string[]>;
   /** When the caller's own process stood still. */
   readonly ownStalls: readonly Span[];
-  /** How long who answers waited for a core. */
+  /** How long who answers waited for a core or the disk. */
   readonly waits: Readonly<Record<Member, readonly Wait[]>>;
 }
 
@@ -63,7 +63,7 @@ const GIVEN_UP_MS = 5_000;
 /** What a call needs beside what it takes by itself: an isolate that is opened, a busy machine. With less it may reach its deadline at any time. */
 const ROOM_MS = 500;
 
-/** Of waiting for a core, what makes a machine busy: half of what a node gives Redis beyond a deadline. */
+/** Of waiting for a core or the disk, what makes a machine busy: half of what a node gives Redis beyond a deadline. */
 const BUSY_MS = 250;
 
 /**
@@ -283,7 +283,7 @@ const isDown = (target: Member, life: Span, faults: readonly FaultRecord[]): boo
     return (isEnd || isOther) && meets({ fromMs, untilMs: untilMs + NOTICE_MS }, life);
   });
 
-/** Whether something may have seemed silent because there was no core for somebody. */
+/** Whether something may have seemed silent because there was no core or no disk for somebody. */
 const isMachineBusy = (life: Span, { waits, ownStalls }: Pick<Episode, "waits" | "ownStalls">): boolean =>
   Object.values(waits).some((ofMember) => waitedMs(ofMember, life) > BUSY_MS) || coveredMs(ownStalls, life) > BUSY_MS;
 
@@ -322,7 +322,7 @@ function* deadlineOf(record: CallRecord, fn: WorkloadFunction, episode: Episode)
 const deadlineMsOf = ({ call }: CallRecord, { limits }: WorkloadFunction): number =>
   Math.min(call.deadlineMs ?? Infinity, limits.deadlineMs ?? Infinity);
 
-/** Time of a call's life in which who answers was stopped, or the caller stood still, and what who answers waited for a core. */
+/** Time of a call's life in which who answers was stopped, or the caller stood still, and what who answers waited for a core or the disk. */
 function allowedMs({ call }: CallRecord, life: Span, { faults, ownStalls, waits }: Episode): number {
   const stops = faults.filter(({ fault }) => fault.kind === "stop" && fault.subject === call.target);
   const waitedMs = waits[call.target].filter((wait) => meets(wait, life)).reduce((sum, wait) => sum + wait.waitedMs, 0);

@@ -48,8 +48,8 @@ export interface EpisodeReport {
   readonly latestMs: number;
   /** Calls that were answered too late by the clock, but for the time in which who answers was stopped. */
   readonly lateWhileStopped: number;
-  /** And those that needed what was waited for a core, or the caller's own stalls, to be taken off as well. */
-  readonly lateWithoutCore: number;
+  /** And those that needed what was waited for a core or the disk, or the caller's own stalls, to be taken off as well. */
+  readonly lateWhileWaiting: number;
   /** null: it did not come to rest. */
   readonly holdings: AllHoldings | null;
   readonly violations: readonly Violation[];
@@ -195,7 +195,7 @@ async function playEpisode(
     latestMs: Math.round(Math.max(0, ...late.map(({ own }) => own))),
     lateWhileStopped: late.filter(({ byTheClock, stopsTakenOff }) => byTheClock > LATE_MS && stopsTakenOff <= LATE_MS)
       .length,
-    lateWithoutCore: late.filter(({ stopsTakenOff, own }) => stopsTakenOff > LATE_MS && own <= LATE_MS).length,
+    lateWhileWaiting: late.filter(({ stopsTakenOff, own }) => stopsTakenOff > LATE_MS && own <= LATE_MS).length,
     holdings,
     violations,
   };
@@ -211,7 +211,7 @@ function lostReport(counts: Counts, reason: unknown): EpisodeReport {
     writes: 0,
     latestMs: 0,
     lateWhileStopped: 0,
-    lateWithoutCore: 0,
+    lateWhileWaiting: 0,
     holdings: null,
     violations: [violation],
   };

@@ -1,6 +1,7 @@
 // When this process did not run although it wanted to: stalls of its own event loop. A caller that stands still cannot tell
-// that an answer came in time, so those times do not count against who answers. Also how long the threads of each process
-// that answers were kept waiting for a core by others, as the kernel tells it.
+// that an answer came in time, so those times do not count against who answers. Also how long each process that answers was
+// kept waiting by others: its threads for a core, as the kernel tells it, and its first one for the disk, as often as it is
+// seen there. That one is Redis' own, which answers nobody while it syncs its AOF.
 
 import { readdirSync, readFileSync } from "node:fs";
 import type { Span } from "./ledger.ts";
@@ -9,8 +10,10 @@ const TICK_MS = 10;
 /** Ticks are late by a little at all times. */
 const STALL_MS = 30;
 const LOOK_MS = 100;
+/** Of /proc/PID/stat: nothing wakes it but the disk, or a fault that is as much the machine's (proc_pid_stat(5), `D`). */
+const WAITS_FOR_DISK = /\) D [^)]*$/;
 
-/** Between two looks, how long that thread of the process waited for a core which waited longest. */
+/** Between two looks, how long that thread of the process waited for a core which waited longest, and its first one for the disk. */
 export interface Wait extends Span {
   readonly waitedMs: number;
 }
@@ -28,6 +31,8 @@ export class StallWatch<Watched extends string> {
   readonly #pidOf: (watched: Watched) => number;
   readonly #timer: NodeJS.Timeout;
   readonly #looks = new Map<Watched, Look>();
+  /** Since the look before. */
+  readonly #diskMs = new Map<Watched, number>();
   #tickMs = performance.now();
   #lookMs = 0;
 
@@ -45,9 +50,13 @@ export class StallWatch<Watched extends string> {
     const now = performance.now();
     if (now - this.#tickMs > TICK_MS + STALL_MS) this.own.push({ fromMs: this.#tickMs, untilMs: now });
     this.#tickMs = now;
+    const names = Object.keys(this.waits) as Watched[];
+    for (const name of names) {
+      if (waitsForDisk(this.#pidOf(name))) this.#diskMs.set(name, (this.#diskMs.get(name) ?? 0) + TICK_MS);
+    }
     if (now < this.#lookMs) return;
     this.#lookMs = now + LOOK_MS;
-    for (const name of Object.keys(this.waits) as Watched[]) this.#look(name, now);
+    for (const name of names) this.#look(name, now);
   }
 
   #look(name: Watched, atMs: number): void {
@@ -55,11 +64,14 @@ export class StallWatch<Watched extends string> {
     const before = this.#looks.get(name);
     const look: Look = { pid, atMs, waitedMs: waitedForCoreMs(pid) };
     this.#looks.set(name, look);
+    const diskMs = this.#diskMs.get(name) ?? 0;
+    this.#diskMs.delete(name);
     if (before?.pid !== pid) return;
-    const waitedMs = Math.max(
+    const coreMs = Math.max(
       0,
       ...[...look.waitedMs].map(([thread, waited]) => waited - (before.waitedMs.get(thread) ?? 0)),
     );
+    const waitedMs = coreMs + diskMs;
     if (waitedMs > 1) this.waits[name].push({ fromMs: before.atMs, untilMs: atMs, waitedMs });
   }
 }
@@ -78,3 +90,12 @@ function waitedForCoreMs(pid: number): ReadonlyMap<string, number> {
     return new Map();
   }
 }
+
+/** Whether its first thread waits for the disk at the moment; not where it is gone. */
+export const waitsForDisk = (pid: number): boolean => {
+  try {
+    return WAITS_FOR_DISK.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+};

@@ -13,7 +13,7 @@ const report = (episode: number, more: Partial<EpisodeReport> = {}): EpisodeRepo
   writes: 5,
   latestMs: 0,
   lateWhileStopped: 0,
-  lateWithoutCore: 0,
+  lateWhileWaiting: 0,
   holdings: null,
   violations: [],
   ...more,

@@ -24,7 +24,7 @@ export interface Summary extends Run {
   /** The latest answer after its deadline; see `EpisodeReport`. */
   readonly latestMs: number;
   readonly lateWhileStopped: number;
-  readonly lateWithoutCore: number;
+  readonly lateWhileWaiting: number;
   /** Resident, MiB: after the warm-up, the most, and at the end. */
   readonly residentMb: Readonly<Record<Member, readonly [number, number, number]>>;
   readonly violations: readonly Violation[];
@@ -49,7 +49,7 @@ export function summaryOf(run: Run, reports: readonly EpisodeReport[]): Summary 
     faults: merged(reports.map(({ faults }) => faults)),
     latestMs: Math.max(0, ...reports.map(({ latestMs }) => latestMs)),
     lateWhileStopped: sum(({ lateWhileStopped }) => lateWhileStopped),
-    lateWithoutCore: sum(({ lateWithoutCore }) => lateWithoutCore),
+    lateWhileWaiting: sum(({ lateWhileWaiting }) => lateWhileWaiting),
     residentMb: Object.fromEntries(MEMBERS.map((member) => [member, residentMb(member)])) as Summary["residentMb"],
     violations: reports.flatMap(({ violations }) => violations),
   };
@@ -63,7 +63,7 @@ export function summaryText(summary: Summary): string {
     `calls ended: ${told(summary.endings)}`,
     `of those that could end well, at least ${Math.round(summary.wellShare * 100)} % in each episode did`,
     `faults: ${told(summary.faults)}`,
-    `latest answer: ${summary.latestMs} ms after its deadline; ${summary.lateWhileStopped} more were late because who answers was stopped, ${summary.lateWithoutCore} because it, or the caller, had no core`,
+    `latest answer: ${summary.latestMs} ms after its deadline; ${summary.lateWhileStopped} more were late because who answers was stopped, ${summary.lateWhileWaiting} because it waited for a core or the disk, or the caller had no core`,
     `resident after the warm-up, at most, at the end: ${MEMBERS.map((member) => `${member} ${summary.residentMb[member].join("/")} MiB`).join(", ")}`,
     ...(summary.interruption === null ? [] : [`It was ${summary.interruption}.`]),
     verdictOf(summary),
