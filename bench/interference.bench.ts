@@ -28,7 +28,7 @@ interface Effort extends Repeats {
 }
 
 const SEED = 1;
-const EVERY_READ_BY_REDIS = ["read-cache-mb", "0"];
+const READ_CACHE_MB = 0;
 
 await runBenchmark<Effort>({
   name: "interference",
@@ -70,13 +70,22 @@ await runBenchmark<Effort>({
   async prepare({ effort, layout, resources, say }) {
     say("starting Redis and a node");
     const functions = ["bench/access/fanout-gets.ts", "functions/sieve.ts"];
-    const started = (moduleArguments: readonly string[]) =>
-      startPlacedStack(functions, layout, resources, { settings: NOTHING_PLACED, moduleArguments });
-    const stack = await started(EVERY_READ_BY_REDIS);
-    const evenStack = await started([...EVERY_READ_BY_REDIS, "host-nice", "0"]);
+    const started = (more: readonly string[]) =>
+      startPlacedStack(functions, layout, resources, {
+        settings: NOTHING_PLACED,
+        moduleArguments: ["read-cache-mb", String(READ_CACHE_MB), ...more],
+      });
+    const stack = await started([]);
+    const evenStack = await started(["host-nice", "0"]);
     for (const { redis } of [stack, evenStack]) await redis.client().mset(...ringEntries(SEED));
     return {
-      config: { seed: SEED, valueBytes: VALUE_BYTES, connections: CONNECTIONS, pipelining: PIPELINING },
+      config: {
+        seed: SEED,
+        valueBytes: VALUE_BYTES,
+        connections: CONNECTIONS,
+        pipelining: PIPELINING,
+        readCacheMb: READ_CACHE_MB,
+      },
       peers: await interferencePeers(stack, evenStack, effort.budgetMs, resources),
     };
   },

@@ -130,7 +130,8 @@ const DETAILS: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
   interference: {
     lockShare: /^functions, |^p99 at half rate, beside functions$/,
     getsPerSecond: /^p99 at half rate/,
-    callsPerSecond: /^p99 at half rate, beside /,
+    readsPerSecond: /^p99 at half rate, beside functions$/,
+    callsPerSecond: /^p99 at half rate, beside computing/,
   },
 };
 /** Of what they have measured, where nobody gives them data. */

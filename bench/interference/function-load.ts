@@ -1,5 +1,6 @@
 // Functions beside Redis that want all they can get: so many calls in flight that no isolate waits for one.
 
+import { countIn, readInfo } from "#test/module-info.ts";
 import { FANOUT_WIDTH, fanoutOf, SIEVE, type Workload } from "../access/workloads.ts";
 import type { PlacedStack } from "../harness/placed-stack.ts";
 
@@ -23,9 +24,12 @@ export const COMPUTING: FunctionLoad = {
   expected: { primes: SIEVE.primes },
 };
 
-export interface FunctionCalls {
-  readonly calls: number;
-  readonly seconds: number;
+/** What was done for them in the time. */
+export interface FunctionWork {
+  /** That ended. */
+  readonly callsPerSecond: number;
+  /** By Redis, of calls that have not ended as well. */
+  readonly readsPerSecond: number;
   /** Of the time, how much Redis' lock was held for them. */
   readonly lockShare: number;
 }
@@ -35,11 +39,18 @@ export async function callWhile<Answer>(
   { redis }: PlacedStack,
   { function: name, args, keys, expected }: FunctionLoad,
   work: () => Promise<Answer>,
-): Promise<{ readonly answer: Answer; readonly functions: FunctionCalls }> {
+): Promise<{ readonly answer: Answer; readonly functions: FunctionWork }> {
   const clients = Array.from({ length: CALLS_IN_FLIGHT }, () => redis.client());
   const observer = redis.client();
-  const lockUs = async (): Promise<number> =>
-    Number(/^locus_lock_us:(\d+)/m.exec(await observer.info("locus"))?.[1] ?? Number.NaN);
+  const countedNow = async () => {
+    const info = await readInfo(observer);
+    return {
+      calls: state.calls,
+      reads: countIn(info, "operations"),
+      lockUs: countIn(info, "lock_us"),
+      ms: performance.now(),
+    };
+  };
   const state = { calls: 0, over: false };
   const load = clients.map(async (client) => {
     while (!state.over) {
@@ -54,12 +65,16 @@ export async function callWhile<Answer>(
   try {
     while (state.calls < clients.length)
       await Promise.race([failure, new Promise((resolve) => setTimeout(resolve, 1))]);
-    const before = { calls: state.calls, lockUs: await lockUs(), ms: performance.now() };
+    const before = await countedNow();
     const answer = await Promise.race([work(), failure]);
-    const seconds = (performance.now() - before.ms) / 1e3;
-    const calls = state.calls - before.calls;
-    const lockShare = ((await lockUs()) - before.lockUs) / 1e6 / seconds;
-    return { answer: answer as Answer, functions: { calls, seconds, lockShare } };
+    const after = await countedNow();
+    const seconds = (after.ms - before.ms) / 1e3;
+    const functions = {
+      callsPerSecond: (after.calls - before.calls) / seconds,
+      readsPerSecond: (after.reads - before.reads) / seconds,
+      lockShare: (after.lockUs - before.lockUs) / 1e6 / seconds,
+    };
+    return { answer: answer as Answer, functions };
   } finally {
     state.over = true;
     await Promise.allSettled(load);

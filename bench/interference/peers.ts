@@ -6,7 +6,7 @@ import { percentile } from "#compute/cli/summary.ts";
 import type { Measure, Peer } from "../harness/contest.ts";
 import { startPeer, type PeerProcess } from "../harness/peer-process.ts";
 import type { PlacedStack } from "../harness/placed-stack.ts";
-import { callWhile, COMPUTING, type FunctionCalls, type FunctionLoad, READING } from "./function-load.ts";
+import { callWhile, COMPUTING, type FunctionLoad, type FunctionWork, READING } from "./function-load.ts";
 import type { PacedAnswer, PacedRequest } from "./main-paced-gets.ts";
 import { runPlainGets, type PlainGets } from "./redis-benchmark.ts";
 
@@ -14,7 +14,7 @@ const PACED = join(import.meta.dirname, "main-paced-gets.ts");
 /** GETs by which the rate of the plain clients is found. */
 const PROBE_GETS = 50_000;
 
-/** The peers that run beside one another come one after the other, and are measured in the same window. `evenStack`: the same where hosts are as nice as Redis. */
+/** Those that run beside one another are measured in the same window. `evenStack`: the same where hosts are as nice as Redis. */
 export async function interferencePeers(
   stack: PlacedStack,
   evenStack: PlacedStack,
@@ -30,10 +30,11 @@ export async function interferencePeers(
     pacedGets(pacedClient, { port: redis.port, budgetMs, perSecond: closedLoop.perSecond / 2 });
   const beside = async (at: PlacedStack, load: FunctionLoad): Promise<Measure> => {
     const { answer, functions } = await callWhile(at, load, () => pacedAt(at));
-    const { calls, seconds, lockShare } = functions;
-    return { ...answer, details: { ...answer.details, callsPerSecond: calls / seconds, lockShare } };
+    const { callsPerSecond, readsPerSecond, lockShare } = functions;
+    const details = load.reads > 0 ? { readsPerSecond, lockShare } : { callsPerSecond };
+    return { ...answer, details: { ...answer.details, ...details } };
   };
-  let together: FunctionCalls | undefined;
+  let together: FunctionWork | undefined;
   return [
     {
       name: "plain GETs, alone",
@@ -57,8 +58,10 @@ export async function interferencePeers(
     {
       name: "functions, beside plain GETs",
       unit: "GETs/s",
+      tellsOf: ["plain GETs, beside functions"],
       run: async () => {
-        if (together === undefined) throw new Error("the window that both are measured in comes before");
+        if (together === undefined)
+          throw new Error("these are measured in the window of those GETs, which comes before");
         return getsMeasure(together);
       },
     },
@@ -71,8 +74,8 @@ export async function interferencePeers(
 
 const plainMeasure = ({ perSecond, p50Us, p99Us }: PlainGets): Measure => ({ value: perSecond, p50Us, p99Us });
 
-const getsMeasure = ({ calls, seconds, lockShare }: FunctionCalls): Measure => ({
-  value: (calls * READING.reads) / seconds,
+const getsMeasure = ({ readsPerSecond, lockShare }: FunctionWork): Measure => ({
+  value: readsPerSecond,
   details: { lockShare },
 });
 

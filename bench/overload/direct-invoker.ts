@@ -5,7 +5,7 @@ import type { Redis } from "ioredis";
 import type { Call } from "#compute/node/invoker.ts";
 import { openBrittleConnection } from "#compute/node/redis-connection.ts";
 import { toLocusError } from "#compute/node/redis-error.ts";
-import { readInfo } from "#test/module-info.ts";
+import { countIn, readInfo } from "#test/module-info.ts";
 import { refused, type Answer, type Calls, type Loaded } from "../placement/load.ts";
 import { begunOf } from "../shift/adaptation.ts";
 
@@ -74,12 +74,6 @@ const connectionTo = (port: number): Promise<Redis> =>
     { username: null, password: null },
     "overload",
   );
-
-function countIn(info: ReadonlyMap<string, string>, name: string): number {
-  const count = info.get(name);
-  if (count === undefined) throw new Error(`LOCUS.INFO does not tell ${name}`);
-  return Number(count);
-}
 
 /**
  * The calls with the sides that they were given: of those that began between two looks as many were handed over as those tell, the last ones, so that nothing has left before it has. Those that were refused

@@ -263,7 +263,7 @@ describe("answers", () => {
       ...Array(500).fill(called([error("DEADLINE_EXCEEDED")], { function: "soak-never" })),
     ];
     expect(broken([...calls(40, 60), ...others], BROKEN)).toEqual([]);
-    // Nor does who asked a process that was away, or had no core.
+    // Nor does who asked a process that was away, or had no core or no disk.
     const away = { faults: [...BROKEN.faults, fault("kill", "node1", 0, 9_000)] };
     expect(broken(calls(0, 200), away)).toEqual([]);
     const wait = { fromMs: 900, untilMs: 1_500, waitedMs: 300 };
@@ -353,7 +353,7 @@ describe("deadlines", () => {
     ]);
   });
 
-  it("allow for what who answers waited for a core, and nobody else's waits", () => {
+  it("allow for what who answers waited, and nobody else's waits", () => {
     const wait = { fromMs: 1_100, untilMs: 1_900, waitedMs: 600 };
     const none = NOTHING_HAPPENED.waits;
     expect(broken([late(2_100)], { waits: { ...none, node1: [wait] } })).toEqual([]);

@@ -290,7 +290,7 @@ const isMachineBusy = (life: Span, { waits, ownStalls }: Pick<Episode, "waits" |
 const waitedMs = (waits: readonly Wait[], life: Span): number =>
   waits.filter((wait) => meets(wait, life)).reduce((sum, wait) => sum + wait.waitedMs, 0);
 
-/** Calls that nothing in themselves keeps from ending well, whom somebody could answer who had a core to run on, and how many of them did. */
+/** Calls that nothing in themselves keeps from ending well, whom somebody could answer who had a core to run on and no disk to wait for, and how many of them did. */
 export function countWell(
   episode: Omit<Episode, "written">,
   functions: WorkloadFunctions,

@@ -121,7 +121,7 @@ async function playEpisode(
   const called = episode === 0 ? harmless(functions) : functions;
   const shipments = callSchedule({ seed, episode, durationMs, callsPerSecond }, called);
   const ledger = new Ledger();
-  const stalls = new StallWatch(MEMBERS, (member) => cluster.pidOf(member));
+  const stalls = new StallWatch(MEMBERS, ["master", "replica"], (member) => cluster.pidOf(member));
   const workload = new Workload(
     { url: (node) => cluster.nodes[node].url, socketPath: (server) => cluster[server].path },
     ledger,

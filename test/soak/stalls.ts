@@ -1,7 +1,7 @@
 // When this process did not run although it wanted to: stalls of its own event loop. A caller that stands still cannot tell
 // that an answer came in time, so those times do not count against who answers. Also how long each process that answers was
-// kept waiting by others: its threads for a core, as the kernel tells it, and its first one for the disk, as often as it is
-// seen there. That one is Redis' own, which answers nobody while it syncs its AOF.
+// kept waiting by others: its threads for a core, as the kernel tells it, and that of Redis which serves clients for the
+// disk, as it is seen to: while it syncs its AOF it answers nobody.
 
 import { readdirSync, readFileSync } from "node:fs";
 import type { Span } from "./ledger.ts";
@@ -10,10 +10,10 @@ const TICK_MS = 10;
 /** Ticks are late by a little at all times. */
 const STALL_MS = 30;
 const LOOK_MS = 100;
-/** Of /proc/PID/stat: nothing wakes it but the disk, or a fault that is as much the machine's (proc_pid_stat(5), `D`). */
+/** Of /proc/PID/stat (proc_pid_stat(5)): what it waits for is the disk, or, for moments, the kernel's own locks and processes that it starts. */
 const WAITS_FOR_DISK = /\) D [^)]*$/;
 
-/** Between two looks, how long that thread of the process waited for a core which waited longest, and its first one for the disk. */
+/** Between two looks, how long that thread of the process waited for a core which waited longest, and its first one for the disk, all that time at most. */
 export interface Wait extends Span {
   readonly waitedMs: number;
 }
@@ -31,12 +31,17 @@ export class StallWatch<Watched extends string> {
   readonly #pidOf: (watched: Watched) => number;
   readonly #timer: NodeJS.Timeout;
   readonly #looks = new Map<Watched, Look>();
+  readonly #syncing: readonly Watched[];
   /** Since the look before. */
   readonly #diskMs = new Map<Watched, number>();
+  /** Who waited for the disk a tick ago. */
+  #atDisk: ReadonlySet<Watched> = new Set();
   #tickMs = performance.now();
   #lookMs = 0;
 
-  constructor(watched: readonly Watched[], pidOf: (watched: Watched) => number) {
+  /** `syncing`: of whom the disk holds up the thread that answers. */
+  constructor(watched: readonly Watched[], syncing: readonly Watched[], pidOf: (watched: Watched) => number) {
+    this.#syncing = syncing;
     this.#pidOf = pidOf;
     this.waits = Object.fromEntries(watched.map((name) => [name, []])) as unknown as Record<Watched, Wait[]>;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -50,13 +55,18 @@ export class StallWatch<Watched extends string> {
     const now = performance.now();
     if (now - this.#tickMs > TICK_MS + STALL_MS) this.own.push({ fromMs: this.#tickMs, untilMs: now });
     this.#tickMs = now;
-    const names = Object.keys(this.waits) as Watched[];
-    for (const name of names) {
-      if (waitsForDisk(this.#pidOf(name))) this.#diskMs.set(name, (this.#diskMs.get(name) ?? 0) + TICK_MS);
-    }
+    this.#lookForDisk();
     if (now < this.#lookMs) return;
     this.#lookMs = now + LOOK_MS;
-    for (const name of names) this.#look(name, now);
+    for (const name of Object.keys(this.waits) as Watched[]) this.#look(name, now);
+  }
+
+  /** Who is there at two ticks in a row waits for long: a sync takes less than a millisecond where nobody else writes. */
+  #lookForDisk(): void {
+    const atDisk = new Set(this.#syncing.filter((name) => waitsForDisk(this.#pidOf(name))));
+    for (const name of atDisk)
+      if (this.#atDisk.has(name)) this.#diskMs.set(name, (this.#diskMs.get(name) ?? 0) + TICK_MS);
+    this.#atDisk = atDisk;
   }
 
   #look(name: Watched, atMs: number): void {
@@ -71,7 +81,7 @@ export class StallWatch<Watched extends string> {
       0,
       ...[...look.waitedMs].map(([thread, waited]) => waited - (before.waitedMs.get(thread) ?? 0)),
     );
-    const waitedMs = coreMs + diskMs;
+    const waitedMs = Math.min(coreMs + diskMs, atMs - before.atMs);
     if (waitedMs > 1) this.waits[name].push({ fromMs: before.atMs, untilMs: atMs, waitedMs });
   }
 }
@@ -92,10 +102,10 @@ function waitedForCoreMs(pid: number): ReadonlyMap<string, number> {
 }
 
 /** Whether its first thread waits for the disk at the moment; not where it is gone. */
-export const waitsForDisk = (pid: number): boolean => {
+export function waitsForDisk(pid: number): boolean {
   try {
     return WAITS_FOR_DISK.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {
     return false;
   }
-};
+}
