@@ -42,6 +42,7 @@ export async function callWhile<Answer>(
 ): Promise<{ readonly answer: Answer; readonly functions: FunctionWork }> {
   const clients = Array.from({ length: CALLS_IN_FLIGHT }, () => redis.client());
   const observer = redis.client();
+  const state = { calls: 0, over: false };
   const countedNow = async () => {
     const info = await readInfo(observer);
     return {
@@ -51,7 +52,6 @@ export async function callWhile<Answer>(
       ms: performance.now(),
     };
   };
-  const state = { calls: 0, over: false };
   const load = clients.map(async (client) => {
     while (!state.over) {
       const result = await client.call("LOCUS.CALL", name, keys.length, ...keys, JSON.stringify(args));

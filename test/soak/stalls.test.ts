@@ -45,7 +45,6 @@ it.runIf(ON_DISKS.has(statfsSync(folder).type))("who syncs what it writes is see
   const ofCores = new StallWatch(["one"], [], () => pid);
   try {
     await expect.poll(() => total(watch.waits.one) - total(ofCores.waits.one)).toBeGreaterThan(500);
-    for (const { fromMs, untilMs, waitedMs } of watch.waits.one) expect(waitedMs).toBeLessThanOrEqual(untilMs - fromMs);
   } finally {
     watch.close();
     ofCores.close();

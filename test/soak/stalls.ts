@@ -13,7 +13,7 @@ const LOOK_MS = 100;
 /** Of /proc/PID/stat (proc_pid_stat(5)): what it waits for is the disk, or, for moments, the kernel's own locks and processes that it starts. */
 const WAITS_FOR_DISK = /\) D [^)]*$/;
 
-/** Between two looks, how long that thread of the process waited for a core which waited longest, and its first one for the disk, all that time at most. */
+/** Between two looks, how long that thread of the process waited for a core which waited longest, and its first one for the disk. Of a wait for a core the kernel tells when it is over, all of it. */
 export interface Wait extends Span {
   readonly waitedMs: number;
 }
@@ -81,7 +81,8 @@ export class StallWatch<Watched extends string> {
       0,
       ...[...look.waitedMs].map(([thread, waited]) => waited - (before.waitedMs.get(thread) ?? 0)),
     );
-    const waitedMs = Math.min(coreMs + diskMs, atMs - before.atMs);
+    // Two threads may have waited at the same time.
+    const waitedMs = Math.max(coreMs, Math.min(coreMs + diskMs, atMs - before.atMs));
     if (waitedMs > 1) this.waits[name].push({ fromMs: before.atMs, untilMs: atMs, waitedMs });
   }
 }
