@@ -13,6 +13,7 @@ import type { Workload } from "#compute/cli/workload.ts";
 import type { Health } from "#compute/node/health.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { Confinement } from "#runtime/sandbox/supervisor.ts";
+import { readInfo } from "#test/module-info.ts";
 import { besidePeer, computePeer, cpuPeer } from "./access/peers.ts";
 import { ringEntries } from "./access/values.ts";
 import { chainOf, fanoutOf, GENERATED_DIGEST, SIEVE } from "./access/workloads.ts";
@@ -137,7 +138,7 @@ async function confinedStack(
 
 async function confinementOf({ url, redis }: PlacedStack): Promise<ConfinedStack["parts"]> {
   const { compute } = (await (await fetch(`${url}/readyz`)).json()) as Health;
-  const about = /^locus_host0_about:(.*?)\r?$/m.exec(await redis.client().info("locus"))?.[1] ?? "";
+  const about = (await readInfo(redis.client())).get("host0_about") ?? "";
   const { confinement } = JSON.parse(about === "" ? "{}" : about) as { readonly confinement?: readonly string[] };
   return { compute: compute.confinement, storage: confinement ?? [] };
 }

@@ -1,12 +1,13 @@
 // Functions beside Redis that want all they can get: so many calls in flight that no isolate waits for one.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { countIn, readInfo } from "#test/module-info.ts";
 import { FANOUT_WIDTH, fanoutOf, SIEVE, type Workload } from "../access/workloads.ts";
 import type { PlacedStack } from "../harness/placed-stack.ts";
 
 /** More than there are isolates of one function, whatever the machine; each on a connection of its own. */
 const CALLS_IN_FLIGHT = 8;
-/** So few that calls end often, and so many that calling does not matter. */
+/** So many that calling does not matter, and so few that each client soon has a call behind it. */
 const READS_PER_CALL = 50 * FANOUT_WIDTH;
 
 export interface FunctionLoad extends Workload<unknown> {
@@ -63,8 +64,7 @@ export async function callWhile<Answer>(
   const failure = Promise.race(load);
   failure.catch(() => {}); // told by the race below
   try {
-    while (state.calls < clients.length)
-      await Promise.race([failure, new Promise((resolve) => setTimeout(resolve, 1))]);
+    while (state.calls < clients.length) await Promise.race([failure, sleep(1)]);
     const before = await countedNow();
     const answer = await Promise.race([work(), failure]);
     const after = await countedNow();

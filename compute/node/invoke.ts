@@ -15,7 +15,7 @@ import { limitText } from "./limit-text.ts";
 import { isCommandDenied } from "./redis-error.ts";
 import { SideNotReached, type AdmittedCall, type PushedBack, type SideReply, type SideRunner } from "./side-runner.ts";
 
-/** A look-up of an unknown function waits for the registry at most this long. Only it tells the function's deadline, and a second after that it is too late for an answer (docs/reliability.md). */
+/** A look-up of an unknown function waits for the registry at most this long: it alone tells the function's deadline, which may be a millisecond, and no answer may come later than a second after the deadline (docs/reliability.md). Chosen: a tenth of that second is left for the rest of the way. */
 const FIND_TIMEOUT_MS = 900;
 /** Where the user that functions run as lacks the right to run at storage nothing is meant to run there for so long, and then one call asks again. Chosen. */
 const BARRED_MS = 1_000;

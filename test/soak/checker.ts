@@ -325,8 +325,7 @@ const deadlineMsOf = ({ call }: CallRecord, { limits }: WorkloadFunction): numbe
 /** Time of a call's life in which who answers was stopped, or the caller stood still, and what who answers waited for a core or the disk. */
 function allowedMs({ call }: CallRecord, life: Span, { faults, ownStalls, waits }: Episode): number {
   const stops = faults.filter(({ fault }) => fault.kind === "stop" && fault.subject === call.target);
-  const waitedMs = waits[call.target].filter((wait) => meets(wait, life)).reduce((sum, wait) => sum + wait.waitedMs, 0);
-  return coveredMs([...stops, ...ownStalls], life) + waitedMs;
+  return coveredMs([...stops, ...ownStalls], life) + waitedMs(waits[call.target], life);
 }
 
 /** How much of `life` the spans cover, each moment counted once. */

@@ -2,13 +2,14 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statfsSync } from "node:fs";
+import { mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, expect, it } from "vitest";
-import { StallWatch, waitsForDisk, type Wait } from "./stalls.ts";
+import { statOf } from "#bench/harness/processes.ts";
+import { bothMs, StallWatch, waitsForDisk, type Wait } from "./stalls.ts";
 
-/** statfs(2): ext4, XFS, Btrfs. On others (memory, layers that do not sync) nobody waits. */
+/** statfs(2): ext4, XFS, Btrfs. On others (memory, layers) it may be that nobody waits. */
 const ON_DISKS: ReadonlySet<number> = new Set([0xef53, 0x5846_5342, 0x9123_683e]);
 /** Writes one block again and again, each time down to the disk, for two minutes at most. */
 const SYNCS = `
@@ -35,8 +36,6 @@ const start = async (program: string, ...argv: readonly string[]): Promise<numbe
   await once(child, "spawn");
   return child.pid!;
 };
-const stateOf = (pid: number): string | undefined =>
-  /\) (\w) [^)]*$/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
 const total = (waits: readonly Wait[]): number => waits.reduce((sum, { waitedMs }) => sum + waitedMs, 0);
 
 it.runIf(ON_DISKS.has(statfsSync(folder).type))("who syncs what it writes is seen waiting for the disk", async () => {
@@ -55,8 +54,16 @@ it("who sleeps, was stopped or is gone waits for no disk", async () => {
   const pid = await start("sleep", "300");
   for (const state of ["S", "T"]) {
     if (state === "T") process.kill(pid, "SIGSTOP");
-    await expect.poll(() => stateOf(pid)).toBe(state);
+    await expect.poll(() => statOf(pid)[0]).toBe(state);
     expect(waitsForDisk(pid)).toBe(false);
   }
   expect(waitsForDisk(2 ** 30)).toBe(false);
+});
+
+it.each([
+  ["are added up", 30, 40, 100, 70],
+  ["are no longer together than the time they are told in", 80, 70, 100, 100],
+  ["count whole where one for a core began before", 400, 50, 100, 400],
+])("waits for a core and for the disk %s", (_what, coreMs, diskMs, elapsedMs, waitedMs) => {
+  expect(bothMs(coreMs, diskMs, elapsedMs)).toBe(waitedMs);
 });

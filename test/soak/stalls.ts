@@ -4,14 +4,13 @@
 // disk, as it is seen to: while it syncs its AOF it answers nobody.
 
 import { readdirSync, readFileSync } from "node:fs";
+import { statOf } from "#bench/harness/processes.ts";
 import type { Span } from "./ledger.ts";
 
 const TICK_MS = 10;
 /** Ticks are late by a little at all times. */
 const STALL_MS = 30;
 const LOOK_MS = 100;
-/** Of /proc/PID/stat (proc_pid_stat(5)): what it waits for is the disk, or, for moments, the kernel's own locks and processes that it starts. */
-const WAITS_FOR_DISK = /\) D [^)]*$/;
 
 /** Between two looks, how long that thread of the process waited for a core which waited longest, and its first one for the disk. Of a wait for a core the kernel tells when it is over, all of it. */
 export interface Wait extends Span {
@@ -61,7 +60,7 @@ export class StallWatch<Watched extends string> {
     for (const name of Object.keys(this.waits) as Watched[]) this.#look(name, now);
   }
 
-  /** Who is there at two ticks in a row waits for long: a sync takes less than a millisecond where nobody else writes. */
+  /** Who is there at two ticks in a row waits for long: syncs that nothing holds up are mostly shorter. */
   #lookForDisk(): void {
     const atDisk = new Set(this.#syncing.filter((name) => waitsForDisk(this.#pidOf(name))));
     for (const name of atDisk)
@@ -81,8 +80,7 @@ export class StallWatch<Watched extends string> {
       0,
       ...[...look.waitedMs].map(([thread, waited]) => waited - (before.waitedMs.get(thread) ?? 0)),
     );
-    // Two threads may have waited at the same time.
-    const waitedMs = Math.max(coreMs, Math.min(coreMs + diskMs, atMs - before.atMs));
+    const waitedMs = bothMs(coreMs, diskMs, atMs - before.atMs);
     if (waitedMs > 1) this.waits[name].push({ fromMs: before.atMs, untilMs: atMs, waitedMs });
   }
 }
@@ -102,11 +100,9 @@ function waitedForCoreMs(pid: number): ReadonlyMap<string, number> {
   }
 }
 
-/** Whether its first thread waits for the disk at the moment; not where it is gone. */
-export function waitsForDisk(pid: number): boolean {
-  try {
-    return WAITS_FOR_DISK.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return false;
-  }
-}
+/** Waits for a core and for the disk that were told in this time. Two threads may have waited at once; and those for a core may have begun before. */
+export const bothMs = (coreMs: number, diskMs: number, elapsedMs: number): number =>
+  Math.max(coreMs, Math.min(coreMs + diskMs, elapsedMs));
+
+/** Whether its first thread waits for the disk at the moment, or, as it does for an instant at times, for a lock of the kernel or a process that it starts; not where it is gone. */
+export const waitsForDisk = (pid: number): boolean => statOf(pid)[0] === "D";
