@@ -133,7 +133,7 @@ describe("what people are told of one function", () => {
     const text = summaryText(known, 6_000);
     expect(text).toMatch(/call of it is known, and a decision takes 8|calls of it are known, and a decision takes 8/);
     expect(text).toMatch(
-      /: \d calls? since \S+, the last .* ago; fewer than the 8 of a decision: first calls compile its code\n/,
+      /: \d calls? since \S+, the last .* ago; fewer than the 8 of a decision: first calls compile its code, so that what they took is dropped each time that there are twice as many\n/,
     );
     expect(text).toContain("nothing measured: no call ran here");
   });

@@ -69,6 +69,9 @@ export const overviewText = (overview: PlacementOverview, nowMs: number): string
     const pools = POOLS.filter((pool) => pool !== "shared" || outlook.utilisation.shared > 0);
     const busy = pools.map((pool) => `${POOL_NAMES[pool]} ${percentText(outlook.utilisation[pool])}`);
     lines.push(`busy: ${busy.join(", ")}`);
+    lines.push(
+      "  (of callers: the part of the calls in flight that would be there without a crowd, which is no sign of load)",
+    );
   }
   if (hostCores !== null)
     lines.push(`beside Redis: sandboxes get ${hostCores.toFixed(2)} of its cores, others keep them from more`);
@@ -161,7 +164,7 @@ const sourceLines = (
     return ["  nothing measured: no call ran here, or its calls have changed since"];
   }
   const calls = counted(callsInAll.toLocaleString("en"), "call");
-  const few = `fewer than the ${PROFILED_CALLS_MIN} of a decision: first calls compile its code`;
+  const few = `fewer than the ${PROFILED_CALLS_MIN} of a decision: first calls compile its code, so that what they took is dropped each time that there are twice as many`;
   const about = callsInAll < PROFILED_CALLS_MIN ? few : "the latest count most";
   return [
     `${rowText("measured", measuredUs)}  in the sandbox: ${calls} since ${timeText(sinceMs)}, the last ${agoText(lastMs, nowMs)}; ${about}`,
