@@ -1,14 +1,16 @@
 // What the controller answers to questions: of all functions, or why one is where it is. It comes over a channel of Redis, so it is
 // held to its form and to bounds before the gateway and the tools believe it.
 
-import { Type, type Static, type TProperties } from "typebox";
+import { Type } from "typebox";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
 import { CONSTANTS_SOURCES, type ConstantsSource, type CostConstants } from "#runtime/placement/cost-model.ts";
 import type { Explanation } from "#runtime/placement/explanation.ts";
-import { TRANSITIONS_MAX } from "#runtime/placement/kept-transitions.ts";
 import type { Outlook } from "#runtime/placement/optimal-shares.ts";
 import { PLACEMENT_STATES, type Placement } from "#runtime/placement/plan.ts";
+import type { Standing } from "#runtime/placement/standing.ts";
+import type { Why } from "#runtime/placement/transition.ts";
+import { TRANSITIONS_MAX } from "#runtime/placement/transitions.ts";
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
 import { costConstants, reader } from "./messages.ts";
 
@@ -57,56 +59,16 @@ const orNull = <Schema extends Parameters<typeof Type.Union>[0][number]>(schema:
   Type.Union([schema, Type.Null()]);
 const numbers = <Name extends string>(...names: readonly Name[]) =>
   Type.Object(Object.fromEntries(names.map((one) => [one, number])) as Record<Name, typeof number>);
-const reason = <Kind extends string, Properties extends TProperties>(kinds: readonly Kind[], properties: Properties) =>
-  Type.Object({ kind: Type.Enum([...kinds]), ...properties });
-
-/** As this node knows them. */
-const knownWhy = Type.Union([
-  reason(["new", "replaced", "pinned", "freed", "closed"], {}),
-  reason(["resumed"], { sinceLastMs: orNull(number) }),
-  reason(["shifted"], { workTimes: number }),
-  reason(["recalled"], { from: number, to: number }),
-  reason(["stopped"], { quietMs: number }),
-  reason(["waited"], { ms: number }),
-  reason(["profiled"], { calls: number }),
-  reason(["latency", "overload"], { from: number, to: number, noise: number }),
-  reason(["surge"], { from: number, to: number, noise: number, callsPerSecond: number, usualPerSecond: number }),
-  reason(["bound"], { p99UnderUs: number, p99Us: number }),
-  reason(["reverted"], { promisedUs: number, cameUs: number, ratio: orNull(number), retryInMs: number }),
-  reason(["probing"], { side, every: number }),
-  reason(["probed"], { side, takesUs: number }),
-  reason(["trying"], { side, partner: orNull(name), busierTimes: number }),
-  reason(["checking"], { side, partner: orNull(name), ratio: number }),
-  reason(["tried"], {
-    side,
-    partner: orNull(name),
-    ratio: orNull(number),
-    isKept: Type.Boolean(),
-    brokenOff: orNull(Type.Enum(["bounds", "surge", "quiet"])),
-  }),
-  reason(["slowed"], { side, partner: orNull(name) }),
-]);
-
-const KNOWN_KINDS = knownWhy.anyOf.flatMap(({ properties: { kind } }) => kind.enum);
-/** Of one that this node does not know. */
-const OTHER_NUMBERS_MAX = 8;
-const OTHER_TEXT_LENGTH_MAX = 64;
-
-/** Whoever tells it is newer than this node: it is told on with its numbers. One that is known has those of its kind. */
-const otherWhy = Type.Object(
-  { kind: Type.String({ pattern: `^(?!(?:${KNOWN_KINDS.join("|")})$)[a-z][a-z-]{0,31}$` }) },
-  {
-    additionalProperties: Type.Union([
-      number,
-      Type.Boolean(),
-      Type.Null(),
-      Type.String({ maxLength: OTHER_TEXT_LENGTH_MAX }),
-    ]),
-    maxProperties: 1 + OTHER_NUMBERS_MAX,
-  },
+/** Of any kind: a newer node may send one that this node does not know. */
+const why = Type.Unsafe<Why>(
+  Type.Object(
+    { kind: Type.String({ pattern: "^[a-z][a-z-]{0,31}$" }) },
+    {
+      additionalProperties: Type.Union([number, Type.Boolean(), Type.Null(), Type.String({ maxLength: 64 })]),
+      maxProperties: 8,
+    },
+  ),
 );
-
-const why = Type.Unsafe<Static<typeof knownWhy>>(Type.Union([knownWhy, otherWhy]));
 
 /** As a date can have it. */
 const time = Type.Number({ minimum: 0, maximum: 8.64e15 });
@@ -122,11 +84,13 @@ export const ownTransition = Type.Object({
 });
 const transition = Type.Object({ function: name, ...ownTransition.properties });
 
+const latencyTerms = { call: number, enter: number, cpu: number, operations: number, rounds: number, bytes: number };
+
 const costOnSide = Type.Object({
   cost: Type.Object({
     latencyUs: number,
     aloneUs: number,
-    terms: numbers("call", "enter", "cpu", "operations", "rounds", "bytes", "crowd"),
+    terms: Type.Object({ ...latencyTerms, crowd: number }),
     computeUs: number,
     storageUs: number,
     redisUs: number,
@@ -140,13 +104,16 @@ const costOnSide = Type.Object({
   callsInAll: count,
   sinceMs: orNull(time),
   predictionError: orNull(number),
-  cpuUs: Type.Optional(orNull(number)),
-  waitUs: Type.Optional(orNull(number)),
-  queueUs: Type.Optional(orNull(number)),
+  cpuUs: orNull(number),
+  waitUs: orNull(number),
+  queueUs: orNull(number),
   p50Us: orNull(number),
   p99Us: orNull(number),
   failedShare: orNull(number),
 });
+
+/** Its members are for people and scripts; no node decides by them. */
+const standing = Type.Unsafe<Standing>(Type.Object({ kind: Type.String({ maxLength: 32 }) }));
 
 const explanation = Type.Object({
   function: name,
@@ -166,12 +133,11 @@ const explanation = Type.Object({
   callsPerSecond: number,
   moves: count,
   reverts: count,
-  flaps: count,
   trials: count,
-  held: orNull(Type.Object({ untilMs: time, refutedShare: share, isFirm: Type.Boolean() })),
   demand: orNull(numbers("operations", "rounds", "bytes", "cpuUs")),
-  splitExcess: orNull(number),
   sides: orNull(Type.Object({ compute: costOnSide, storage: costOnSide })),
+  difference: orNull(Type.Object({ ...latencyTerms, crowd: number, sum: number })),
+  standing: orNull(standing),
   transitions: Type.Array(transition, { maxItems: TRANSITIONS_MAX }),
   reason: text,
 });

@@ -3,8 +3,9 @@
 
 import { Type } from "typebox";
 
-import type { FunctionRecord, Transition } from "#runtime/placement/function-state.ts";
-import { RECORDED_TRANSITIONS_MAX } from "#runtime/placement/kept-transitions.ts";
+import type { FunctionRecord } from "#runtime/placement/function-state.ts";
+import type { Transition } from "#runtime/placement/transition.ts";
+import { RECORDED_TRANSITIONS_MAX } from "#runtime/placement/transitions.ts";
 import { ownTransition } from "./answers.ts";
 import { reader } from "./messages.ts";
 
@@ -19,9 +20,7 @@ const read = reader(
   Type.Object({
     moves: counted,
     reverts: counted,
-    flaps: counted,
-    trialsBegun: counted,
-    trialCostMs: Type.Number({ minimum: 0, maximum: COUNTED_MAX }),
+    trials: counted,
     transitions: Type.Array(ownTransition, { maxItems: RECORDED_TRANSITIONS_MAX }),
   }),
 );
@@ -43,9 +42,9 @@ const withoutName = ({ atMs, from, to, fromShare, toShare, why }: Transition): O
 export function readRecord(name: string, text: string): FunctionRecord | null {
   const record = text.length > RECORD_LENGTH_MAX ? null : read(text);
   if (record === null) return null;
-  const { moves, reverts, flaps, trialsBegun, trialCostMs, transitions } = record;
+  const { moves, reverts, trials, transitions } = record;
   return {
-    counters: { moves, reverts, flaps, trialsBegun, trialCostMs },
+    counters: { moves, reverts, trials },
     transitions: transitions.map((own) => ({ ...own, function: name })),
   };
 }

@@ -1,52 +1,50 @@
-// Why a function is where it is: all that the decision was made from, and a sentence for people. Pure; for `locus why`, the gateway
-// and whoever else asks.
+// Why a function is where it is, in three parts: what a call costs on each side, what would change by
+// moving, and why it stays or moves. Pure; the numbers are those of the last step of the controller.
 
+import { durationText } from "#runtime/figures.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
-import type { Side } from "#runtime/profile/sample.ts";
-import { type FunctionState, retryAtMsTo, type Transition } from "./function-state.ts";
-import type { Rules } from "./situation.ts";
-import type { CostConstants, Demand } from "./cost-model.ts";
+import { otherSide, type Side } from "#runtime/profile/sample.ts";
+import type { Step } from "./controller.ts";
+import type { CostConstants, Demand, LatencyTerms } from "./cost-model.ts";
 import { functionCosts, predictionErrorOf, type SideCosts } from "./function-costs.ts";
-import { excessOf } from "./mixing.ts";
-import type { Placement } from "./plan.ts";
-import { isWarmAt } from "./probes.ts";
-import { reasonText, type Held } from "./reason.ts";
+import type { Counters, FunctionState } from "./function-state.ts";
+import { homeOf, placeOf, type Placement } from "./plan.ts";
+import type { Rules } from "./situation.ts";
+import { standingOf, standingText, type Standing } from "./standing.ts";
+import type { Transition } from "./transition.ts";
 
-interface ExplainedSide extends SideCosts {
-  /** Those behind `calls`, each counted once, and when the first of them were heard of; null: there were none. */
+export interface ExplainedSide extends SideCosts {
+  /** Calls behind the measurement, each counted once, and when the first of them was measured; null: none was. */
   readonly callsInAll: number;
   readonly sinceMs: number | null;
-  /** As `predictionErrorOf`. */
+  /** |predicted − measured| ÷ measured; null: nothing was measured. */
   readonly predictionError: number | null;
-  /** Means of these calls: computing and waiting for replies or timers, which are parts of `measuredUs`, and waiting for an isolate before that; null: there were none. An older node tells nothing of it. */
-  readonly cpuUs?: number | null;
-  readonly waitUs?: number | null;
-  readonly queueUs?: number | null;
+  /** Means of the measured calls, µs: CPU time and waiting for replies, and before that waiting for an isolate. */
+  readonly cpuUs: number | null;
+  readonly waitUs: number | null;
+  readonly queueUs: number | null;
+  /** From admission to answer, µs. */
   readonly p50Us: number | null;
   readonly p99Us: number | null;
   readonly failedShare: number | null;
 }
 
-export interface Explanation extends Placement {
+export interface Explanation extends Placement, Counters {
   readonly function: string;
   readonly version: string | null;
   readonly rules: Rules;
   /** Over the last ten seconds. */
   readonly callsPerSecond: number;
-  readonly moves: number;
-  readonly reverts: number;
-  readonly flaps: number;
-  readonly trials: number;
-  /** null: nothing holds it where it is. */
-  readonly held: Held | null;
   /** null: no call of it is known. */
   readonly demand: Demand | null;
-  /** What it works more with half of its calls on either side, as a part (mixing.ts); null: no call of it is known. */
-  readonly splitExcess: number | null;
   readonly sides: Readonly<Record<Side, ExplainedSide>> | null;
-  readonly transitions: readonly Transition[];
-  /** In a sentence. */
+  /** What a call would take longer (or, below 0, shorter) on the side with less of the calls, µs: by term, and in all. */
+  readonly difference: (LatencyTerms & { readonly sum: number }) | null;
+  readonly standing: Standing | null;
+  /** In words. */
   readonly reason: string;
+  /** The latest last. */
+  readonly transitions: readonly Transition[];
 }
 
 interface Known {
@@ -54,21 +52,17 @@ interface Known {
   readonly rules: Rules;
   readonly profile: FunctionProfile | undefined;
   readonly constants: CostConstants;
-  /** Its own, the latest last. */
   readonly transitions: readonly Transition[];
-  /** Whether the plan keeps any part too busy. */
-  readonly isCrowded: boolean;
-  /** Whether storage runs anything. */
-  readonly hasStorage: boolean;
-  /** How many may call it. */
-  readonly nodes: number;
+  /** The last one; null: there was none. */
+  readonly step: Step | null;
   readonly nowMs: number;
 }
 
 export function explain(name: string, known: Known): Explanation {
-  const { state, rules, profile, constants, transitions, isCrowded, hasStorage, nodes, nowMs } = known;
+  const { state, rules, profile, constants, transitions, step, nowMs } = known;
+  const view = step?.views.find((one) => one.name === name);
   const estimates = profile?.estimates(nowMs) ?? { compute: null, storage: null };
-  const costs = functionCosts(estimates, constants, nowMs, state.paces);
+  const costs = view?.costs ?? functionCosts(estimates, constants, nowMs, state.paces);
   const explained = (side: Side, of: SideCosts): ExplainedSide => {
     const estimate = estimates[side];
     return {
@@ -88,48 +82,52 @@ export function explain(name: string, known: Known): Explanation {
     compute: explained("compute", costs.sides.compute),
     storage: explained("storage", costs.sides.storage),
   };
-  const splitExcess =
-    costs && excessOf(state.mixing, { compute: costs.sides.compute.cost, storage: costs.sides.storage.cost }, nowMs);
-  const { share, probeEvery, backCpuUs, overflowMin, overflowTimes, moves, reverts, flaps, trialsBegun, breaches } =
-    state;
-  const told = {
+  const standing = standingNow(known, view);
+  return {
     function: name,
     version: profile?.version ?? null,
-    state: state.state,
-    share,
-    probeEvery,
-    backCpuUs,
-    overflowMin,
-    overflowTimes,
+    ...placeOf(state),
     rules,
     callsPerSecond: profile?.callsPerSecondLately(nowMs) ?? 0,
-    moves,
-    reverts,
-    flaps,
-    trials: trialsBegun,
-    held: heldAt(state, nowMs),
+    moves: state.moves,
+    reverts: state.reverts,
+    trials: state.trials,
     demand: costs?.demand ?? null,
-    splitExcess,
     sides,
+    difference: sides && differenceOf(sides, homeOf(state)),
+    standing,
+    reason: reasonText(state, sides, standing),
     transitions,
-  };
-  const retryAtMs = { compute: retryAtMsTo(state, "compute"), storage: retryAtMsTo(state, "storage") };
-  const refutedUntilMs = { compute: refutedUntilMsOf(state, "compute"), storage: refutedUntilMsOf(state, "storage") };
-  const warm = (side: Side): boolean => isWarmAt(costs?.paces ?? state.paces, side, nodes, nowMs);
-  const isWarm = { compute: warm("compute"), storage: warm("storage") };
-  return {
-    ...told,
-    reason: reasonText({ ...told, retryAtMs, refutedUntilMs, breaches, isCrowded, hasStorage, isWarm, nowMs }),
   };
 }
 
-const refutedUntilMsOf = ({ trials: { backOffs } }: FunctionState, side: Side): number => {
-  const { refutation, untilMs } = backOffs.get(side) ?? {};
-  return refutation === undefined ? -Infinity : untilMs!;
-};
+/** null: no call of it is known. */
+function standingNow({ state, profile, step }: Known, view: Step["views"][number] | undefined): Standing | null {
+  if (state.state === "pinned") return { kind: "pinned" };
+  if (profile === undefined || step === null) return null;
+  if (view === undefined) return { kind: "idle" };
+  return standingOf({ ...view, state, share: state.share }, step.views, step.use, step.state);
+}
 
-function heldAt({ trials: { held } }: FunctionState, nowMs: number): Held | null {
-  if (held === null || held.untilMs <= nowMs) return null;
-  const { untilMs, refutedShare, firmUntilMs } = held;
-  return { untilMs, refutedShare, isFirm: nowMs < firmUntilMs };
+/** The terms add up to the difference of the latencies. */
+function differenceOf(sides: Readonly<Record<Side, SideCosts>>, here: Side): Explanation["difference"] {
+  const [mine, others] = [sides[here].cost, sides[otherSide(here)].cost];
+  const terms = Object.fromEntries(
+    Object.entries(others.terms).map(([term, us]) => [term, us - mine.terms[term as keyof LatencyTerms]]),
+  ) as unknown as LatencyTerms;
+  return { ...terms, sum: others.latencyUs - mine.latencyUs };
+}
+
+function reasonText(
+  state: FunctionState,
+  sides: Readonly<Record<Side, SideCosts>> | null,
+  standing: Standing | null,
+): string {
+  if (sides === null || standing === null) return `No call of it has been measured. It stays at ${homeOf(state)} until then.`;
+  const takes = (side: Side): string => {
+    const { cost, calls } = sides[side];
+    return `${durationText(cost.latencyUs)} at ${side}${calls === 0 ? " (by the model)" : ""}`;
+  };
+  const here = homeOf(state);
+  return `A call takes ${takes(here)} and ${takes(otherSide(here))}. ${standingText(standing, state.share)}`;
 }

@@ -1,0 +1,143 @@
+// Why a function stays where it is, or moves: derived from the numbers that decide, by the same functions.
+
+import { counted } from "#runtime/counted.ts";
+import { durationText, percentText } from "#runtime/figures.ts";
+import { otherSide, type Side } from "#runtime/profile/sample.ts";
+import type { ControllerState } from "./controller.ts";
+import { PROFILED_CALLS_MIN } from "./function-state.ts";
+import { backOffLeftMs, type BackOffKey } from "./memory.ts";
+import { outlookOf, type Outlook } from "./optimal-shares.ts";
+import { homeOf } from "./plan.ts";
+import { POOL_NAMES, type PoolUse } from "./pool-use.ts";
+import { GAIN_MIN, latencyGain, type Gain } from "./proposal.ts";
+import { gainingSide, shareAt, type FunctionView } from "./view.ts";
+import { VISITS_MIN } from "./visits.ts";
+
+/** `there`: the side with less of the calls. */
+export type Standing =
+  | { readonly kind: "pinned" }
+  | { readonly kind: "profiling"; readonly calls: number }
+  | { readonly kind: "idle" }
+  /** All calls run on a side for a moment. */
+  | { readonly kind: "tried"; readonly side: Side; readonly partner: string | null }
+  /** Its last move is being verified. */
+  | { readonly kind: "verified" }
+  /** The other side is not used: storage runs nothing, or the bound on the 99th percentile is exceeded there. */
+  | { readonly kind: "closed"; readonly boundUs: number | null; readonly p99Us: number | null; readonly leftMs: number }
+  /** The other side is slower. */
+  | { readonly kind: "faster" }
+  /** The other side is faster, but by less than the figures may be wrong by. */
+  | { readonly kind: "slight"; readonly gain: Gain; readonly needed: number }
+  /** The other side is faster, and waits for visits. */
+  | { readonly kind: "cold" }
+  /** The other side is faster by the model, but moving there failed lately. */
+  | { readonly kind: "backed-off"; readonly isTrial: boolean; readonly leftMs: number }
+  /** The other side is faster, but a pool would be busier. */
+  | { readonly kind: "capacity"; readonly now: Outlook; readonly then: Outlook }
+  /** It moves with the next step. */
+  | { readonly kind: "moving" };
+
+export function standingOf(
+  view: FunctionView,
+  views: readonly FunctionView[],
+  use: PoolUse,
+  { experiment }: ControllerState,
+): Standing {
+  const { name, state, share, closed, rules, p99Us, costs, isIdle, isWarm } = view;
+  if (state.state === "pinned") return { kind: "pinned" };
+  if (state.state === "profiling") {
+    return { kind: "profiling", calls: costs.sides.compute.calls + costs.sides.storage.calls };
+  }
+  const change = experiment?.changes.find((one) => one.name === name);
+  if (experiment !== null && change !== undefined && experiment.kind !== "checking") {
+    if (experiment.kind === "verifying") return { kind: "verified" };
+    const partner = experiment.changes.find((one) => one.name !== name)?.name ?? null;
+    return { kind: "tried", side: gainingSide(change.from, change.to), partner };
+  }
+  if (isIdle) return { kind: "idle" };
+  const here = homeOf({ share });
+  const there = otherSide(here);
+  const left = (key: BackOffKey): number => backOffLeftMs(state.memory, key);
+  if (closed[there]) {
+    const isBound = p99Us !== null && !(there === "storage" && view.load.highest === 0 && p99Us.storage === 0);
+    return {
+      kind: "closed",
+      boundUs: isBound ? rules.p99UnderUs : null,
+      p99Us: isBound ? p99Us[there] : null,
+      leftMs: left(`${there} bound`),
+    };
+  }
+  const gain = latencyGain(view, shareAt(there));
+  const saved = 1 - gain.to / gain.from;
+  if (saved <= 0) return { kind: "faster" };
+  const needed = Math.max(GAIN_MIN, gain.error);
+  if (saved <= needed) return { kind: "slight", gain, needed };
+  if (!isWarm[there]) return { kind: "cold" };
+  const shares = Float64Array.from(views, (one) => one.share);
+  const index = views.findIndex((one) => one.name === name);
+  const [now, then] = [outlookOf(use, shares), outlookOf(use, shares.with(index, shareAt(there)))];
+  if (then.crowded && then.busiest > now.busiest) return { kind: "capacity", now, then };
+  for (const key of ["plan", there] as const) {
+    if (left(key) > 0) return { kind: "backed-off", isTrial: key !== "plan", leftMs: left(key) };
+  }
+  return now.crowded ? { kind: "capacity", now, then } : { kind: "moving" };
+}
+
+/** One sentence. */
+export function standingText(standing: Standing, share: number): string {
+  const here = homeOf({ share });
+  const there = otherSide(here);
+  const stays = share <= 0 || share >= 1 ? `It stays at ${here}` : `${percentText(share)} of its calls stay at storage`;
+  switch (standing.kind) {
+    case "pinned":
+      return "It is pinned.";
+    case "profiling": {
+      const calls = counted(Math.round(standing.calls), "call");
+      return `${stays} until ${PROFILED_CALLS_MIN} calls are measured; there are ${calls} so far.`;
+    }
+    case "idle":
+      return `${stays}: nobody calls it now.`;
+    case "tried": {
+      const { side, partner } = standing;
+      const swap = partner === null ? "" : `, and those of ${partner} on the other side`;
+      return `A trial runs: for a moment all of its calls run at ${side}${swap}.`;
+    }
+    case "verified":
+      return "It has just moved, and the effect on all calls is being measured.";
+    case "closed": {
+      const { boundUs, p99Us, leftMs } = standing;
+      if (boundUs === null || p99Us === null) return `${stays}: ${there} runs no calls now.`;
+      const over = `${there} exceeds its p99 bound of ${durationText(boundUs)} with ${durationText(p99Us)}`;
+      return leftMs > 0
+        ? `${stays}: ${there} exceeded its p99 bound of ${durationText(boundUs)}, and is closed for ${durationText(leftMs * 1e3)} more of its calls.`
+        : `${stays}: ${over}.`;
+    }
+    case "faster":
+      return `${stays}: ${there} is slower.`;
+    case "slight": {
+      const { gain, needed } = standing;
+      const saved = percentText(1 - gain.to / gain.from);
+      return `${stays}: ${there} would save ${saved} of a call's time, and a move must save more than ${percentText(needed)}.`;
+    }
+    case "cold":
+      return `${stays} until ${VISITS_MIN} calls have visited ${there} and compiled its code there.`;
+    case "backed-off": {
+      const what = standing.isTrial ? `a trial at ${there} made calls no shorter` : "its share changed a moment ago, or a change was taken back";
+      return `${stays} for ${durationText(standing.leftMs * 1e3)} more of its calls: ${what}.`;
+    }
+    case "capacity": {
+      const { now, then } = standing;
+      const busiest = busiestPool(then);
+      const [from, to] = [now.utilisation[busiest], then.utilisation[busiest]];
+      return `${stays}: with it at ${there}, ${POOL_NAMES[busiest]} would be ${percentText(to)} busy instead of ${percentText(from)}.`;
+    }
+    case "moving":
+      return `It is about to move to ${there}, where a call takes less time.`;
+  }
+}
+
+function busiestPool({ utilisation }: Outlook): Exclude<keyof typeof utilisation, "callers"> {
+  const { callers: _, ...machines } = utilisation;
+  const pools = Object.keys(machines) as (keyof typeof machines)[];
+  return pools.reduce((most, pool) => (machines[pool] > machines[most] ? pool : most));
+}

@@ -1,0 +1,66 @@
+// Probes: a few calls of a function visit the side where it is not. They keep the profile of that side
+// true, and compile the function's code there before it moves.
+
+import { clamp } from "#runtime/clamp.ts";
+import { otherSide, type Side } from "#runtime/profile/sample.ts";
+import { busyUs } from "./cost-model.ts";
+import type { Paces } from "./function-costs.ts";
+import { type Change, restingState } from "./function-state.ts";
+import { PROBE_EVERY_MAX } from "./plan.ts";
+import type { FunctionView } from "./view.ts";
+
+/** Probes may add this part to what the function's calls cost. Bench `placement` measures it (`visitCost`). */
+const PROBE_COST_PART = 0.01;
+/** More probes a second tell nothing new. Not sensitive. */
+const PROBES_PER_SECOND_MAX = 1;
+/** A side is warm if so many calls visited it within this time. Before that no traffic is moved there. */
+export const VISITS_MIN = 3;
+export const WARM_MS = 30_000;
+/** What was last heard of a side longer ago is stale. */
+const STALE_MS = 10_000;
+/** The first visits are one call in so many. */
+const FIRST_VISIT_EVERY = 4;
+/** Each node has isolates of its own, which its own calls must visit; of more nodes a profile keeps too little. */
+const VISITED_NODES_MAX = 4;
+
+export function isWarmAt(paces: Paces, side: Side, nodes: number, nowMs: number): boolean {
+  const pace = paces[side];
+  const visitsMin = VISITS_MIN * (side === "storage" ? 1 : clamp(nodes, 1, VISITED_NODES_MAX));
+  return pace !== null && pace.calls >= visitsMin && nowMs - pace.atMs <= WARM_MS;
+}
+
+/** How often the function's calls visit the other side. `isWanted`: the plan would move it there. */
+export function visited(view: FunctionView, now: FunctionView["state"], isWanted: boolean, nowMs: number): Change {
+  if (now.state === "profiling" || now.state === "pinned") return { to: now, why: null };
+  const resting = restingState(now.share);
+  const other: Side = now.share > 0 ? "compute" : "storage";
+  if (resting === "split" || (other === "storage" && view.closed.storage)) {
+    const isSame = now.probeEvery === 0 && now.state === resting;
+    return { to: isSame ? now : { ...now, state: resting, probeEvery: 0 }, why: null };
+  }
+  const pace = view.costs.paces[other];
+  const isKnown = pace !== null && pace.calls >= VISITS_MIN;
+  const isFailing = view.costs.sides[other].calls === 0 && view.profile.untold(other) >= VISITS_MIN;
+  const cheap = cheapProbeEvery(view, other);
+  const wanted = (isKnown && !isWanted) || isFailing ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
+  // A step of a tenth is not worth a new plan.
+  const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
+  const isStale = isWanted || !isKnown || nowMs - pace.atMs > STALE_MS;
+  const state = isStale ? "probing" : resting;
+  const to = state === now.state && probeEvery === now.probeEvery ? now : { ...now, state, probeEvery };
+  if (state === now.state) return { to, why: null };
+  return {
+    to,
+    why: isStale
+      ? { kind: "probing", side: other, every: probeEvery }
+      : { kind: "probed", side: other, takesUs: view.costs.sides[other].cost.latencyUs },
+  };
+}
+
+/** One call in so many: rare enough to be cheap. */
+function cheapProbeEvery({ load: { callsPerSecond, costs }, visitCpuUs }: FunctionView, other: Side): number {
+  // A probe may run on cold code, which costs more than calls do once they run there.
+  const coldUs = Math.max(0, visitCpuUs[other] - costs[other].terms.cpu);
+  const cheap = (busyUs(costs[other]) + coldUs) / (PROBE_COST_PART * busyUs(costs[otherSide(other)]));
+  return clamp(Math.ceil(Math.max(cheap, callsPerSecond / PROBES_PER_SECOND_MAX)), 2, PROBE_EVERY_MAX);
+}
