@@ -19,27 +19,10 @@ import { NOTHING_BUSY, type Outlook } from "#runtime/placement/optimal-shares.ts
 import { ACTIVE_MS } from "#runtime/placement/pauses.ts";
 import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/plan.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
-import {
-  believedUs,
-  learnt,
-  otherCores,
-  recalibrated,
-  usualWork,
-  withWork,
-  type NodeWork,
-} from "#runtime/placement/refinement.ts";
-import {
-  NOTHING_RECKONED,
-  reckonedWith,
-  withCallsWork,
-  type ReckonedWork,
-  type CallsWork,
-} from "#runtime/placement/calls-work.ts";
+import { Corrections, type RedisClocks } from "#runtime/placement/corrections.ts";
 import { fillsPool } from "#runtime/placement/surging.ts";
-import { UnexplainedWork } from "#runtime/placement/unexplained-work.ts";
-import { NO_WAITS, waitsWith, withWaits, type Waits } from "#runtime/placement/waits.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
-import { isPlausible, termOf, type Tally } from "#runtime/profile/tally.ts";
+import { isPlausible, type Tally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import { Hurries } from "./hurries.ts";
 import type { DirectWindow, Machine, SampleWindow } from "./messages.ts";
@@ -55,8 +38,6 @@ const STEP_MS_MAX = 1_500;
  * against has to be among what a profile knows (calls-by-time.ts). With the window that is nearest to it, where they are long.
  */
 const SOON_MS = 500;
-/** Since the window before a window has lasted, where calls come one after another, so many times its usual length at most: what ends it is late where others keep the core busy. Chosen. */
-const WINDOW_LATE_MAX = 2;
 /** For surges so many steps come as soon as with few functions, … */
 const HURRIES = 3;
 /** … and then one more in this time, whatever surges: one percent of a core with a thousand functions. Chosen: who has to leave may have to be visited for before. */
@@ -79,13 +60,9 @@ export interface Surroundings {
     readonly isOpen: boolean;
     /** The read cache is in use. */
     readonly findsReads: boolean;
-    /** Of Redis' one thread, the part that plain clients leave. */
-    readonly redisThread: number;
     /** Cores that its hosts get where others keep them from more; Infinity: as many as they want. */
     readonly hostCores: number;
   };
-  /** What is worked for calls, to what the constants say. */
-  readonly callsWork: CallsWork;
 }
 
 interface LoopOptions {
@@ -130,14 +107,7 @@ export class PlacementLoop {
   /** Calls in flight, to those that have been usual. */
   #grown = { atMs: -Infinity, times: 1 };
   #decidedMs: number | null = null;
-  /** What calls make nodes work, and the constants that it was usual by; null: nothing has been heard yet. */
-  #work: { readonly of: CostConstants; readonly work: NodeWork; readonly heardMs: number } | null = null;
-  readonly #unexplained = new UnexplainedWork();
-  /** What callers wait for, and the constants that it is held against. */
-  #waits: { readonly of: CostConstants; readonly waits: Waits } | null = null;
-  /** At the last step, of all nodes. Before there was one nobody knows. */
-  #inFlight = Infinity;
-  #reckoned = NOTHING_RECKONED;
+  readonly #corrections = new Corrections();
   #due: NodeJS.Timeout | undefined;
 
   /** Goes on from what another controller had planned, and from what that has told. */
@@ -178,17 +148,15 @@ export class PlacementLoop {
     return this.#profiles;
   }
 
-  /** As calibrated, and refined by what nodes and Redis have worked since. */
+  /** As calibrated, with corrections by what calls took. */
   get constants(): CostConstants {
-    const around = this.#options.surroundings();
-    return this.#refined(around, this.#workBy(around.constants), this.#options.nowMs());
+    const { constants, storage } = this.#options.surroundings();
+    const corrected = this.#corrections.constants(constants, this.#options.nowMs());
+    return storage.findsReads ? corrected : { ...corrected, storage: { ...corrected.storage, found: 0 } };
   }
 
-  /** What calls have made Redis and all hosts work by what was calibrated, since this was asked last. */
-  takeReckoned(): ReckonedWork {
-    const reckoned = this.#reckoned;
-    this.#reckoned = NOTHING_RECKONED;
-    return reckoned;
+  learnRedis(clocks: RedisClocks): void {
+    this.#corrections.learnRedis(clocks, this.#options.surroundings().constants, this.#options.nowMs());
   }
 
   /** The last step; null before the first. */
@@ -231,22 +199,32 @@ export class PlacementLoop {
   take({ node, machine, stretchMs, tallies, inFlight, nodeCores, hostCores }: SampleWindow): void {
     this.#count(node, machine, { inFlight, windowMs: windowMsOf(tallies.length) });
     const told = tallies.filter(isPlausible);
-    // What comes without a node may be handed to one, and is told by the module: nobody knows whose work was whose then.
-    const isOwn = !this.#nodes.has(DIRECT);
-    if (nodeCores !== null && isOwn) this.#learn(nodeCores, stretchMs, told);
-    if (isOwn && told.length === tallies.length) this.#wait(told, stretchMs);
-    const hostsWorkedUs = hostCores === null ? null : Math.min(hostCores, machine.cores) * stretchOf(stretchMs) * 1e3;
-    this.#fold(told, stretchMs, isOwn ? hostsWorkedUs : Number.NaN, false);
+    // A call that comes without a node may be handed to one, so its CPU time is in that node's window.
+    const isAlone = !this.#nodes.has(DIRECT);
+    const nowMs = this.#options.nowMs();
+    this.#corrections.learnNode(
+      {
+        tallies: told,
+        stretchMs: stretchOf(stretchMs),
+        nodeCores: isAlone ? nodeCores : null,
+        hostCores: isAlone && hostCores !== null ? Math.min(hostCores, machine.cores) : null,
+        inFlight: isAlone ? inFlightAt(this.#nodes.values(), nowMs) : Infinity,
+      },
+      this.#options.surroundings().constants,
+      nowMs,
+    );
+    this.#fold(told, stretchMs, false);
   }
 
   /** Calls that reached storage without a node. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
     this.#count(DIRECT, null, { inFlight, windowMs: windowMsOf(tallies.length) });
-    this.#fold(tallies.filter(isPlausible), stretchOf(stretchMs), Number.NaN, true);
+    const told = tallies.filter(isPlausible);
+    this.#corrections.learnDirect(told);
+    this.#fold(told, stretchOf(stretchMs), true);
   }
 
-  #fold(tallies: readonly Tally[], stretchMs: number, hostsWorkedUs: number | null, isDirect: boolean): void {
-    this.#reckoned = reckonedWith(this.#reckoned, tallies, this.#options.surroundings().constants, hostsWorkedUs);
+  #fold(tallies: readonly Tally[], stretchMs: number, isDirect: boolean): void {
     // What is left of a version that was replaced ends among the calls of the new one, and tells nothing of it.
     const current = tallies.filter(({ function: name, version }) => {
       const counts = this.#options.currentVersion(name);
@@ -352,61 +330,16 @@ export class PlacementLoop {
 
   #situation(nowMs: number): Situation {
     const around = this.#options.surroundings();
-    const work = this.#workBy(around.constants);
     return {
       nowMs,
       heardMs: this.#heardMs(nowMs),
       profiles: this.#profiles,
       shifted: new Set(this.#shifted),
-      constants: this.#refined(around, work, nowMs),
-      capacity: this.#capacity(around.storage, otherCores(work), nowMs),
+      constants: this.constants,
+      capacity: this.#capacity(around.storage, nowMs),
       callersGrown: callersGrown(this.#nodes.values(), nowMs),
       rules: this.#options.rules(),
     };
-  }
-
-  #workBy(constants: CostConstants): NodeWork {
-    if (this.#work === null) return usualWork(constants);
-    return this.#work.of === constants ? this.#work.work : recalibrated(this.#work.work, constants);
-  }
-
-  #learn(nodeCores: number, stretchMs: number, tallies: readonly Tally[]): void {
-    const windowMs = stretchOf(stretchMs);
-    const calls = { compute: 0, storage: 0 };
-    for (const { side, sums } of tallies) calls[side] += termOf(sums, "calls") + termOf(sums, "untold");
-    const [{ constants }, nowMs] = [this.#options.surroundings(), this.#options.nowMs()];
-    const passedMs = nowMs - (this.#work?.heardMs ?? nowMs);
-    const worked = { windowMs, passedMs, us: nodeCores * windowMs * 1e3, calls };
-    const before = this.#workBy(constants);
-    const work = learnt(before, worked);
-    this.#unexplained.add(worked.us - believedUs(before, worked), nowMs);
-    // A window that tells nothing takes no time of those that do.
-    if (work !== before || this.#work?.of !== constants) this.#work = { of: constants, work, heardMs: nowMs };
-  }
-
-  #wait(tallies: readonly Tally[], stretchMs: number): void {
-    const usualMs = windowMsOf(tallies.length);
-    const [{ constants }, nowMs] = [this.#options.surroundings(), this.#options.nowMs()];
-    const before = this.#waitsBy(constants);
-    const told = {
-      tallies,
-      windowMs: clamp(stretchMs, usualMs, WINDOW_LATE_MAX * usualMs),
-      inFlight: this.#inFlight,
-      shareOf: (name: string) => this.#state.get(name)?.share ?? 0,
-    };
-    const waits = waitsWith(before, told, constants, nowMs);
-    if (waits !== before) this.#waits = { of: constants, waits };
-  }
-
-  /** What was held against others says nothing of these. */
-  #waitsBy(constants: CostConstants): Waits {
-    return this.#waits?.of === constants ? this.#waits.waits : NO_WAITS;
-  }
-
-  #refined({ constants, storage, callsWork }: Surroundings, work: NodeWork, nowMs: number): CostConstants {
-    const waited = withWaits(constants, this.#waitsBy(constants), nowMs);
-    const worked = withCallsWork(withWork(waited, work), callsWork);
-    return storage.findsReads ? worked : { ...worked, storage: { ...worked.storage, found: 0 } };
   }
 
   #count(node: string, machine: Machine | null, window: Parameters<typeof callersAfter>[1]): void {
@@ -431,24 +364,20 @@ export class PlacementLoop {
     return [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
   }
 
-  /** `otherCores`: that each node keeps busy without any call. */
-  #capacity(storage: Surroundings["storage"], otherCores: number, nowMs: number): Capacity {
+  #capacity(storage: Surroundings["storage"], nowMs: number): Capacity {
     for (const [node, { atMs }] of this.#nodes) if (nowMs - atMs > SILENT_MS) this.#nodes.delete(node);
-    const callers = inFlightAt(this.#nodes.values(), nowMs);
-    this.#inFlight = callers;
-    const machines = this.#machines();
-    const { hostCores: _, ...cores } = coresOf(machines, storage);
-    const ofNodes = machines.length * otherCores + this.#unexplained.coresAt(nowMs);
-    const left = (all: number): number => Math.max(all / 2, all - ofNodes);
-    const plainCores = 1 - storage.redisThread;
+    const { hostCores: _, ...cores } = coresOf(this.#machines(), storage);
+    const beyondCalls = this.#corrections.workBeyondCalls(nowMs);
+    const left = (all: number): number => Math.max(all / 2, all - beyondCalls);
+    const { plainCores } = this.#corrections;
     return {
       ...cores,
       computeCores: left(cores.computeCores),
       storageMachineCores: withoutPlain(cores.storageMachineCores, plainCores),
       sharedCores: withoutPlain(left(cores.sharedCores), plainCores),
-      redisThread: storage.redisThread,
+      redisThread: Math.max(0.1, 1 - plainCores),
       nodes: Math.max(1, this.nodeCount),
-      callers,
+      callers: inFlightAt(this.#nodes.values(), nowMs),
     };
   }
 }

@@ -58,13 +58,13 @@ describe("a trial", () => {
 
 test("another version is another function: it is profiled anew where the one before was, and knows nothing of it", () => {
   const profiles = new PlayedCalls().run(50, { a: { side: "storage", count: 8, elapsedUs: 900 } }).profiles;
-  const pace = { slowness: 2, least: 1, calls: 40, atMs: 10 };
+  const pace = { value: 1, least: 1, calls: 40, atMs: 10 };
   const first: FunctionState = {
     ...TRIED,
     version: "0",
     moves: 3,
     trialsBegun: 2,
-    paces: { compute: pace, storage: pace, cpu: { ratio: 2, atMs: 10 }, found: { operations: 1, rounds: 1, atMs: 10 } },
+    paces: { compute: pace, storage: pace, cpu: { value: 2, atMs: 10 }, foundOperations: null, foundRounds: null },
   };
   const { to, why } = settled("a", first, FREE_RULES, { ...situationAt(50), profiles });
   // What is counted goes on, as counters do.

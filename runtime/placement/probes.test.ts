@@ -56,7 +56,7 @@ const CHAIN: Demand = { operations: 64, rounds: 64, bytes: 2_000, cpuUs: 20 };
 const HASH: Demand = { operations: 1, rounds: 1, bytes: 100, cpuUs: 5_000 };
 
 test("a side is warm while it was visited often enough, and not long ago", () => {
-  const paces = { ...NO_PACES, storage: { slowness: 1, least: 1, calls: VISITS_MIN, atMs: 1_000 } };
+  const paces = { ...NO_PACES, storage: { value: 0, least: 0, calls: VISITS_MIN, atMs: 1_000 } };
   expect(isWarmAt(paces, "storage", 1, 1_000 + WARM_MS)).toBe(true);
   expect(isWarmAt(paces, "storage", 1, 1_001 + WARM_MS)).toBe(false);
   expect(isWarmAt(paces, "compute", 1, 1_000)).toBe(false);
@@ -66,7 +66,7 @@ test("a side is warm while it was visited often enough, and not long ago", () =>
 
 test("compute is warm when it was visited as often as each node has to be, storage by whatever node", () => {
   const visited = (calls: number) => {
-    const pace = { slowness: 1, least: 1, calls, atMs: 0 };
+    const pace = { value: 0, least: 0, calls, atMs: 0 };
     return { ...NO_PACES, compute: pace, storage: pace };
   };
   expect(isWarmAt(visited(VISITS_MIN), "storage", 3, 0)).toBe(true);
