@@ -11,7 +11,6 @@ import { SampleWindows } from "#compute/placement/sample-window.ts";
 import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
 import { costOf, lockUsOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
-import { AS_CALIBRATED } from "#runtime/placement/calls-work.ts";
 import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
 import { BegunMore } from "#runtime/profile/begun-more.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
@@ -110,10 +109,9 @@ export class Replay {
       isolatesMax: Infinity,
       isOpen: true,
       findsReads: true,
-      redisThread: 1,
       hostCores: Infinity,
     };
-    this.#surroundings = { constants: DEFAULT_CONSTANTS, storage, callsWork: AS_CALIBRATED };
+    this.#surroundings = { constants: DEFAULT_CONSTANTS, storage };
     this.#recorder = new SampleWindows({
       node: "node",
       machine: () => this.#machine,

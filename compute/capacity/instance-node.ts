@@ -5,7 +5,7 @@ import type { FunctionImage, Supervisor } from "#runtime/sandbox/supervisor.ts";
 import type { Driver } from "#scheduler/driver/driver.ts";
 import { IsolateDriver } from "#scheduler/driver/isolate-driver.ts";
 import { DriverNode } from "#scheduler/service/driver-node.ts";
-import { idleUs } from "../placement/machine.ts";
+import { idleUs } from "./idle-time.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
 import type { MachineOffer } from "./machine-offer.ts";
 import type { NodeAgents } from "./node-agents.ts";

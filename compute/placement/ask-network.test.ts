@@ -1,11 +1,10 @@
 import type { Redis } from "ioredis";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type RedisProcess, redisServerExists, startRedis } from "#runtime/channel/redis-process.ts";
-import { networkOf } from "#runtime/placement/calibration.ts";
 import { openBrittleConnection } from "../node/redis-connection.ts";
-import { askNetwork } from "./ask-network.ts";
+import { roundTripUsTo } from "./ask-network.ts";
 
-describe.skipIf(!redisServerExists())("asking a real server (skipped where there is none)", () => {
+describe.skipIf(!redisServerExists())("the round trip to a real server (skipped without one)", () => {
   let server: RedisProcess;
   let redis: Redis;
   beforeEach(async () => {
@@ -18,29 +17,14 @@ describe.skipIf(!redisServerExists())("asking a real server (skipped where there
     await server.close();
   });
 
-  const LONG = { timeout: 60_000 };
-  const told = async () => {
-    const { pingsUs, inTurn } = await askNetwork(redis);
-    return { pings: pingsUs.length, inTurn: inTurn.pingsUs.length, echos: inTurn.echosUs.length };
-  };
-
-  test("has many answers to PINGs, and some to ECHOs", async () => {
-    // A machine that stands still takes the time of some.
-    await vi.waitFor(
-      async () => expect(await told()).toEqual({ pings: expect.any(Number), inTurn: 9, echos: 8 }),
-      LONG,
-    );
-    await vi.waitFor(async () => expect((await told()).pings).toBeGreaterThan(10), LONG);
+  test("is measured, also for a user who may not PING", async () => {
+    expect(await roundTripUsTo(redis)).toBeGreaterThan(0);
+    await redis.call("ACL", "SETUSER", "default", "-ping");
+    expect(await roundTripUsTo(redis)).toBeGreaterThan(0);
   });
 
-  test("goes without ECHOs where the user may not, and counts PINGs that it may not", async () => {
-    await redis.call("ACL", "SETUSER", "default", "-ping", "-echo");
-    await vi.waitFor(async () => expect((await told()).pings).toBeGreaterThan(10), LONG);
-    expect(await told()).toMatchObject({ inTurn: 1, echos: 0 });
-  });
-
-  test("comes to nothing without a connection", async () => {
+  test("is unknown without a connection", async () => {
     redis.disconnect();
-    expect(networkOf(await askNetwork(redis))).toBeNull();
+    expect(await roundTripUsTo(redis)).toBeNull();
   });
 });

@@ -1,73 +1,38 @@
-// Asks Redis for what the network to it takes, by PINGs and ECHOs on a connection that stands: the least of many tells it while others are at work, too. Who controls
-// does so where it cannot calibrate yet; `runtime/placement/calibration.ts` makes constants of it.
+// Measures the round trip to Redis by PINGs while others are at work, when a calibration is impossible.
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
-import type { RoundTrips } from "#runtime/placement/calibration.ts";
 
-/** One each ms or so, and no more once this has passed, ms. Of a Redis that runs one script of 14 ms after another few come just before one ends: the least of 128 had still waited for a quarter of a millisecond. */
-const PINGS_MAX = 256;
+/** PINGs are sent every millisecond for so long, and may be answered until twice that. */
 const SEND_MS = 350;
-/** For the last answers, ms since the first was sent: over a network that takes longer nothing is known. */
-const PINGS_MS = 500;
-/** All of it. */
-const WITHIN_MS = 700;
-/** As calibration moves them. With those that come back 256 KiB in all. */
-const ECHO_BYTES = 16_384;
-const ECHOS_MAX = 8;
 
-/** Takes less than WITHIN_MS, and never rejects. What Redis refuses it has answered, which takes as long; a refused ECHO moves no bytes, and counts for none. */
-export async function askNetwork(redis: Redis): Promise<RoundTrips> {
+/**
+ * The shortest round trip, µs: the one that waited least for Redis' other work. null: no answer. A PING that the user
+ * may not send is refused, which takes as long.
+ */
+export async function roundTripUsTo(redis: Redis): Promise<number | null> {
   const startMs = performance.now();
-  const leftMs = (ofMs: number): number => Math.max(0, startMs + ofMs - performance.now());
-  const pingsUs: number[] = [];
-  const asked: Promise<void>[] = [];
-  while (asked.length < PINGS_MAX && leftMs(SEND_MS) > 0) {
-    asked.push(ping(redis, pingsUs));
+  let leastUs = Infinity;
+  const pings: Promise<void>[] = [];
+  while (performance.now() - startMs < SEND_MS) {
+    pings.push(
+      pingUs(redis).then((us) => {
+        leastUs = Math.min(leastUs, us);
+      }),
+    );
     await pause(1);
   }
-  await withinMs(Promise.all(asked), leftMs(PINGS_MS));
-  const pingsInTurnUs: number[] = [];
-  const echosUs: number[] = [];
-  await withinMs(
-    (async () => {
-      // The first one opens TCP's window, and is not counted.
-      for (let count = 0; count <= ECHOS_MAX && leftMs(WITHIN_MS) > 0; count++) {
-        await ping(redis, pingsInTurnUs);
-        const us = await echoUs(redis);
-        if (us === null) return;
-        if (count > 0) echosUs.push(us);
-      }
-    })(),
-    leftMs(WITHIN_MS),
-  );
-  // What comes later is not counted.
-  const inTurn = { pingsUs: [...pingsInTurnUs], echosUs: [...echosUs], bytesMoved: 2 * ECHO_BYTES };
-  return { pingsUs: [...pingsUs], inTurn };
+  await Promise.race([Promise.all(pings), pause(SEND_MS, undefined, { ref: false })]);
+  return leastUs < Infinity ? leastUs : null;
 }
 
-async function ping(redis: Redis, tookUs: number[]): Promise<void> {
+/** Infinity: not answered. */
+async function pingUs(redis: Redis): Promise<number> {
   const startMs = performance.now();
   try {
     await redis.ping();
   } catch (error) {
-    if ((error as Error).name !== "ReplyError") return;
+    if ((error as Error).name !== "ReplyError") return Infinity;
   }
-  tookUs.push((performance.now() - startMs) * 1e3);
+  return 1e3 * (performance.now() - startMs);
 }
-
-/** null: there was none. */
-async function echoUs(redis: Redis): Promise<number | null> {
-  const startMs = performance.now();
-  try {
-    await redis.echoBuffer(LONG);
-  } catch {
-    return null;
-  }
-  return (performance.now() - startMs) * 1e3;
-}
-
-const LONG = Buffer.alloc(ECHO_BYTES, "b");
-
-const withinMs = (work: Promise<unknown>, ms: number): Promise<unknown> =>
-  Promise.race([work, pause(ms, undefined, { ref: false })]);

@@ -130,7 +130,7 @@ const constantsNamed = <Name extends string>(...names: readonly Name[]) =>
   Type.Object(Object.fromEntries(names.map((one) => [one, amount])) as Record<Name, typeof amount>);
 
 export const costConstants = Type.Object({
-  compute: constantsNamed(...SIDE_CONSTANTS, "bytesPerUs", "resumeUs"),
+  compute: constantsNamed(...SIDE_CONSTANTS, "bytesPerUs"),
   storage: constantsNamed(...SIDE_CONSTANTS, "cpuRatio", "found"),
 });
 

@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 
-import { constantsOver, networkOf } from "#runtime/placement/calibration.ts";
+import { constantsOver } from "#runtime/placement/calibration.ts";
 import { type Transition } from "#runtime/placement/function-state.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
@@ -19,7 +19,7 @@ import type { FunctionCache } from "../node/function-cache.ts";
 import type { CallObserver } from "../node/invoke.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
 import type { Answer, PlacementOverview, PlacementSummary } from "./answers.ts";
-import { askNetwork } from "./ask-network.ts";
+import { roundTripUsTo } from "./ask-network.ts";
 import type { Calibrated } from "./calibrate.ts";
 import { DirectSamples } from "./direct-samples.ts";
 import { FollowedPlan } from "./followed-plan.ts";
@@ -109,7 +109,7 @@ export class NodePlacement {
     );
     this.#watch = new RedisWatch({
       redis: this.#link.commands,
-      reckoned: () => this.#control?.loop.takeReckoned() ?? null,
+      onClocks: (clocks) => this.#control?.loop.learnRedis(clocks),
       onChange: () => this.#control?.loop.reviewSoon(),
       nowMs,
     });
@@ -237,7 +237,7 @@ export class NodePlacement {
       });
       // In one go: while anything is waited for it may have to leave again.
       this.#control = { loop, writer, direct };
-      this.#watch.beginAnew();
+      this.#watch.forgetCalls();
       if (found.version > 0) this.#tellModule(found);
       // What is forgotten, and what a trial or visits of the one before have left behind, holds for nobody who is not called, either.
       writer.want(loop.placements);
@@ -294,11 +294,11 @@ export class NodePlacement {
 
   /** Whether it is known from now on. */
   async #takeNetwork(control: Control, kept: CostConstants | null): Promise<boolean> {
-    const network = networkOf(await askNetwork(this.#link.commands));
-    if (network === null || this.#control !== control) return false;
-    const constants = constantsOver(network, kept);
+    const roundTripUs = await roundTripUsTo(this.#link.commands);
+    if (roundTripUs === null || this.#control !== control) return false;
+    const constants = constantsOver(roundTripUs, kept);
     if (constants === kept) return true;
-    this.#options.log.info({ ...network, rest: this.#watch.constantsFrom }, "calibrated for the network alone");
+    this.#options.log.info({ roundTripUs, rest: this.#watch.constantsFrom }, "calibrated for the network alone");
     this.#watch.calibrated(constants, "network");
     return true;
   }

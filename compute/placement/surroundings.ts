@@ -1,79 +1,58 @@
-// What the controller has to know beside the calls: whether storage is open, what machine Redis is on, how many of its cores sandbox hosts get, and what plain clients leave
-// of its one thread; and what the module counts of all calls, which the controller has in its metrics. Asked of Redis four times a second while there are calls, and while there are none
-// by who reads the metrics.
+// What the controller needs to know besides the calls: whether storage runs functions, the machine of Redis, and the
+// cores that sandbox hosts get there. Asked of Redis four times a second while there are calls or somebody reads
+// the metrics. The clocks of Redis go to the corrections once a second.
 
 import type { Redis } from "ioredis";
 
-import { clamp } from "#runtime/clamp.ts";
-import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import type { ConstantsSource, CostConstants } from "#runtime/placement/cost-model.ts";
-import {
-  AS_CALIBRATED,
-  redisWorkUs,
-  callsWorkAfter,
-  type MeasuredWork,
-  type ReckonedWork,
-} from "#runtime/placement/calls-work.ts";
-import { infoOf } from "../node/redis-info.ts";
-import { besideRedisUsOf, busyUsOf, commandsOf, commandsUsOf } from "./calibrate.ts";
+import type { RedisClocks } from "#runtime/placement/corrections.ts";
+import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { HostCores, readCoreTimes } from "./host-cores.ts";
 import { cpusOf } from "./machine.ts";
 import type { Surroundings } from "./placement-loop.ts";
+import { CLOCK_SECTIONS, readRedisInfo, redisClocksIn, type Info } from "./redis-clocks.ts";
 
-/** Chosen: whoever comes to compute beside Redis is known of within half a second. */
+/** Others who take cores beside Redis are noticed within two of these. */
 const EVERY_MS = 250;
-/** What is worked for calls is held against the calls of so long: nodes tell of these some tens of milliseconds later. */
-const LEARN_MS = 1_000;
-/** Whatever plain clients do, so much of the thread is reckoned with: a plan has to put functions somewhere. */
-const REDIS_THREAD_MIN = 0.1;
-/** Of one measurement, against the one before: a second is short. */
-const WEIGHT = 0.5;
+/** Nodes report calls some tens of milliseconds after Redis' clocks have counted them. */
+const CLOCKS_EVERY_MS = 1_000;
 
-/** Of the calls in the hosts beside Redis, by the names of LOCUS.INFO and those that nodes have for their own. */
+/** Calls in the hosts beside Redis, by state here: its name in LOCUS.INFO. */
 const NOW = { queued: "calls_queued", starting: "calls_starting", running: "calls_running", waiting: "calls_waiting" };
 const ENDED = { done: "calls_done", failed: "calls_failed", "pushed-back": "calls_pushed_back" };
 
-/** What the module counts of all calls, whether they came to a node or to it. */
+/** What the module counts of all calls, whether they came to a node or to Redis. */
 export interface StorageCalls {
-  /** In its hosts. */
   readonly now: Readonly<Record<keyof typeof NOW, number>>;
-  /** Since it was loaded. */
+  /** Since the module was loaded. */
   readonly ended: Readonly<Record<keyof typeof ENDED, number>>;
-  /** Those that came to it and were let stay, since push-backs had wasted enough. */
+  /** Calls that stayed though dearer than what is pushed back: push-backs had wasted enough. */
   readonly letStay: number;
 }
 
 interface WatchOptions {
   readonly redis: Redis;
-  /** What calls have come to since this was asked last; null: nobody counts here. */
-  readonly reckoned: () => ReckonedWork | null;
-  /** Something that matters is not as it was. */
+  readonly onClocks: (clocks: RedisClocks) => void;
+  /** Something has changed that matters to the plan. */
   readonly onChange: () => void;
   readonly nowMs: () => number;
 }
 
-/** What had been worked at some time, by anybody. */
-interface Clocks extends MeasuredWork {
-  readonly atMs: number;
-}
-
 export class RedisWatch {
   readonly #options: WatchOptions;
+  readonly #hostCores = new HostCores();
   #storage: Surroundings["storage"] = {
     machine: null,
     isolatesMax: Infinity,
     isOpen: true,
     findsReads: true,
-    redisThread: 1,
     hostCores: Infinity,
   };
-  readonly #hostCores = new HostCores();
-  #callsWork = AS_CALIBRATED;
   #constants: CostConstants = DEFAULT_CONSTANTS;
   #constantsFrom: ConstantsSource = "usual";
-  #last: Clocks | null = null;
   #calls: StorageCalls | null = null;
   #askedMs = -Infinity;
+  #clocksMs = -Infinity;
   #isAsking = false;
 
   constructor(options: WatchOptions) {
@@ -81,14 +60,14 @@ export class RedisWatch {
   }
 
   get surroundings(): Surroundings {
-    return { constants: this.#constants, storage: this.#storage, callsWork: this.#callsWork };
+    return { constants: this.#constants, storage: this.#storage };
   }
 
   get constantsFrom(): ConstantsSource {
     return this.#constantsFrom;
   }
 
-  /** As it was told last; null: it was not yet, or by a module that does not tell. */
+  /** null: not asked yet, or the module does not count them. */
   get calls(): StorageCalls | null {
     return this.#calls;
   }
@@ -96,100 +75,65 @@ export class RedisWatch {
   calibrated(constants: CostConstants, from: ConstantsSource): void {
     this.#constants = constants;
     this.#constantsFrom = from;
-    this.beginAnew();
     this.#options.onChange();
   }
 
-  /** What has been worked until now is not held against what calls come to from now on. */
-  beginAnew(): void {
-    this.#callsWork = AS_CALIBRATED;
-    this.#last = null;
+  /** This node controls from now on, and what it read earlier may be old. */
+  forgetCalls(): void {
     this.#calls = null;
   }
 
-  /** There are calls, or somebody looks: asks where the last answer is old. */
+  /** There are calls, or somebody looks. Asks if the last answer is old. */
   keepFresh(): void {
     const { nowMs } = this.#options;
     if (this.#isAsking || nowMs() - this.#askedMs < EVERY_MS) return;
     this.#isAsking = true;
     this.#askedMs = nowMs();
-    // While Redis is out of reach nothing is known, and calls fail anyway.
+    // While Redis is out of reach calls fail anyway.
     this.#ask()
       .catch(() => {})
       .finally(() => (this.#isAsking = false));
   }
 
   async #ask(): Promise<void> {
-    const { redis, nowMs, onChange } = this.#options;
-    const learns = nowMs() - (this.#last?.atMs ?? -Infinity) >= LEARN_MS;
-    const [module, server] = await Promise.all([
-      redis.call("LOCUS.INFO"),
-      learns ? redis.call("info", "cpu", "stats", "commandstats").then(String) : null,
-    ]);
-    const ours = infoOf(String(module));
-    this.#hostCores.tell(readCoreTimes(ours.get("core_times")));
-    const cpus = cpusOf(ours.get("cpus") ?? "");
-    const machine = { id: ours.get("machine") ?? "", cpus, cores: countOf(ours, "cores", cpus.length) };
+    const { redis, nowMs, onClocks, onChange } = this.#options;
+    const readsClocks = nowMs() - this.#clocksMs >= CLOCKS_EVERY_MS;
+    const info = await readRedisInfo(redis, ...(readsClocks ? CLOCK_SECTIONS : []));
+    if (readsClocks) {
+      this.#clocksMs = nowMs();
+      onClocks({ atMs: this.#clocksMs, ...redisClocksIn(info) });
+    }
+    this.#hostCores.update(readCoreTimes(info.get("core_times")));
+    const cpus = cpusOf(info.get("cpus") ?? "");
+    const machine = { id: info.get("machine") ?? "", cpus, cores: countOf(info, "cores", cpus.length) };
     const before = this.#storage;
     this.#storage = {
       machine: cpus.length === 0 ? null : machine,
-      isolatesMax: countOf(ours, "isolates_max", Infinity),
-      isOpen: (ours.get("hosts_obstacle") ?? "") === "",
-      // It is not in use before somebody has read.
-      findsReads: ours.get("read_cache_in_use") === "yes" || ours.get("operations") === "0",
-      redisThread: server === null ? this.#storage.redisThread : this.#learn(ours, infoOf(server)),
+      isolatesMax: countOf(info, "isolates_max", Infinity),
+      isOpen: (info.get("hosts_obstacle") ?? "") === "",
+      // It is not in use until a function reads.
+      findsReads: info.get("read_cache_in_use") === "yes" || info.get("operations") === "0",
       hostCores: this.#hostCores.cores,
     };
-    this.#calls = storageCallsIn(ours);
-    if (before.isOpen !== this.#storage.isOpen || isOther(before.machine, this.#storage.machine)) onChange();
-  }
-
-  /** What was worked for calls; what plain clients leave of the thread. Both as they were, where nothing can be held against anything. */
-  #learn(ours: Told, theirs: Told): number {
-    const { redisThread } = this.#storage;
-    const now = {
-      atMs: this.#options.nowMs(),
-      redisUs: busyUsOf(theirs, ours),
-      besideUs: besideRedisUsOf(theirs, ours),
-      commands: commandsOf(theirs, ours),
-      commandsUs: commandsUsOf(theirs),
-    };
-    const [last, reckoned] = [this.#last, this.#options.reckoned()];
-    this.#last = now;
-    const passedMs = now.atMs - (last?.atMs ?? now.atMs);
-    if (last === null || reckoned === null || passedMs <= 0) return redisThread;
-    const measured = {
-      redisUs: now.redisUs - last.redisUs,
-      besideUs: now.besideUs - last.besideUs,
-      commands: now.commands - last.commands,
-      commandsUs: now.commandsUs - last.commandsUs,
-    };
-    this.#callsWork = callsWorkAfter(this.#callsWork, reckoned, measured, passedMs);
-    const leftBy = (workedUs: number): number => 1 - clamp((measured.redisUs - workedUs) / (1e3 * passedMs), 0, 1);
-    const [least, most] = redisWorkUs(reckoned, this.#callsWork);
-    const left = (1 - WEIGHT) * redisThread + WEIGHT * clamp(redisThread, leftBy(least), leftBy(most));
-    return Math.max(REDIS_THREAD_MIN, left);
+    this.#calls = storageCallsIn(info);
+    const { isOpen, machine: now } = this.#storage;
+    if (before.isOpen !== isOpen || before.machine?.id !== now?.id || before.machine?.cores !== now?.cores) onChange();
   }
 }
 
-type Told = ReadonlyMap<string, string>;
-
-/** From 1 to `max`. What a module does not tell, since it is older, or what cannot be, is the most that can be. */
-function countOf(told: Told, name: string, max: number): number {
-  const count = Number(told.get(name));
+/** 1 to `max`; `max` if the module is older and does not say. */
+function countOf(info: Info, name: string, max: number): number {
+  const count = Number(info.get(name));
   return Number.isInteger(count) && count >= 1 ? Math.min(count, max) : max;
 }
 
-function storageCallsIn(told: Told): StorageCalls | null {
-  const counts = <Name extends string>(names: Readonly<Record<Name, string>>): Readonly<Record<Name, number>> =>
-    Object.fromEntries(Object.entries<string>(names).map(([state, name]) => [state, Number(told.get(name))])) as Record<
-      Name,
+function storageCallsIn(info: Info): StorageCalls | null {
+  const counts = <State extends string>(names: Readonly<Record<State, string>>): Readonly<Record<State, number>> =>
+    Object.fromEntries(Object.entries<string>(names).map(([state, name]) => [state, Number(info.get(name))])) as Record<
+      State,
       number
     >;
-  const calls = { now: counts(NOW), ended: counts(ENDED), letStay: Number(told.get("calls_let_stay")) };
+  const calls = { now: counts(NOW), ended: counts(ENDED), letStay: Number(info.get("calls_let_stay")) };
   const all = [...Object.values(calls.now), ...Object.values(calls.ended), calls.letStay];
   return all.every((count) => Number.isSafeInteger(count) && count >= 0) ? calls : null;
 }
-
-const isOther = (one: Surroundings["storage"]["machine"], other: typeof one): boolean =>
-  one?.id !== other?.id || one?.cores !== other?.cores;

@@ -1,25 +1,21 @@
-// What a call costs on each side: who spends how much time on it, and how long its caller waits. Pure arithmetic over what a
-// function moves and computes (its demand, which does not depend on the side) and what moving and computing cost here
-// (constants, calibrated against the live Redis). docs/placement.md derives the terms.
+// What a call costs on a side: demand (operations, rounds, bytes, CPU time) × the constants of the side.
+// The demand does not depend on the side. The constants are calibrated (calibration.ts) and corrected
+// (corrections.ts). docs/placement.md derives the terms.
 
 import type { Side } from "#runtime/profile/sample.ts";
 
-/** What calls move. */
+/** Data that calls move. */
 export interface Moved {
   readonly operations: number;
   readonly rounds: number;
-  /** Of RESP, both ways. */
+  /** RESP bytes, both directions. */
   readonly bytes: number;
+  /** At storage: operations that the read cache answers, so that they never reach Redis. */
+  readonly found?: number;
 }
 
-/** What is left of that at storage where the read cache answers some: for an operation the host works about as much itself, for the rest nobody. */
-export interface Sent extends Moved {
-  /** Of the operations, those that do not go to Redis. */
-  readonly found: number;
-}
-type MovedOrSent = Moved & Partial<Sent>;
-
-export function withoutFound({ operations, rounds, bytes }: Moved, found: Omit<Moved, "bytes">): Sent {
+/** What goes to Redis when the read cache answers so many operations and rounds. */
+export function withoutFound({ operations, rounds, bytes }: Moved, found: Omit<Moved, "bytes">): Moved {
   const sent = operations > 0 ? Math.max(0, 1 - found.operations / operations) : 1;
   return {
     operations,
@@ -29,185 +25,172 @@ export function withoutFound({ operations, rounds, bytes }: Moved, found: Omit<M
   };
 }
 
-/** Of one call, on average: what it would need on either side. */
-export interface Demand extends Moved {
-  /** The function's own turns, on a compute core, µs. */
+/** Needs of a mean call. `cpuUs` is the function's own CPU time on a compute core. */
+export interface Demand extends Omit<Moved, "found"> {
   readonly cpuUs: number;
 }
 
 /**
- * Of one side, µs. What a call waits for is of a call that is alone: each round then wakes somebody up. What is worked for it is of calls
- * that come in a crowd, where a core that is awake does several at a time: it decides what cores can bear.
+ * Of one side, µs. Waits are those of a single call: each round wakes a thread. Work is that of a call among
+ * many, when a core that is awake serves several at once: it decides how many calls the cores can bear.
  */
 interface SideConstants {
-  /** A call waits outside of the sandbox: the gateway, its way there and back. */
+  /** Wait of a call outside the sandbox: the way there and back. */
   readonly callWaitUs: number;
-  /** A call waits in the sandbox beside what it does there: waking the isolate up. */
+  /** Wait of a call until its isolate is awake. */
   readonly enterUs: number;
   readonly operationWaitUs: number;
   readonly roundWaitUs: number;
-  /** On the side's cores for each call. */
+  /** Work on the side's cores for each call, operation (encoding, decoding), round (sending, waking) and byte. */
   readonly callUs: number;
-  /** For each operation: encoding it, decoding its reply. */
   readonly operationUs: number;
-  /** The same for each round: sending it, waking up. */
   readonly roundUs: number;
-  /** The same for each byte: copying it. */
   readonly byteUs: number;
-  /** On a compute core for each call: the node itself, which has it run there, as a part of `callUs`, or passes it on. */
+  /** Work of the node on compute cores for each call. At compute it is a part of `callUs`. */
   readonly nodeCallUs: number;
-  /** Of Redis' one thread for each call: reading it, replying. */
+  /** Work of Redis' thread. At storage, operations and bytes are the time that its lock is held. */
   readonly redisCallUs: number;
-  /** The same for each operation; at storage the time that the lock is held. */
   readonly redisOperationUs: number;
-  /** The same for each round; at compute a read and a write of a socket. */
   readonly redisRoundUs: number;
-  /** The same for each byte; at storage the time that the lock is held. */
   readonly redisByteUs: number;
 }
 
-/** Calibrated at start, refined from samples; the defaults are in `default-constants.ts`. */
 export interface CostConstants {
   readonly compute: SideConstants & {
-    /** Of the network. */
+    /** Bandwidth of the network. */
     readonly bytesPerUs: number;
-    /** Of the function's own turns, for each round that it waits for: going on with its promises. Of what is found at storage it waits for none. */
-    readonly resumeUs: number;
   };
   readonly storage: SideConstants & {
     /** CPU time on a storage core ÷ the same on a compute core. */
     readonly cpuRatio: number;
-    /** What the read cache answers of what it may, of a function that does not run there, 0 to 1: of operations, and of rounds. */
+    /** Fraction (0–1) of cacheable reads that the read cache answers for a function that has not run there. */
     readonly found: number;
   };
 }
 
-/** Where constants come from: nobody has measured yet, an earlier controller has, this one has what the network takes and nothing else, this one has all. */
+/** Defaults; kept from an earlier controller; only the network measured; all measured by this controller. */
 export const CONSTANTS_SOURCES = ["usual", "kept", "network", "measured"] as const;
 
 export type ConstantsSource = (typeof CONSTANTS_SOURCES)[number];
 
-/** What the caller of one call waits for, µs; their sum is the latency without queues. */
+/** What the caller waits for, µs. The sum is the latency exactly. */
 export interface LatencyTerms {
-  /** Getting the call there and its reply back. */
+  /** Outside the sandbox: the way there and back. */
   readonly call: number;
-  /** Waking an isolate up for it. */
+  /** Until the isolate is awake. */
   readonly enter: number;
   readonly cpu: number;
   readonly operations: number;
   readonly rounds: number;
   readonly bytes: number;
-  /** What calls take longer than all that: queues for cores, neighbours. 0 in the model. */
+  /** Waiting beyond the model: queues for cores, lack of CPU, neighbours. */
   readonly crowd: number;
 }
 
-/** Of one call on one side, µs. */
+/** Of a mean call on one side, µs. */
 export interface Cost {
   readonly latencyUs: number;
-  /** The same where nobody else is about: what a crowd adds is its own doing. */
+  /** The latency without the waiting that other calls cause. */
   readonly aloneUs: number;
   readonly terms: LatencyTerms;
-  /** On compute cores. */
+  /** Work on compute cores, on storage cores without Redis' thread, and of Redis' thread. */
   readonly computeUs: number;
-  /** On storage cores, Redis' thread not counted. */
   readonly storageUs: number;
-  /** Of Redis' one thread. */
   readonly redisUs: number;
 }
 
-/** Of a call with so much of its kind at storage: the mean of both sides. */
+/** Mean over the calls of a function when `share` of them run at storage. */
 export const atShare = (
   { compute, storage }: Readonly<Record<Side, Cost>>,
   share: number,
   of: (cost: Cost) => number,
 ): number => share * of(storage) + (1 - share) * of(compute);
 
-/** Of all that work for a call, µs. */
+/** Work of all cores for a call, µs. */
 export const busyUs = ({ computeUs, storageUs, redisUs }: Cost): number => computeUs + storageUs + redisUs;
 
-/** What was measured of calls beside what the model says of them. */
+/** What measurements add to the model for one function on one side. */
 interface Measured {
-  /**
-   * In the sandbox they take so many times as long. What callers wait for there, longer or shorter; what cores and Redis' thread spend was measured as such,
-   * or is the model's. Nobody can tell which term a crowd makes longer: it is one of its own.
-   */
+  /** CPU time at storage ÷ at compute. */
+  readonly cpuRatio: number;
+  /** Time in the sandbox ÷ the modelled time. It changes what callers wait for, not the work. */
   readonly slowness: number;
-  /** The least of it: without a crowd. */
+  /** The smallest slowness of late: without waiting for other calls. */
   readonly least: number;
-  /** So much longer is Redis' lock held for one, µs. */
+  /** Time that a call holds Redis' lock beyond the model, µs. */
   readonly moreLockUs: number;
 }
 
-const AS_MODELLED: Measured = { slowness: 1, least: 1, moreLockUs: 0 };
-
-/** `cpuRatio`: of the function, where it is known better than that of computing as such. */
 export function costOf(
   side: Side,
-  demand: Demand,
+  demand: Demand & Moved,
   constants: CostConstants,
-  cpuRatio = constants.storage.cpuRatio,
-  { slowness, least, moreLockUs } = AS_MODELLED,
+  measured: Partial<Measured> = {},
 ): Cost {
-  const { compute, storage } = constants;
+  const { cpuRatio = constants.storage.cpuRatio, slowness = 1, least = 1, moreLockUs = 0 } = measured;
   const isAtStorage = side === "storage";
-  const of = isAtStorage ? storage : compute;
-  const { operations, rounds, bytes, cpuUs } = demand;
-  const call = of.callWaitUs;
-  const sandboxUs = sandboxUsOf(side, demand, constants, cpuRatio);
-  const cpu = isAtStorage ? cpuUs * cpuRatio : cpuUs;
-  const shorter = Math.min(1, slowness);
-  const workUs = cpu + overheadUsOf(of, 1, demand);
+  const of = constants[side];
+  const alone = sandboxTerms(side, demand, constants, cpuRatio);
+  const sandboxUs = sumOf(alone);
+  // Nobody can tell which term was slower, so the excess is a term of its own. Faster calls shorten all terms alike.
+  const times = Math.min(1, slowness);
+  const terms: LatencyTerms = {
+    call: of.callWaitUs,
+    enter: times * alone.enter,
+    cpu: times * alone.cpu,
+    operations: times * alone.operations,
+    rounds: times * alone.rounds,
+    bytes: times * alone.bytes,
+    crowd: sandboxUs * (slowness - times),
+  };
+  const workUs = alone.cpu + overheadUsOf(of, 1, demand);
   return {
-    latencyUs: call + sandboxUs * slowness,
-    aloneUs: call + sandboxUs * least,
-    terms: {
-      call,
-      enter: shorter * of.enterUs,
-      cpu: shorter * cpu,
-      operations: shorter * operations * of.operationWaitUs,
-      rounds: shorter * rounds * of.roundWaitUs,
-      bytes: shorter * networkUsOf(side, bytes, constants),
-      crowd: sandboxUs * (slowness - shorter),
-    },
-    computeUs: isAtStorage ? storage.nodeCallUs : workUs,
+    latencyUs: terms.call + sumOf(terms) + terms.crowd,
+    aloneUs: terms.call + sandboxUs * least,
+    terms,
+    computeUs: isAtStorage ? of.nodeCallUs : workUs,
     storageUs: isAtStorage ? workUs : 0,
     redisUs: redisUsOf(of, 1, demand) + moreLockUs,
   };
 }
 
-/** Of what `costOf` says of a call, the time in the sandbox, µs. */
-export function sandboxUsOf(
+/** Modelled time of a call in the sandbox, µs. */
+export const sandboxUsOf = (side: Side, demand: Demand, constants: CostConstants, cpuRatio: number): number =>
+  sumOf(sandboxTerms(side, demand, constants, cpuRatio));
+
+function sandboxTerms(
   side: Side,
   { operations, rounds, bytes, cpuUs }: Demand,
-  constants: CostConstants,
+  { [side]: of, compute: { bytesPerUs } }: CostConstants,
   cpuRatio: number,
-): number {
-  const { enterUs, operationWaitUs, roundWaitUs } = constants[side];
-  const computedUs = side === "storage" ? cpuUs * cpuRatio : cpuUs;
-  const waitedUs = operations * operationWaitUs + rounds * roundWaitUs + networkUsOf(side, bytes, constants);
-  return enterUs + computedUs + waitedUs;
+): Omit<LatencyTerms, "call" | "crowd"> {
+  return {
+    enter: of.enterUs,
+    cpu: side === "storage" ? cpuUs * cpuRatio : cpuUs,
+    operations: operations * of.operationWaitUs,
+    rounds: rounds * of.roundWaitUs,
+    bytes: side === "storage" ? 0 : bytes / bytesPerUs,
+  };
 }
 
-const networkUsOf = (side: Side, bytes: number, { compute: { bytesPerUs } }: CostConstants): number =>
-  side === "storage" ? 0 : bytes / bytesPerUs;
+const sumOf = ({ enter, cpu, operations, rounds, bytes }: Omit<LatencyTerms, "call" | "crowd">): number =>
+  enter + cpu + operations + rounds + bytes;
 
-/** What calls that moved so much work on the cores of a side beside what functions compute, µs. */
+/** Work on the side's cores for so many calls, the functions' own CPU time not counted, µs. */
 export const overheadUsOf = (
-  { callUs, operationUs, roundUs, byteUs }: SideConstants,
+  { callUs, operationUs, roundUs, byteUs }: Pick<SideConstants, "callUs" | "operationUs" | "roundUs" | "byteUs">,
   calls: number,
   { operations, rounds, bytes }: Moved,
 ): number => calls * callUs + operations * operationUs + rounds * roundUs + bytes * byteUs;
 
-/** What they work of Redis' one thread, µs. */
-export const redisUsOf = (
-  { redisCallUs, redisOperationUs, redisRoundUs, redisByteUs }: SideConstants,
-  calls: number,
-  { operations, rounds, bytes, found = 0 }: MovedOrSent,
-): number =>
-  calls * redisCallUs + (operations - found) * redisOperationUs + rounds * redisRoundUs + bytes * redisByteUs;
+type RedisConstants = Pick<SideConstants, "redisCallUs" | "redisOperationUs" | "redisRoundUs" | "redisByteUs">;
 
-/** Of that at storage, how long the lock is held, µs. */
+/** Work of Redis' thread for so many calls, µs. */
+export const redisUsOf = ({ redisCallUs, redisRoundUs, ...of }: RedisConstants, calls: number, moved: Moved): number =>
+  calls * redisCallUs + moved.rounds * redisRoundUs + lockUsOf(of, moved);
+
+/** Of that, operations and bytes: at storage the time that the lock is held, µs. */
 export const lockUsOf = (
-  { redisOperationUs, redisByteUs }: SideConstants,
-  { operations, bytes, found = 0 }: Omit<MovedOrSent, "rounds">,
+  { redisOperationUs, redisByteUs }: Pick<RedisConstants, "redisOperationUs" | "redisByteUs">,
+  { operations, bytes, found = 0 }: Omit<Moved, "rounds">,
 ): number => (operations - found) * redisOperationUs + bytes * redisByteUs;

@@ -20,7 +20,6 @@ export const DEFAULT_CONSTANTS: CostConstants = {
     redisRoundUs: 7,
     redisByteUs: 0.0003,
     bytesPerUs: 1_500,
-    resumeUs: 3,
   },
   storage: {
     callWaitUs: 140,
