@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 NPM_VERSION=11.19.1
 REDIS_MAJOR_MIN=7
 GXX_MAJOR_MIN=11
-VERBS=(build demo up test check fuzz bench soak package images compose)
+VERBS=(build demo up test check fuzz bench worlds soak package images compose)
 # The npm scripts `check:*`.
 CHECKS=(format lint types dead)
 # Stages of the Dockerfile, and what the images of them are named.
@@ -54,6 +54,16 @@ help_text() {
     --json FILE  also writes the result as JSON (with NAME only)
     --data DIR   a folder that may hold AutoLoc's social.json[.gz], pagerank.json[.gz]; of traces: one with data sets of the
                  2023 contest's format, a folder each
+
+./build.sh worlds [--seed N] [--part P] [--only SUITES] [--decider NAME] [--json FILE] [--against FILE]
+    Plays seeded, simulated worlds with a decider of placement, and reports which part of the calls it missed. The same
+    seed gives the same result on every machine.
+    --seed N         draws other worlds (0); an integer from 0 to 1000000
+    --part P         plays this part of each suite's worlds (0.25); above 0, at most 1
+    --only SUITES    plays these suites only, separated by commas
+    --decider NAME   locus, model or still (locus)
+    --json FILE      also writes the result of every world as JSON
+    --against FILE   compares with such a file, world by world
 
 ./build.sh soak [--minutes N] [--seed S] [--episode K] [--calls-per-second N] [--json FILE]
     Kills, stops and restarts Redis, a replica, nodes, sandbox hosts and the network between them at random under load, and
@@ -494,7 +504,7 @@ is_verb "$verb" ||
   misuse "There is no verb \"$verb\"; there are: ${VERBS[*]}. What each does: ./build.sh --help"
 [[ " $* " != *' --help '* && " $* " != *' -h '* ]] || { usage "$verb" && exit; }
 [[ $verb != test || " $*" != *' -'* ]] || misuse "test takes parts of file names, and no options." test
-[[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == soak || $verb == images ]] || misuse "$verb takes no arguments." "$verb"
+[[ $# == 0 || $verb == test || $verb == fuzz || $verb == bench || $verb == worlds || $verb == soak || $verb == images ]] || misuse "$verb takes no arguments." "$verb"
 [[ $verb != test || $# == 0 ]] || has_tests "$@" || misuse "There is no test file whose name contains \"$*\"." test
 # Its program would say so as well, once everything is built.
 for word in "$@"; do
@@ -519,6 +529,10 @@ test) run_tests "$@" ;;
 check) run_checks ;;
 fuzz) run_fuzzers "$@" ;;
 bench) run_benchmarks "$@" ;;
+worlds)
+  build
+  exec "$NODE" bench/worlds/main-worlds.ts "$@"
+  ;;
 soak)
   build
   exec "$NODE" test/soak/main-soak.ts "$@"

@@ -202,7 +202,7 @@ export class Replay {
     }
     loop.close();
     writer.close();
-    return { placed: [...loop.state.values()].filter(({ state }) => state !== "profiling").length, changes, plans };
+    return { placed: [...loop.functions.values()].filter(({ state }) => state !== "profiling").length, changes, plans };
   }
 }
 

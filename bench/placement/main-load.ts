@@ -34,13 +34,12 @@ export type LoadProcessRequest =
     }
   /** How much work each of these calls is. */
   | { readonly kind: "weigh"; readonly function: string; readonly calls: readonly SuiteCall[] }
-  /** How often these functions were moved so far, and back. */
+  /** How often these functions were moved so far, and moved back. */
   | { readonly kind: "moves"; readonly functions: readonly string[] };
 
 export interface Moves {
   readonly moves: number;
   readonly reverts: number;
-  readonly flaps: number;
 }
 
 type LoadProcessAnswer = Calls | readonly Prediction[] | Float64Array | Moves | string | null;
@@ -102,5 +101,5 @@ const constantsOf = async ({ placement }: Node): Promise<CostConstants> =>
 function movesOf(overview: PlacementOverview | undefined, names: readonly string[]): Moves {
   const functions = overview?.functions.filter(({ function: name }) => names.includes(name)) ?? [];
   const sumOf = (count: keyof Moves): number => functions.reduce((sum, one) => sum + (one[count] ?? 0), 0);
-  return { moves: sumOf("moves"), reverts: sumOf("reverts"), flaps: sumOf("flaps") };
+  return { moves: sumOf("moves"), reverts: sumOf("reverts") };
 }

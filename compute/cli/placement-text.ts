@@ -30,12 +30,17 @@ export const overviewText = (overview: PlacementOverview, nowMs: number): string
   ]);
   const lines = [columns(heads, rows, "no function is planned yet"), ""];
   if (rows.length > 0) {
-    lines.push("AT STORAGE: share of the calls. COMPUTE, STORAGE: latency of a call there. REVERTS: moves taken back.", "");
+    lines.push(
+      "AT STORAGE: share of the calls. COMPUTE, STORAGE: latency of a call there. REVERTS: moves taken back.",
+      "",
+    );
   }
   lines.push(controllerText(overview, nowMs));
   if (outlook !== null) {
     const pools = POOLS.filter((pool) => pool !== "callers" && (pool !== "shared" || outlook.utilisation.shared > 0));
-    lines.push(`busy: ${pools.map((pool) => `${POOL_NAMES[pool]} ${percentText(outlook.utilisation[pool])}`).join(", ")}`);
+    lines.push(
+      `busy: ${pools.map((pool) => `${POOL_NAMES[pool]} ${percentText(outlook.utilisation[pool])}`).join(", ")}`,
+    );
   }
   if (hostCores !== null) {
     lines.push(`Functions beside Redis lack CPU: other processes leave them ${hostCores.toFixed(2)} cores.`);
@@ -67,7 +72,11 @@ export const summaryText = (summary: PlacementSummary, nowMs: number): string =>
     );
   }
   if (transitions.length > 0) {
-    lines.push("", "last changes:", ...transitions.slice(-TRANSITIONS_SHOWN_MAX).map((one) => `  ${transitionText(one)}`));
+    lines.push(
+      "",
+      "last changes:",
+      ...transitions.slice(-TRANSITIONS_SHOWN_MAX).map((one) => `  ${transitionText(one)}`),
+    );
   }
   return lines.join("\n");
 };
@@ -105,7 +114,11 @@ function costTable(
     ),
     row("a call", sides[here].cost.latencyUs, sides[there].cost.latencyUs, difference.sum),
   ];
-  return columns(["LATENCY", here.toUpperCase(), there.toUpperCase(), `MOVING TO ${there.toUpperCase()} ADDS`], rows, "");
+  return columns(
+    ["LATENCY", here.toUpperCase(), there.toUpperCase(), `MOVING TO ${there.toUpperCase()} ADDS`],
+    rows,
+    "",
+  );
 }
 
 const signedText = (us: number): string =>
@@ -114,7 +127,8 @@ const signedText = (us: number): string =>
 /** What was measured in the sandbox, beside what the model says of the same calls. */
 function measuredText(side: Side, explained: Sides[Side], nowMs: number): string {
   const { measuredUs, predictedUs, p99Us, callsInAll, lastMs, cpuUs, waitUs, queueUs } = explained;
-  if (measuredUs === null || predictedUs === null || lastMs === null) return `${side}: not measured; the figures are the model's`;
+  if (measuredUs === null || predictedUs === null || lastMs === null)
+    return `${side}: not measured; the figures are the model's`;
   const parts = [
     `${durationText(measuredUs)} in the sandbox (model ${durationText(predictedUs)})`,
     ...(cpuUs === null ? [] : [`CPU ${durationText(cpuUs)}`]),
@@ -147,7 +161,8 @@ function overflowText(summary: PlacementSummary): string {
 
 const transitionText = ({ atMs, from, to, fromShare, toShare, why }: Transition): string => {
   const when = new Date(atMs).toISOString();
-  if (fromShare !== toShare) return `${when}  ${percentText(fromShare)} → ${percentText(toShare)} at storage: ${whyText(why)}`;
+  if (fromShare !== toShare)
+    return `${when}  ${percentText(fromShare)} → ${percentText(toShare)} at storage: ${whyText(why)}`;
   return `${when}  ${from === to ? to : `${from} → ${to}`}: ${whyText(why)}`;
 };
 

@@ -83,10 +83,13 @@ export class Nodes {
   }
 
   capacity(storage: Storage, { ofNodes, ofRedis }: OtherWork, nowMs: number): Capacity {
-    const { hostCores: _, computeCores, storageMachineCores, sharedCores, storageCores } = coresOf(
-      this.#machines(),
-      storage,
-    );
+    const {
+      hostCores: _,
+      computeCores,
+      storageMachineCores,
+      sharedCores,
+      storageCores,
+    } = coresOf(this.#machines(), storage);
     const withoutOthers = (cores: number): number => Math.max(cores / 2, cores - ofNodes);
     const withoutPlain = (cores: number): number => Math.max(LEFT_MIN * cores, cores - ofRedis);
     return {

@@ -7,12 +7,10 @@ import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 
 import { constantsOver } from "#runtime/placement/calibration.ts";
-import { type Transition } from "#runtime/placement/function-state.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
-import { FREE_RULES } from "#runtime/placement/situation.ts";
-import { explain, type Explanation } from "#runtime/placement/explanation.ts";
 import { NO_OVERFLOW } from "#runtime/placement/overflow.ts";
 import { isLaterPlan, NO_PLAN, placeOf, type Plan } from "#runtime/placement/plan.ts";
+import type { Transition } from "#runtime/placement/transition.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
 import type { Controllership } from "../controller/controllership.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
@@ -346,18 +344,7 @@ export class NodePlacement {
   }
 
   #known(loop: PlacementLoop, name: string | null): Answer["answer"] {
-    const nowMs = this.#options.nowMs();
-    const { constants } = loop;
-    const explained = (one: string): Explanation | null => {
-      const state = loop.state.get(one);
-      const rules = this.#book.rules.get(one) ?? FREE_RULES;
-      const [profile, transitions] = [loop.profiles.get(one), loop.transitionsOf(one)];
-      const isCrowded = loop.outlook?.crowded ?? false;
-      const { hasStorage, nodeCount: nodes } = loop;
-      const known = { rules, profile, constants, transitions, isCrowded, hasStorage, nodes, nowMs };
-      return state === undefined ? null : explain(one, { state, ...known });
-    };
-    if (name !== null) return explained(name);
+    if (name !== null) return loop.explain(name);
     return {
       planVersion: this.#followed.plan.version,
       decidedMs: loop.decidedMs,
@@ -366,9 +353,9 @@ export class NodePlacement {
       outlook: loop.outlook,
       hostCores: loop.hostCores < Infinity ? loop.hostCores : null,
       regret: loop.regret,
-      constants,
+      constants: loop.constants,
       constantsFrom: this.#watch.constantsFrom,
-      functions: [...loop.state.keys()].toSorted().map((one) => ({ ...explained(one)!, transitions: [] })),
+      functions: [...loop.functions.keys()].toSorted().map((one) => ({ ...loop.explain(one)!, transitions: [] })),
     };
   }
 

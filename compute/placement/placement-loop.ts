@@ -208,13 +208,13 @@ export class PlacementLoop {
   }
 
   #intervalMs(): number {
-    const { called = 0, isAwaited = false } = this.#step ?? {};
+    const { views = [], isAwaited = false } = this.#step ?? {};
     const isUrgent =
       isAwaited ||
       this.#hasSurged ||
       this.#shifted.size > 0 ||
       this.#nodes.callersGrown(this.#options.nowMs()) >= CALLERS_GROWN_MIN;
-    return clamp(STEP_MS_PER_FUNCTION * called, WINDOW_MS, isUrgent ? SOON_MS : STEP_MS_MAX);
+    return clamp(STEP_MS_PER_FUNCTION * views.length, WINDOW_MS, isUrgent ? SOON_MS : STEP_MS_MAX);
   }
 
   #review(): void {

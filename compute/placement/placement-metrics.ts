@@ -16,7 +16,7 @@ interface MeasuredPlacement {
   /** As the controller knows them; null: it does not yet. */
   readonly storageCalls: StorageCalls | null;
   /** null: this node does not control. */
-  readonly loop: Pick<PlacementLoop, "state" | "profiles" | "outlook" | "regret" | "hostCores"> | null;
+  readonly loop: Pick<PlacementLoop, "functions" | "profiles" | "outlook" | "regret" | "hostCores"> | null;
   readonly constants: CostConstants;
   readonly nowMs: number;
 }
@@ -35,7 +35,7 @@ export function placementText({ placements, stayed, storageCalls, loop, constant
   ];
   if (loop === null) return texts.join("");
   if (storageCalls !== null) texts.push(...storageTexts(storageCalls));
-  const states = [...loop.state];
+  const states = [...loop.functions];
   const count = (pick: (state: FunctionState) => number): Series[] =>
     states.map(([name, state]) => ({ labels: { function: name }, value: pick(state) }));
   const known = states.flatMap(([name, { paces, share, probeEvery }]) => {
@@ -65,21 +65,9 @@ export function placementText({ placements, stayed, storageCalls, loop, constant
     ),
     exposeNumbers(
       "counter",
-      "locus_placement_flaps_total",
-      "Moves back within ten seconds.",
-      count((one) => one.flaps),
-    ),
-    exposeNumbers(
-      "counter",
       "locus_placement_trials_total",
-      "Times that all its calls ran on one side for a moment, to see.",
-      count((one) => one.trialsBegun),
-    ),
-    exposeNumbers(
-      "counter",
-      "locus_placement_trial_cost_seconds_total",
-      "What those that came to nothing have cost, as if nothing had been done for so long.",
-      count((one) => one.trialCostMs / 1e3),
+      "Trials: all calls of a function ran on one side for a moment.",
+      count((one) => one.trials),
     ),
     exposeNumbers(
       "gauge",

@@ -21,14 +21,7 @@ import {
   type FunctionRecord,
   type FunctionState,
 } from "./function-state.ts";
-import {
-  backOff,
-  backOffLeftMs,
-  recall,
-  remember,
-  shiftedMemory,
-  type BackOffKey,
-} from "./memory.ts";
+import { backOff, backOffLeftMs, recall, remember, shiftedMemory, type BackOffKey } from "./memory.ts";
 import { nextTrial, SLIGHT_PART, trialKey } from "./next-trial.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
@@ -82,8 +75,8 @@ export interface Step {
   readonly transitions: readonly Transition[];
   /** Under the shares of this step. */
   readonly outlook: Outlook;
-  /** Functions that are called. */
-  readonly called: number;
+  /** The functions that are called, as this step saw them. */
+  readonly views: readonly FunctionView[];
   /** Whether an experiment or a shift waits for the next samples. */
   readonly isAwaited: boolean;
   /** What the functions use of each pool, within the shares that they may have, and those of this step. */
@@ -148,7 +141,8 @@ export function advance(before: ControllerState, situation: Situation): Step {
   let { experiment, noise } = before;
   let trialCreditMs = creditAfter(before, views, situation);
   if (hasLeft(draft, views)) experiment = givenUp(draft, experiment);
-  const surge = experiment?.kind !== "trying" || callersGrown >= CALLERS_GROWN_MIN ? surgeProposal(views, capacity) : [];
+  const surge =
+    experiment?.kind !== "trying" || callersGrown >= CALLERS_GROWN_MIN ? surgeProposal(views, capacity) : [];
   if (surge.length > 0) {
     experiment = givenUp(draft, experiment);
     relieve(draft, views, surge);
@@ -184,7 +178,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     state: { functions, experiment, changedMs, trialCreditMs, steppedMs: nowMs, noise },
     transitions,
     outlook: outlookOf(use, shares),
-    called: views.length,
+    views,
     isAwaited: experiment !== null || views.some(({ state }) => state.memory.mayRecall),
     use: { ...use, ...widestBounds(views) },
     shares,
@@ -264,7 +258,13 @@ function surgeProposal(views: readonly FunctionView[], capacity: Capacity): read
   if (views.every(({ surge }) => surge === null)) return [];
   const surged = views.map((view) => (view.surge === null ? view : { ...view, load: view.surge }));
   const use = poolUse(loadsOf(surged), capacity);
-  if (!outlookOf(use, views.map(({ share }) => share)).crowded) return [];
+  if (
+    !outlookOf(
+      use,
+      views.map(({ share }) => share),
+    ).crowded
+  )
+    return [];
   return proposal(surged, use).filter((change) => isWarmFor(views, change));
 }
 
@@ -340,7 +340,8 @@ function concluded(
     const ratio = "ratio" in verdict ? verdict.ratio : null;
     if (outcome === "accepted") {
       draft.move(name, to, { kind: "tried", ...triedBy(change, changes), outcome, ratio }, "moves");
-      if (process.env.AC) draft.backOff(name, otherSide(gainingSide(change.from, to)), Number(process.env.AC));
+      // It may return, but less and less often.
+      draft.backOff(name, otherSide(gainingSide(change.from, to)), HOLD_MS);
       continue;
     }
     if (kind === "trying") takeBack(draft, experiment, change, outcome, ratio);
@@ -357,7 +358,10 @@ function concluded(
 /** Of a trial that begins, or is taken back to be checked. */
 const triedWhy = (changes: readonly ShareChange[], name: string): Why => ({
   kind: "trying",
-  ...triedBy(changes.find((one) => one.name === name)!, changes),
+  ...triedBy(
+    changes.find((one) => one.name === name)!,
+    changes,
+  ),
 });
 
 function begin(draft: Draft, changes: readonly ShareChange[]): void {
@@ -429,7 +433,12 @@ function creditAfter(
   { shifted, nowMs }: Situation,
 ): number {
   const heavy = views.filter(({ name }) => shifted.has(name));
-  if (partOf(views, heavy.map(({ name, share }) => ({ name, from: share, to: share }))) >= SLIGHT_PART) {
+  if (
+    partOf(
+      views,
+      heavy.map(({ name, share }) => ({ name, from: share, to: share })),
+    ) >= SLIGHT_PART
+  ) {
     return TRIAL_CREDIT_MS_MAX;
   }
   const passedMs = views.length === 0 ? 0 : Math.min(nowMs - steppedMs, STEP_MS_MAX);

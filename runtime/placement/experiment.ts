@@ -32,7 +32,12 @@ export type Experiment =
   /** The trial is in force. */
   | (Common & { readonly kind: "trying" })
   /** The trial was better and is over. If calls get longer again, it was the trial that made them shorter. */
-  | (Common & { readonly kind: "checking"; readonly endedMs: number; readonly during: Stretch; readonly ratio: number });
+  | (Common & {
+      readonly kind: "checking";
+      readonly endedMs: number;
+      readonly during: Stretch;
+      readonly ratio: number;
+    });
 
 export type Verdict =
   /** What was changed stays, or becomes the plan. */

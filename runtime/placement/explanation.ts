@@ -123,7 +123,8 @@ function reasonText(
   sides: Readonly<Record<Side, SideCosts>> | null,
   standing: Standing | null,
 ): string {
-  if (sides === null || standing === null) return `No call of it has been measured. It stays at ${homeOf(state)} until then.`;
+  if (sides === null || standing === null)
+    return `No call of it has been measured. It stays at ${homeOf(state)} until then.`;
   const takes = (side: Side): string => {
     const { cost, calls } = sides[side];
     return `${durationText(cost.latencyUs)} at ${side}${calls === 0 ? " (by the model)" : ""}`;

@@ -38,7 +38,10 @@ interface Known {
 /** Empty: none is worth it now. */
 export function nextTrial(known: Known): readonly ShareChange[] {
   const { views, use, capacity, nowMs, heardMs, noise } = known;
-  const now = outlookOf(use, views.map(({ share }) => share));
+  const now = outlookOf(
+    use,
+    views.map(({ share }) => share),
+  );
   const { calls, queuedMs, isQueued } = waiting(known);
   const isCrowd = now.crowded || (areCallersMany(capacity) && isQueued);
   if (!isCrowd || calls * (LOOK_MS_MAX / BASELINE_MS) < CALLS_MIN || queuedMs > LOOK_MS_MAX / 2) return [];

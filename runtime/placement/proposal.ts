@@ -80,7 +80,11 @@ function latencyChange(view: FunctionView, to: number): ProposedChange | null {
 export function latencyGain({ load: { costs }, share, costError }: FunctionView, other: number): Gain {
   const latencyAt = (at: number): number => atShare(costs, at, ({ latencyUs }) => latencyUs);
   const from = latencyAt(share);
-  const queued = Math.max(0, atShare(costs, share, ({ terms }) => terms.crowd)) / from;
+  const queued =
+    Math.max(
+      0,
+      atShare(costs, share, ({ terms }) => terms.crowd),
+    ) / from;
   return { from, to: latencyAt(other), error: costError + QUEUE_ERROR * queued };
 }
 

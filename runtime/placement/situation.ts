@@ -5,33 +5,31 @@ import type { Side } from "#runtime/profile/sample.ts";
 import type { CostConstants } from "./cost-model.ts";
 import type { Capacity } from "./pool-use.ts";
 
-/** What people and authors have said about one function. */
+/** What operators and authors have set for one function. */
 export interface Rules {
-  /** Where it begins, before anything is known. */
+  /** Where it begins, before it is profiled. */
   readonly preferred: Side | null;
-  /** Its share at storage, for good; null: free. */
+  /** Its fixed share at storage; null: not pinned. */
   readonly pinnedShare: number | null;
-  /** How much a µs of its callers' time counts beside that of others; 1 is usual. */
+  /** How much a µs of its callers' time counts beside that of others; usually 1. */
   readonly weight: number;
-  /** A side whose 99th percentile is above this is not used while the other's is below; null: none. */
+  /** Bound on the 99th percentile, µs: a side that exceeds it is not used while the other one keeps it. */
   readonly p99UnderUs: number | null;
 }
 
-/** Of a function of which nobody has said anything. */
 export const FREE_RULES: Rules = { preferred: null, pinnedShare: null, weight: 1, p99UnderUs: null };
 
-/** All that a step looks at. */
 export interface Situation {
   readonly nowMs: number;
-  /** What ended later may not be known yet: windows of many functions are long. At most `nowMs`. */
+  /** Calls that ended later may not be known yet. At most `nowMs`. */
   readonly heardMs: number;
   readonly profiles: Profiles;
-  /** Functions whose calls are not what they were, since the step before. */
+  /** Functions whose calls have changed since the last step. */
   readonly shifted: ReadonlySet<string>;
   readonly constants: CostConstants;
   readonly capacity: Capacity;
-  /** Calls in flight in these moments, to those that have been usual lately. */
+  /** Calls in flight now ÷ as many as usual. */
   readonly callersGrown: number;
-  /** By function: those that are deployed. */
+  /** Of all deployed functions. */
   readonly rules: ReadonlyMap<string, Rules>;
 }

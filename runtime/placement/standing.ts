@@ -122,7 +122,9 @@ export function standingText(standing: Standing, share: number): string {
     case "cold":
       return `${stays} until ${VISITS_MIN} calls have visited ${there} and compiled its code there.`;
     case "backed-off": {
-      const what = standing.isTrial ? `a trial at ${there} made calls no shorter` : "its share changed a moment ago, or a change was taken back";
+      const what = standing.isTrial
+        ? `a trial at ${there} made calls no shorter`
+        : "its share changed a moment ago, or a change was taken back";
       return `${stays} for ${durationText(standing.leftMs * 1e3)} more of its calls: ${what}.`;
     }
     case "capacity": {

@@ -71,7 +71,8 @@ export function viewOf(name: string, rules: Rules, state: FunctionState, situati
   const surge = isIdle ? null : profile.surge(rates, nowMs);
   // Callers who wait for answers call more often when calls get shorter. That is no surge.
   const isSurge =
-    surge !== null && (surge.isNew || callersGrown >= CALLERS_GROWN_MIN || !areCallersMany(capacity) || isYoung(state, nowMs));
+    surge !== null &&
+    (surge.isNew || callersGrown >= CALLERS_GROWN_MIN || !areCallersMany(capacity) || isYoung(state, nowMs));
   const isResuming = !isSurge && memory.sinceMs > state.sinceMs && nowMs - memory.sinceMs < RESUME_MS;
   const isFree = isPlaced && !isIdle && !isResuming && nowMs - memory.movedMs >= SETTLE_MS;
   // The mean ÷ the geometric mean, which a single huge call hardly moves.
@@ -130,7 +131,11 @@ function hasStopped(profile: FunctionProfile, share: number, { sides }: Function
 }
 
 /** A share that may not move is kept, unless its side is closed. */
-function shareBounds({ state, share }: FunctionState, isFree: boolean, closed: BySide<boolean>): readonly [number, number] {
+function shareBounds(
+  { state, share }: FunctionState,
+  isFree: boolean,
+  closed: BySide<boolean>,
+): readonly [number, number] {
   if (state === "pinned") return [share, share];
   if (closed.storage) return [0, 0];
   if (closed.compute) return [1, 1];

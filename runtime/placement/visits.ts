@@ -6,7 +6,7 @@ import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { busyUs } from "./cost-model.ts";
 import type { Paces } from "./function-costs.ts";
 import { type Change, restingState } from "./function-state.ts";
-import { PROBE_EVERY_MAX } from "./plan.ts";
+import { PROBE_EVERY_MAX, type PlacementState } from "./plan.ts";
 import type { FunctionView } from "./view.ts";
 
 /** Probes may add this part to what the function's calls cost. Bench `placement` measures it (`visitCost`). */
@@ -46,7 +46,7 @@ export function visited(view: FunctionView, now: FunctionView["state"], isWanted
   // A step of a tenth is not worth a new plan.
   const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
   const isStale = isWanted || !isKnown || nowMs - pace.atMs > STALE_MS;
-  const state = isStale ? "probing" : resting;
+  const state: PlacementState = isStale ? "probing" : resting;
   const to = state === now.state && probeEvery === now.probeEvery ? now : { ...now, state, probeEvery };
   if (state === now.state) return { to, why: null };
   return {

@@ -14,8 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 /// PlacementState in plan.ts.
-constexpr std::string_view kStates[] = {"profiling", "compute",   "storage", "split",
-                                        "probing",   "reverting", "pinned"};
+constexpr std::string_view kStates[] = {"profiling", "compute", "storage", "split", "probing", "pinned"};
 /// A plan, its placements, one of them. What is nested deeper is no plan, and costs memory before that is
 /// known.
 constexpr int kDepthMax = 3;
