@@ -19,10 +19,10 @@ describe("simulated worlds", () => {
     expect(missedIn("mixes", "still", 3, 1)).not.toEqual(missedIn("mixes", "still", 3));
   });
 
-  it.each(Object.keys(SUITES))("of suite %s are never done better than by their best shares", (suite) => {
+  it.each(Object.keys(SUITES))("of suite %s are hardly done better than by their best fixed shares", (suite) => {
     const [one] = SUITES[suite]!.cases(1, 5);
     const { stretches } = simulate(one!.world, DECIDERS.locus(), 5_000, 1);
-    for (const { done, doneByBest } of stretches) expect(done).toBeLessThanOrEqual(doneByBest * 1.001 + 1e-9);
+    for (const { done, doneByBest } of stretches) expect(done).toBeLessThanOrEqual(doneByBest * 1.02 + 1e-9);
   });
 
   it("tell a decider that stays where it is from one that moves functions", () => {

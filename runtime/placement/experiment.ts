@@ -75,18 +75,17 @@ export function judge(experiment: Experiment, views: readonly FunctionView[], he
   const error = Math.hypot(found.error, noiseOfRatio(experiment.noise, before, later));
   const isKnown = calls >= CALLS_MIN;
   if (!isKnown && !isOver) return null;
-  const longer = Math.min(ratio, slowdown);
   const lossMin = Math.max(isCold ? COLD_LOSS_MIN : LOSS_MIN, 2 * error);
-  if (kind !== "checking" && longer > 1 + lossMin && (isKnown || slowdown > 2)) {
-    return { outcome: "rejected", ratio: longer };
+  if (kind !== "checking" && ratio > 1 + lossMin && (isKnown || slowdown > 2)) {
+    return { outcome: "rejected", ratio };
   }
   if (heardMs - fromMs < LOOK_MS) return null;
   switch (kind) {
     case "verifying":
       return { outcome: "accepted", ratio };
     case "checking": {
-      const mean = Math.sqrt(experiment.ratio / longer);
-      const isBetter = isKnown && longer > 1 && mean <= 1 - Math.max(GAIN_MIN, error);
+      const mean = Math.sqrt(experiment.ratio / ratio);
+      const isBetter = isKnown && ratio > 1 && mean <= 1 - Math.max(GAIN_MIN, error);
       return { outcome: isBetter ? "accepted" : "inconclusive", ratio: mean };
     }
     case "trying": {

@@ -59,13 +59,14 @@ export class PlayedCalls {
   nowMs = 0;
 
   /** By function: of one kind, or of several. */
-  run(ms: number, calls: Readonly<Record<string, Calls | readonly Calls[]>>): this {
+  run(ms: number, calls: Readonly<Record<string, Calls | readonly Calls[]>>): ReadonlySet<string> {
+    const shifted = new Set<string>();
     for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
       this.nowMs += WINDOW_MS;
       // A window tells of what was before its end.
-      this.#play(calls, this.nowMs - 1);
+      for (const name of this.#play(calls, this.nowMs - 1)) shifted.add(name);
     }
-    return this;
+    return shifted;
   }
 
   /** Long ago there were so many of each kind that their code is compiled: of what is played from now on nothing takes longer for being new. */
@@ -85,10 +86,10 @@ export class PlayedCalls {
     return { ...played, constants: DEFAULT_CONSTANTS, capacity: ONE_CORE_EACH, ...change };
   }
 
-  #play(calls: Readonly<Record<string, Calls | readonly Calls[]>>, heardMs: number): void {
+  #play(calls: Readonly<Record<string, Calls | readonly Calls[]>>, heardMs: number): readonly string[] {
     const tally = new SampleTally();
     for (const [name, kinds] of Object.entries(calls)) for (const kind of [kinds].flat()) record(tally, name, kind);
-    this.profiles.fold(tally.take().tallies, heardMs, WINDOW_MS);
+    return this.profiles.fold(tally.take().tallies, heardMs, WINDOW_MS).shifted;
   }
 }
 
