@@ -84,7 +84,9 @@ function readResult(file: string): RunResult {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as RunResult;
   } catch (error) {
-    throw new TypeError(`--against must be a file that --json wrote, got "${file}": ${(error as Error).message}`);
+    throw new TypeError(`--against must be a file that --json wrote, got "${file}": ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -54,7 +54,7 @@ export const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 
 /** Standard error of the mean. */
-export function errorOf(values: readonly number[]): number {
+function errorOf(values: readonly number[]): number {
   const mean = meanOf(values);
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return values.length < 2 ? 0 : Math.sqrt(squares / (values.length - 1) / values.length);

@@ -150,7 +150,6 @@ const overview = Type.Object({
   outlook: orNull(
     Type.Object({
       utilisation: numbers("compute", "storage", "redis", "storageMachine", "shared", "callers"),
-      overload: number,
       busiest: number,
       crowded: Type.Boolean(),
       waitUsPerSecond: number,

@@ -1,21 +1,22 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { FunctionRecord, Transition, Why } from "#runtime/placement/function-state.ts";
-import { RECORDED_TRANSITIONS_MAX } from "#runtime/placement/kept-transitions.ts";
+import type { FunctionRecord } from "#runtime/placement/function-state.ts";
+import type { Transition, Why } from "#runtime/placement/transition.ts";
+import { RECORDED_TRANSITIONS_MAX } from "#runtime/placement/transitions.ts";
 import { readRecord, RECORD_LENGTH_MAX, recordText } from "./function-records.ts";
 
-const TRIED: Why = { kind: "checking", side: "storage", partner: "f", ratio: 0.8 };
+const TRIED: Why = { kind: "tried", side: "storage", partner: "f", outcome: "accepted", ratio: 0.8 };
 const changed = (why: Why): Transition => ({
   atMs: 1_800_000_000_000.1235,
   function: "walk",
-  from: "reverting",
+  from: "split",
   to: "profiling",
   fromShare: 0.12345678901234568,
   toShare: 0.8765432109876543,
   why,
 });
 const record: FunctionRecord = {
-  counters: { moves: 3, reverts: 1, flaps: 1, trialsBegun: 4, trialCostMs: 12.5 },
+  counters: { moves: 3, reverts: 1, trials: 4 },
   transitions: [changed({ kind: "new" }), changed(TRIED)],
 };
 const json = { ...record.counters, transitions: JSON.parse(recordText(record)).transitions };
@@ -27,15 +28,15 @@ test("what is told of a function is read as it was written", () => {
 test("the longest that can be told is not too long", () => {
   const number = -1.2345678901234567e-100;
   const longest: readonly Why[] = [
-    { kind: "reverted", promisedUs: number, cameUs: number, ratio: number, retryInMs: number },
-    { kind: "tried", side: "compute", partner: "f".repeat(64), ratio: number, isKept: false, brokenOff: null },
-    { kind: "overload", from: number, to: number, noise: number },
-    { kind: "surge", from: number, to: number, noise: number, callsPerSecond: number, usualPerSecond: number },
+    { kind: "reverted", ratio: number, retryInMs: number },
+    { kind: "tried", side: "compute", partner: "f".repeat(64), outcome: "inconclusive", ratio: number },
+    { kind: "capacity", from: number, to: number, error: number },
+    { kind: "surge", from: number, to: number, callsPerSecond: number, usualPerSecond: number },
   ];
   const most = 2 ** 48;
   for (const why of longest) {
     const transitions = Array.from({ length: RECORDED_TRANSITIONS_MAX }, () => changed(why));
-    const counters = { moves: most, reverts: most, flaps: most, trialsBegun: most, trialCostMs: most / 1.1 };
+    const counters = { moves: most, reverts: most, trials: most };
     const text = recordText({ counters, transitions });
     expect(readRecord("walk", text)).toEqual({ counters, transitions });
   }
@@ -59,7 +60,6 @@ test.each([
   ["no counters", JSON.stringify({ transitions: [] })],
   ["a negative count", JSON.stringify({ ...json, moves: -1 })],
   ["a count to which nothing can be added", JSON.stringify({ ...json, moves: Number.MAX_SAFE_INTEGER })],
-  ["a cost that is none", JSON.stringify({ ...json, trialCostMs: null })],
   ["a time that is none", JSON.stringify({ ...json, transitions: [{ ...json.transitions[0], atMs: 1e300 }] })],
   ["a share beyond 1", JSON.stringify({ ...json, transitions: [{ ...json.transitions[0], toShare: 2 }] })],
   [

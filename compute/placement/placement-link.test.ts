@@ -253,7 +253,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
   describe("what is told of functions", () => {
     const RECORDS_KEY = "locus:placement:records";
     const record: FunctionRecord = {
-      counters: { moves: 3, reverts: 1, flaps: 1, trialsBegun: 4, trialCostMs: 12.5 },
+      counters: { moves: 3, reverts: 1, trials: 4 },
       transitions: [
         {
           atMs: 1_800_000_000_000.25,
@@ -262,7 +262,7 @@ describe.skipIf(!redisServerExists())("a plan in a real server (skipped where th
           to: "storage",
           fromShare: 0,
           toShare: 1,
-          why: { kind: "latency", from: 2_000, to: 100, noise: 0.1 },
+          why: { kind: "latency", from: 2_000, to: 100, error: 0.1 },
         },
       ],
     };

@@ -101,6 +101,11 @@ export class PlacementLoop {
     return this.#nodes.hostCores(this.#options.surroundings().storage);
   }
 
+  /** The last one; null before the first. */
+  get step(): Step | null {
+    return this.#step;
+  }
+
   /** How busy the plan keeps the pools, as of the last step; null before the first. */
   get outlook(): Outlook | null {
     return this.#step && (this.#isIdle() ? NOTHING_BUSY : this.#step.outlook);

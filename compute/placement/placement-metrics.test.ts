@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
-import { advance, regretAfter } from "#runtime/placement/controller.ts";
+import { advance, NEW_STATE, regretAfter } from "#runtime/placement/controller.ts";
 import { busyUs, costOf } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { FRESH, type FunctionState } from "#runtime/placement/function-state.ts";
+import { backOff, NO_MEMORY } from "#runtime/placement/memory.ts";
 import { modelledCalls, PlayedCalls } from "#runtime/placement/played-calls.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { placementText } from "./placement-metrics.ts";
@@ -20,25 +21,19 @@ const valueIn = (text: string, series: string): number =>
   );
 
 test("a node that controls tells of each function what became of it, and how busy the plan keeps each part", () => {
+  const load = new PlayedCalls();
+  load.nowMs = 100_000;
   const visit = modelledCalls("storage", 1, WALK, DEFAULT_CONSTANTS);
   const { wallUs = 0 } = visit.usage;
   const slow = { ...visit, elapsedUs: visit.elapsedUs + wallUs, usage: { ...visit.usage, wallUs: 2 * wallUs } };
-  const load = new PlayedCalls().run(1_000, { walk: [modelledCalls("compute", 8, WALK, DEFAULT_CONSTANTS), slow] });
-  // It has just moved, and rests where calls take longer.
-  const before: FunctionState = {
-    ...FRESH,
-    state: "compute",
-    share: 0,
-    sinceMs: 0,
-    moves: 7,
-    reverts: 3,
-    flaps: 5,
-    trialsBegun: 11,
-    trialCostMs: 250,
-    moved: { atMs: 950, by: "model", fromShare: 1, promisedUs: 1, isJudged: true },
-  };
-  const situation = load.situation({ rules: new Map([["walk", FREE_RULES]]) });
-  const step = advance(new Map([["walk", before]]), situation);
+  load.warm({ walk: [modelledCalls("compute", 8, WALK, DEFAULT_CONSTANTS), slow] });
+  load.run(1_000, { walk: [modelledCalls("compute", 8, WALK, DEFAULT_CONSTANTS), slow] });
+  // It is backed off, so that its share is not the best one.
+  const memory = backOff({ ...NO_MEMORY, seenMs: load.nowMs }, "plan", 60_000);
+  const before: FunctionState = { ...FRESH, state: "compute", share: 0, moves: 7, reverts: 3, trials: 11, memory };
+  const functions = new Map([["walk", before]]);
+  const rules = new Map([["walk", FREE_RULES]]);
+  const step = advance({ ...NEW_STATE, functions }, load.situation({ rules }));
   const told = { outlook: step.outlook, regret: regretAfter(step) };
   const placements = new Map([["walk", { ...before, share: 0.25 }]]);
   const stayed = new Map([
@@ -53,15 +48,14 @@ test("a node that controls tells of each function what became of it, and how bus
   const known = { placements, stayed, storageCalls, constants: DEFAULT_CONSTANTS, nowMs: load.nowMs };
   const text = placementText({
     ...known,
-    loop: { state: step.state, profiles: load.profiles, ...told, hostCores: 0.5 },
+    loop: { functions: step.state.functions, profiles: load.profiles, ...told, hostCores: 0.5 },
   });
   const of = (what: string, labels = '{function="walk"}'): number => valueIn(text, `locus_placement_${what}${labels}`);
-  expect([of("moves_total"), of("reverts_total"), of("flaps_total"), of("trials_total")]).toEqual([7, 3, 5, 11]);
-  expect(of("trial_cost_seconds_total")).toBe(0.25);
+  expect([of("moves_total"), of("reverts_total"), of("trials_total")]).toEqual([7, 3, 11]);
   const busy = (side: "compute" | "storage") => busyUs(costOf(side, WALK, DEFAULT_CONSTANTS));
   const visitCost = (probeEvery: number): number => {
-    const state = new Map([["walk", { ...step.state.get("walk")!, probeEvery }]]);
-    const text = placementText({ ...known, loop: { state, profiles: load.profiles, ...told, hostCores: 0.5 } });
+    const functions = new Map([["walk", { ...step.state.functions.get("walk")!, probeEvery }]]);
+    const text = placementText({ ...known, loop: { functions, profiles: load.profiles, ...told, hostCores: 0.5 } });
     return valueIn(text, 'locus_placement_visit_cost{function="walk"}');
   };
   expect(visitCost(0)).toBe(0);
@@ -81,7 +75,7 @@ test("a node that controls tells of each function what became of it, and how bus
   expect(utilisation.storage).toBeLessThan(utilisation.compute);
   expect(of("host_cores", "")).toBe(0.5);
   expect(of("regret", "")).toBeCloseTo(regretAfter(step));
-  expect(regretAfter(step)).toBeGreaterThan(0.05);
+  expect(regretAfter(step)).toBeGreaterThan(0);
   expect(valueIn(text, 'locus_calls_let_stay_total{function="walk"}')).toBe(3);
   expect(text).not.toContain('locus_calls_let_stay_total{function="idle"}');
   const storage = (what: string, labels = ""): number => valueIn(text, `locus_storage_${what}${labels}`);
@@ -92,7 +86,7 @@ test("a node that controls tells of each function what became of it, and how bus
   expect(storage("calls_let_stay_total")).toBe(8);
   const calm = placementText({
     ...known,
-    loop: { state: step.state, profiles: load.profiles, ...told, hostCores: Infinity },
+    loop: { functions: step.state.functions, profiles: load.profiles, ...told, hostCores: Infinity },
   });
   expect(valueIn(calm, "locus_placement_host_cores")).toBeNaN();
   const follower = placementText({ ...known, loop: null });

@@ -50,7 +50,7 @@ const writerOf = (found: Plan = NO_PLAN, followed = planVersion(1, 5)) => {
   return { writer, move, asked, written, deposed: () => deposed };
 };
 const recordOf = (moves: number): FunctionRecord => ({
-  counters: { moves, reverts: 0, flaps: 0, trialsBegun: 0, trialCostMs: 0 },
+  counters: { moves, reverts: 0, trials: 0 },
   transitions: [],
 });
 const textOf = (moves: number): string => recordText(recordOf(moves));

@@ -62,38 +62,6 @@ test("a window ends where the plan moves something, after as long as the shortes
   expect(came).toHaveLength(3);
 });
 
-test("where there is suddenly more to do windows are short for a moment, twice, and then once in three seconds", () => {
-  const { came, windows } = played();
-  const sample = { ...NO_USAGE, version: "1", side: "storage", outcome: "ok" } as const;
-  /** Calls of a thousand functions, of which one has so many, each in as many ms as are told. */
-  const lengthsIn = (ms: number, calls: number): readonly number[] => {
-    const known = came.length;
-    for (let at = 0; at < ms; at += 5) {
-      for (let call = 0; call < 250; call++) {
-        const name = `f${(call + 50 * at) % 1_000}`;
-        windows.ran({ ...sample, function: name, cpuUs: 1 }, 10, [], "id", 0);
-      }
-      for (let call = 0; call < calls; call++) windows.ran({ ...sample, function: "f", cpuUs: 500 }, 600, [], "id", 0);
-      vi.advanceTimersByTime(5);
-    }
-    return came.slice(known).map(({ stretchMs }) => stretchMs);
-  };
-  const shortAfterSurge = (): number => {
-    expect(Math.min(...lengthsIn(1_000, 2).slice(1))).toBeGreaterThan(150);
-    const lengths = lengthsIn(500, 20);
-    expect(lengths.at(-1)).toBeGreaterThan(150);
-    return lengths.filter((ms) => ms <= 30).length;
-  };
-  // Nine seconds, in which it may twice at once, and three times more.
-  const short = Array.from({ length: 6 }, shortAfterSurge);
-  expect(short[0]).toBeGreaterThanOrEqual(2);
-  expect(short[1]).toBeGreaterThanOrEqual(2);
-  expect(short.filter((count) => count > 0).length).toBeLessThanOrEqual(5);
-  expect(short).toContain(0);
-  lengthsIn(3_000, 2);
-  expect(shortAfterSurge()).toBeGreaterThanOrEqual(2);
-});
-
 test("a window says how many more calls began than ended since the one before, but for what began in a rest between them", () => {
   let inFlight = 0;
   const { came, call } = played(() => inFlight);

@@ -95,6 +95,8 @@ export function judge(experiment: Experiment, views: readonly FunctionView[], he
       if (isBetter) return { outcome: "promising", ratio, during: [fromMs, heardMs] };
       return isOver || ratio > 1 - GAIN_MIN ? { outcome: "inconclusive", ratio } : null;
     }
+    default:
+      return kind satisfies never;
   }
 }
 

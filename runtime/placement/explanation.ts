@@ -13,7 +13,7 @@ import type { Rules } from "./situation.ts";
 import { standingOf, standingText, type Standing } from "./standing.ts";
 import type { Transition } from "./transition.ts";
 
-export interface ExplainedSide extends SideCosts {
+interface ExplainedSide extends SideCosts {
   /** Calls behind the measurement, each counted once, and when the first of them was measured; null: none was. */
   readonly callsInAll: number;
   readonly sinceMs: number | null;

@@ -8,7 +8,7 @@ import type { Demand } from "./cost-model.ts";
 /** A back-off of a model's move, of a trial on a side (alone or with a partner), or of a side over its p99 bound. */
 export type BackOffKey = "plan" | Side | `${Side} with ${string}` | `${Side} bound`;
 
-export interface BackOff {
+interface BackOff {
   /** Of the function's clock, ms. */
   readonly untilMs: number;
   readonly lengthMs: number;
@@ -55,7 +55,7 @@ export const NO_MEMORY: Memory = {
 /** A back-off doubles up to this. One that ended longer ago is forgotten. */
 export const BACK_OFF_MS_MAX = 60_000;
 /** Without a call for this long the function's clock stands still. Not sensitive. */
-export const PAUSE_MS = 500;
+const PAUSE_MS = 500;
 /** A new kind of calls is compared with earlier ones for this long, and remembered if it lasts as long. */
 const RECALL_MS = PAUSE_MS;
 /** Earlier kinds that are kept. Not sensitive. */

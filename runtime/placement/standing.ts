@@ -33,7 +33,7 @@ export type Standing =
   /** The other side is faster by the model, but moving there failed lately. */
   | { readonly kind: "backed-off"; readonly isTrial: boolean; readonly leftMs: number }
   /** The other side is faster, but a pool would be busier. */
-  | { readonly kind: "capacity"; readonly now: Outlook; readonly then: Outlook }
+  | { readonly kind: "capacity"; readonly now: Outlook; readonly moved: Outlook }
   /** It moves with the next step. */
   | { readonly kind: "moving" };
 
@@ -75,12 +75,12 @@ export function standingOf(
   if (!isWarm[there]) return { kind: "cold" };
   const shares = Float64Array.from(views, (one) => one.share);
   const index = views.findIndex((one) => one.name === name);
-  const [now, then] = [outlookOf(use, shares), outlookOf(use, shares.with(index, shareAt(there)))];
-  if (then.crowded && then.busiest > now.busiest) return { kind: "capacity", now, then };
+  const [now, moved] = [outlookOf(use, shares), outlookOf(use, shares.with(index, shareAt(there)))];
+  if (moved.crowded && moved.busiest > now.busiest) return { kind: "capacity", now, moved };
   for (const key of ["plan", there] as const) {
     if (left(key) > 0) return { kind: "backed-off", isTrial: key !== "plan", leftMs: left(key) };
   }
-  return now.crowded ? { kind: "capacity", now, then } : { kind: "moving" };
+  return now.crowded ? { kind: "capacity", now, moved } : { kind: "moving" };
 }
 
 /** One sentence. */
@@ -128,13 +128,15 @@ export function standingText(standing: Standing, share: number): string {
       return `${stays} for ${durationText(standing.leftMs * 1e3)} more of its calls: ${what}.`;
     }
     case "capacity": {
-      const { now, then } = standing;
-      const busiest = busiestPool(then);
-      const [from, to] = [now.utilisation[busiest], then.utilisation[busiest]];
+      const { now, moved } = standing;
+      const busiest = busiestPool(moved);
+      const [from, to] = [now.utilisation[busiest], moved.utilisation[busiest]];
       return `${stays}: with it at ${there}, ${POOL_NAMES[busiest]} would be ${percentText(to)} busy instead of ${percentText(from)}.`;
     }
     case "moving":
       return `It is about to move to ${there}, where a call takes less time.`;
+    default:
+      return standing satisfies never;
   }
 }
 

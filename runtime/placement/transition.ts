@@ -4,7 +4,7 @@ import type { Side } from "#runtime/profile/sample.ts";
 import type { PlacementState } from "./plan.ts";
 
 /** How a trial ended. */
-export type TrialOutcome = "accepted" | "rejected" | "inconclusive" | "invalid";
+type TrialOutcome = "accepted" | "rejected" | "inconclusive" | "invalid";
 
 export type Why =
   /** A new function; other code under its name; a pin set or removed; storage runs nothing now. */

@@ -15,7 +15,7 @@ const PROBE_COST_PART = 0.01;
 const PROBES_PER_SECOND_MAX = 1;
 /** A side is warm if so many calls visited it within this time. Before that no traffic is moved there. */
 export const VISITS_MIN = 3;
-export const WARM_MS = 30_000;
+const WARM_MS = 30_000;
 /** What was last heard of a side longer ago is stale. */
 const STALE_MS = 10_000;
 /** The first visits are one call in so many. */

@@ -7,7 +7,7 @@ import { TERM_AT, type Tally } from "./tally.ts";
 import { WINDOW_MS_MAX } from "./window-length.ts";
 
 /** What came within it is heard of together. */
-export const SLOT_MS = 25;
+const SLOT_MS = 25;
 const SLOTS = 92;
 /** The longest window. */
 const LASTED_MAX = Math.ceil(WINDOW_MS_MAX / SLOT_MS);

@@ -24,9 +24,8 @@ const NEW_TIMES = 2;
 const KNOWN_HALF_LIFE = new HalfLife(60_000);
 /** A stream that began longer ago counts in full: what is left to it is lost in rounding. */
 const FULL_HALF_LIVES = 60;
-/** From how long a rate is known: the integral of its decay, s. */
-export const RATE_SECONDS = RATE_HALF_LIFE.ms / Math.LN2 / 1e3;
-export const SURGE_SECONDS = SURGE_HALF_LIFE.ms / Math.LN2 / 1e3;
+/** From how long the rate of a surge is known: the integral of its decay, s. */
+const SURGE_SECONDS = SURGE_HALF_LIFE.ms / Math.LN2 / 1e3;
 
 /** A pause is so long, … */
 const PAUSE_MS_MIN = 500;

@@ -4,7 +4,7 @@
 import type { Layout, Values } from "./layout.ts";
 
 /** As far as it looks back; the second that is not over yet comes on top. */
-export const RECENT_S = 10;
+const RECENT_S = 10;
 const SECONDS = RECENT_S + 1;
 
 export class RecentCalls {

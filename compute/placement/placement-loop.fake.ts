@@ -1,0 +1,115 @@
+// A placement loop whose time passes with the windows that a test gives it.
+
+import type { Step } from "#runtime/placement/controller.ts";
+import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import type { Placement } from "#runtime/placement/plan.ts";
+import { FREE_RULES } from "#runtime/placement/situation.ts";
+import type { Transition } from "#runtime/placement/transition.ts";
+import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
+import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
+import { WINDOW_MS } from "#runtime/profile/window-length.ts";
+import type { Storage } from "./capacity.ts";
+import { readWindow, type Machine } from "./messages.ts";
+import { PlacementLoop } from "./placement-loop.ts";
+
+export const MACHINE: Machine = { id: "m", cpus: [0, 1], cores: 2 };
+/** All calls of a crowded function fit there about as well as on both sides. */
+export const THREE_CORES: Machine = { ...MACHINE, cpus: [0, 1, 2], cores: 3 };
+const STORAGE: Storage = {
+  machine: { id: "storage", cpus: [0], cores: 1 },
+  isolatesMax: 16,
+  isOpen: true,
+  findsReads: true,
+  hostCores: Infinity,
+};
+
+/** Calls of one function in a window. */
+export interface Calls {
+  readonly count: number;
+  readonly cpuUs?: number;
+  readonly rounds?: number;
+  readonly waitUs?: number;
+  readonly findable?: number;
+}
+
+/** A loop whose time passes with the windows that it is given. */
+export class Replay implements Disposable {
+  readonly loop: PlacementLoop;
+  readonly plans: ReadonlyMap<string, Placement>[] = [];
+  readonly transitions: Transition[] = [];
+  /** Times of the steps. */
+  readonly steps: number[] = [];
+  nowMs = 0;
+  version: string | null = null;
+  otherVersions = 0;
+  machine = MACHINE;
+  #last: Step | null = null;
+
+  constructor(functions = 1, storage: Partial<Storage> = {}) {
+    const rules = new Map(Array.from({ length: functions }, (_, at) => [`f${at}`, FREE_RULES]));
+    this.loop = new PlacementLoop(
+      {
+        rules: () => rules,
+        currentVersion: () => this.version,
+        onOtherVersion: () => (this.otherVersions += 1),
+        surroundings: () => ({ constants: DEFAULT_CONSTANTS, storage: { ...STORAGE, ...storage } }),
+        onPlacements: (placements) => this.plans.push(placements),
+        onTransition: (transition) => this.transitions.push(transition),
+        nowMs: () => this.nowMs,
+      },
+      new Map(),
+      new Map(),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.loop.close();
+  }
+
+  /** Windows of one node. Calls run where the plan has them, and one in eight visits the other side while asked to. */
+  run(ms: number, calls: Readonly<Record<string, Calls>>, { inFlight = 1, nodeCores = 0.5 } = {}): this {
+    for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
+      this.nowMs += WINDOW_MS;
+      const told = { stretchMs: WINDOW_MS, inFlight, nodeCores, hostCores: null, ...this.#tally(calls).take() };
+      this.loop.take({ node: "n", machine: this.machine, ...told });
+      if (this.loop.step !== this.#last) this.steps.push(this.nowMs);
+      this.#last = this.loop.step;
+    }
+    return this;
+  }
+
+  direct(calls: Readonly<Record<string, Calls>>): void {
+    this.loop.takeDirect({ stretchMs: WINDOW_MS, inFlight: 1, ...this.#tally(calls).take() });
+  }
+
+  /** A window as anybody may have written it. */
+  hear(stretchMs: number, tallies: readonly Tally[], inFlight = 1): void {
+    this.nowMs += WINDOW_MS;
+    const window = { node: "n", machine: MACHINE, stretchMs, tallies, untracked: 0, inFlight };
+    this.loop.take(readWindow(JSON.stringify({ ...window, nodeCores: 4_096, hostCores: 4_096 }))!);
+  }
+
+  gaps(fromStep: number): readonly number[] {
+    return this.steps.slice(fromStep + 1).map((ms, at) => ms - this.steps[fromStep + at]!);
+  }
+
+  #tally(calls: Readonly<Record<string, Calls>>): SampleTally {
+    const tally = new SampleTally();
+    for (const [name, { count, cpuUs = 100, rounds = 0, waitUs = 0, findable = 0 }] of Object.entries(calls)) {
+      const { share = 0, probeEvery = 0 } = this.loop.functions.get(name) ?? {};
+      for (let call = 0; call < count; call++) {
+        const isHome = !(probeEvery > 0 && call % 8 === 0);
+        const side: Side = call / count < share === isHome ? "storage" : "compute";
+        const size = 0.9 + (0.2 * call) / count;
+        const wallUs = size * (cpuUs + (side === "storage" ? waitUs / 5 : waitUs)) + 10;
+        const moved = { operations: rounds, rounds, findableOperations: findable, findableRounds: findable };
+        const sample = { ...NO_USAGE, ...moved, function: name, version: this.version ?? "1", side, outcome: "ok" };
+        tally.record({ ...sample, cpuUs: size * cpuUs, wallUs }, wallUs + 20);
+      }
+    }
+    return tally;
+  }
+}
+
+/** Calls that wait for twenty round trips: faster at storage. */
+export const WALKS: Calls = { count: 16, rounds: 20, waitUs: 1_400 };
