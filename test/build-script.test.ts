@@ -9,7 +9,7 @@ import { describe, expect, it } from "vitest";
 import { environmentOf, type Settings } from "#test/tool.ts";
 
 const SCRIPT = join(import.meta.dirname, "..", "build.sh");
-const VERBS = ["demo", "up", "test", "check", "fuzz", "bench", "soak", "package", "images", "compose"];
+const VERBS = ["demo", "up", "test", "check", "fuzz", "bench", "worlds", "soak", "package", "images", "compose"];
 
 const run = (...argv: readonly string[]) => spawnSync(SCRIPT, argv, { encoding: "utf8" });
 
