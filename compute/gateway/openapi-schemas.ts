@@ -195,7 +195,7 @@ export const schemas = {
       overflowTimes: { type: "number", minimum: 0 },
     }),
     description:
-      "While a node controls also: reason (a sentence), rules, callsPerSecond (over the last ten seconds), moves, reverts, flaps, trials, held (until when, what share did worse), demand, splitExcess (what it works more with half of its calls on either side, as a part), sides (cost, terms, predicted and measured, µs, and of that cpuUs and waitUs, besides queueUs; of callsInAll calls since sinceMs) and transitions.",
+      "While a node controls placement also: reason (in words), rules, callsPerSecond (over the last ten seconds), moves, reverts, trials, demand, sides (latency by term, predicted and measured, µs), difference (what moving would add, by term, µs), standing (why it stays or moves) and transitions.",
   },
   PlacementOverview: object({
     planVersion: count,
