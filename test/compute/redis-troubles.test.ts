@@ -223,7 +223,8 @@ describe("a node whose Redis", () => {
     await node.ready();
     await deploy(
       node,
-      bundleOf("waits", () => new Promise(() => {})),
+      // Its deadline must not end the call first on a busy machine.
+      bundleOf("waits", () => new Promise(() => {}), { deadlineMs: 60_000 }),
     );
     const waiting = call(node, "waits", "storage");
     await vi.waitFor(async () => expect(await metric(node, "locus_calls_in_flight")).toBe(1));

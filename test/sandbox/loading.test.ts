@@ -236,8 +236,9 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
   it("leaves nothing behind when it filled its memory", async () => {
     const resident = await residentOf(side);
     const filling = withMap("const all = []; for (;;) all.push(new Array(1e5).fill(1)); export default {};", 700_000);
+    // A host that gets no core for five seconds refuses it for its time, and must leave as little behind.
     const refuse = async (times: number): Promise<void> => {
-      for (let i = 0; i < times; i++) await expect(side.deploy(filling)).rejects.toThrow(/more memory/);
+      for (let i = 0; i < times; i++) await expect(side.deploy(filling)).rejects.toThrow(/more memory|still loading/);
     };
     await refuse(10);
     const before = resident();

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { freePort } from "#test/free-port.ts";
 import { readInfo } from "#test/module-info.ts";
-import type { RedisServer } from "#test/redis-server.ts";
-import { runLines, runScript, startScriptedServer, until } from "./scripted-host.ts";
+import { type RedisServer, startRedisServer } from "#test/redis-server.ts";
+import { runLines, runScript, scriptedHost, startScriptedServer, until } from "./scripted-host.ts";
 
 let server: RedisServer;
 let redis: Redis;
@@ -209,7 +209,8 @@ test("operations that Redis counts as commands are told from those that it does 
 test("in a cluster a call goes by its keys, and its operations reach this server's slots only", async () => {
   // The usual one is the server's own and 10,000, of which there may be none.
   const busPort = String(await freePort());
-  const node = await startScriptedServer({
+  const node = await startRedisServer({
+    moduleArguments: scriptedHost(),
     config: [
       ["cluster-enabled", "yes"],
       ["cluster-port", busPort],
@@ -220,6 +221,8 @@ test("in a cluster a call goes by its keys, and its operations reach this server
   await client.call("CLUSTER", "ADDSLOTSRANGE", 0, far - 1, far + 1, 16_383);
   await client.config("SET", "cluster-require-full-coverage", "no");
   await until(async () => String(await client.call("CLUSTER", "INFO")).includes("cluster_state:ok"));
+  // Redis refuses a deployment while the cluster is down, and it is down until its slots are assigned.
+  await client.call("LOCUS.FUNCTION", "LOAD", "script");
   const script = JSON.stringify({
     rounds: [
       [
