@@ -4,7 +4,7 @@ import { busyUs, costOf } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { FRESH, type FunctionState } from "#runtime/placement/function-state.ts";
 import { backOff, NO_MEMORY } from "#runtime/placement/memory.ts";
-import { modelledCalls, PlayedCalls } from "#runtime/placement/played-calls.ts";
+import { modelledCalls, PlayedCalls } from "#runtime/placement/played-calls.fake.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import { placementText } from "./placement-metrics.ts";
 import type { StorageCalls } from "./surroundings.ts";

@@ -93,9 +93,8 @@ function solved({ nothing, chain, batch, long }: Runs, usOf: (run: Run) => numbe
   return { callUs, operationUs, roundUs, byteUs };
 }
 
-/** A wait over another network differs by more than this, both as a ratio and in µs: PINGs may wait for a busy Redis. */
-const OTHER_NETWORK_TIMES = 4;
-const OTHER_NETWORK_US = 500;
+/** A wait over another network is this many times as long, and so many times a loopback's: PINGs wait for a busy Redis. */
+const OTHER_NETWORK_TIMES = 8;
 
 /**
  * With the waits that the network decides as its round trip has them, and the rest as kept from an earlier calibration
@@ -109,7 +108,7 @@ export function constantsOver(roundTripUs: number, kept: CostConstants | null): 
   const roundWaitUs = finite(Math.max(workUs, usual.compute.roundWaitUs + moreUs));
   const { compute, storage } = kept ?? usual;
   const [less, more] = [compute.roundWaitUs, roundWaitUs].toSorted((one, other) => one - other) as [number, number];
-  const isOther = more > OTHER_NETWORK_TIMES * less && more > less + OTHER_NETWORK_US;
+  const isOther = more > OTHER_NETWORK_TIMES * Math.max(less, DEFAULT_ROUND_TRIP_US);
   if (kept !== null && !isOther) return kept;
   const callWaitUs = finite(usual.storage.callWaitUs + moreUs);
   return { compute: { ...compute, roundWaitUs }, storage: { ...storage, callWaitUs } };

@@ -5,19 +5,17 @@
 // good because it lets many short calls through.
 
 import type { FunctionView } from "./view.ts";
+import { VISITS_MIN } from "./visits.ts";
 
 /** From … to, ms of the controller's clock. */
 export type Stretch = readonly [fromMs: number, toMs: number];
 
 /** Fewer calls say nothing. */
 export const CALLS_MIN = 32;
-/** A function with fewer expected calls may have none by chance. */
-const EXPECTED_MIN = 3;
-/** The noise of the machine is learnt from blocks of this length, and from so many at least. */
+/** The noise of the machine is learnt from blocks of this length. */
 const BLOCK_MS = 100;
-const BLOCKS_MIN = 4;
-/** A profile keeps calls by time for about this long, ms. */
-const KEPT_MS = 2_000;
+/** … of the last two seconds, which are about what a profile keeps of calls by time, and of half a second at least. */
+const BLOCKS_MAX = 20;
 
 export interface Comparison {
   /** Calls of all functions in the later stretch. */
@@ -47,7 +45,8 @@ export function compare(
     const work =
       one.calls > 0 && other.calls > 0 ? profile.workTimes(other.bytes / other.calls, one.bytes / one.calls) : 1;
     const expected = one.calls * times;
-    const isUnknown = other.calls <= 0 && expected < EXPECTED_MIN;
+    // If few are expected, none may come by chance.
+    const isUnknown = other.calls <= 0 && expected < VISITS_MIN;
     const eachUs = other.calls > 0 ? other.elapsedUs / other.calls : 1e3 * lengthOf(later);
     const us = isUnknown ? one.elapsedUs : (one.calls * eachUs) / work;
     usBefore += load.weight * one.elapsedUs;
@@ -81,8 +80,8 @@ export function isOtherLoad(views: readonly FunctionView[], before: Stretch, lat
  * null: that is too short ago to tell.
  */
 export function machineNoise(views: readonly FunctionView[], sinceMs: number, heardMs: number): number | null {
-  const blocks = Math.floor(Math.min(KEPT_MS, heardMs - sinceMs) / BLOCK_MS);
-  if (blocks < BLOCKS_MIN) return null;
+  const blocks = Math.min(BLOCKS_MAX, Math.floor((heardMs - sinceMs) / BLOCK_MS));
+  if (blocks < BLOCKS_MAX / 4) return null;
   const firstMs = heardMs - blocks * BLOCK_MS;
   const whole: Stretch = [firstMs, heardMs];
   let [sum, squares] = [0, 0];

@@ -3,7 +3,7 @@ import type { Side } from "#runtime/profile/sample.ts";
 import { advance, NEW_STATE, regretAfter, resumed, type ControllerState, type Step } from "./controller.ts";
 import type { Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
-import { modelledCalls, ONE_CORE_EACH, PlayedCalls, type Calls } from "./played-calls.ts";
+import { modelledCalls, ONE_CORE_EACH, PlayedCalls, type Calls } from "./played-calls.fake.ts";
 import { FREE_RULES, type Rules, type Situation } from "./situation.ts";
 import type { Transition } from "./transition.ts";
 

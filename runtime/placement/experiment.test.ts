@@ -3,7 +3,7 @@ import { judge, type Experiment, type Verdict } from "./experiment.ts";
 import { FRESH } from "./function-state.ts";
 import { nextTrial, trialKey } from "./next-trial.ts";
 import { backOff } from "./memory.ts";
-import { PlayedCalls, type Calls } from "./played-calls.ts";
+import { PlayedCalls, type Calls } from "./played-calls.fake.ts";
 import { poolUse } from "./pool-use.ts";
 import type { ShareChange } from "./proposal.ts";
 import { FREE_RULES } from "./situation.ts";
@@ -127,7 +127,7 @@ describe("the next trial", () => {
       views.map(({ load }) => load),
       { ...capacity, computeCores: 0.2 },
     );
-    return { views, use, capacity, nowMs: replay.nowMs, heardMs: replay.nowMs, noise };
+    return { views, use, capacity, heardMs: replay.nowMs, steadyMs: 0, noise };
   };
 
   it("puts a function of weight on the other side if a pool is crowded", () => {

@@ -26,11 +26,11 @@ import {
 /** So many calls weigh as much as what was known before them. Not sensitive. */
 const PRIOR_CALLS = 2;
 /** What is remembered of a side returns to the model by half in this time. Not sensitive. */
-const PACE_HALF_LIFE_MS = 30_000;
+export const PACE_HALF_LIFE_MS = 30_000;
 /** Ratios beyond this, either way, are not believed. */
 const RATIO_MAX = 10_000;
-/** CPU times of two sides are compared only if both have so many calls of warm code. */
-const WARM_CALLS_MIN = 8;
+/** Fewer calls say nothing about a function. Not sensitive. */
+export const KNOWN_CALLS_MIN = 8;
 /** Relative standard error of the model. */
 const MODEL_ERROR = 0.12;
 /** Standard deviation of the logarithm of a call's CPU time, while too few calls tell. */
@@ -188,7 +188,7 @@ function cpuPaceOf({ compute, storage }: Estimates, usual: number, before: Remem
   if (compute === null || storage === null) return before;
   const atMs = Math.max(compute.lastMs, storage.lastMs);
   const calls = Math.min(compute.inEarnest.calls, storage.inEarnest.calls);
-  if (calls < WARM_CALLS_MIN || !isNew(atMs, before)) return before;
+  if (calls < KNOWN_CALLS_MIN || !isNew(atMs, before)) return before;
   return learned(before, Math.log(usual), logOf(warmRatio(compute, storage)), calls, atMs);
 }
 
@@ -232,7 +232,7 @@ function pooledMoved({ compute, storage }: Estimates) {
 
 /** CPU time as at compute, of calls of warm code if there are enough. */
 function pooledCpu({ compute, storage }: Estimates, cpuRatio: number): Pick<CpuEstimate, "cpuUs" | "logCpu"> {
-  const isWarm = (compute?.inEarnest.calls ?? 0) + (storage?.inEarnest.calls ?? 0) >= WARM_CALLS_MIN;
+  const isWarm = (compute?.inEarnest.calls ?? 0) + (storage?.inEarnest.calls ?? 0) >= KNOWN_CALLS_MIN;
   const here = isWarm ? compute?.inEarnest : compute;
   const there = isWarm ? storage?.inEarnest : storage;
   const part = storagePartOf(here ?? null, there ?? null);

@@ -1,19 +1,13 @@
 // What the controller keeps of one function from step to step, and what is settled before the plan is made.
 
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
-import { NO_PACES, type Paces } from "./function-costs.ts";
+import { KNOWN_CALLS_MIN, NO_PACES, type Paces } from "./function-costs.ts";
 import { NO_MEMORY, type Memory } from "./memory.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
 import type { Placement } from "./plan.ts";
 import { BACK_UNKNOWN_US } from "./push-back.ts";
 import type { Rules, Situation } from "./situation.ts";
 import type { Transition, Why } from "./transition.ts";
-
-/** Calls that must be known before a function is placed. Not sensitive. */
-export const PROFILED_CALLS_MIN = 8;
-/** As few are enough if their means are known to this standard error: a function may run for seconds. */
-const ALIKE_CALLS_MIN = 3;
-const ALIKE_ERROR_MAX = 0.1;
 
 /** What happened to a function since it was deployed, whoever controlled. */
 export interface Counters {
@@ -110,10 +104,6 @@ function replaced(before: FunctionState, version: string | null, nowMs: number):
 /** null: not enough calls to place the function. */
 function profiledCalls(profile: FunctionProfile | undefined, nowMs: number): number | null {
   const { compute, storage } = profile?.estimates(nowMs) ?? { compute: null, storage: null };
-  const known = [compute, storage].filter((one) => one !== null);
-  const calls = known.reduce((sum, one) => sum + one.calls, 0);
-  const areAlike = known.some(
-    (one) => one.calls >= ALIKE_CALLS_MIN && Math.max(one.logCpuError, one.serviceError) <= ALIKE_ERROR_MAX,
-  );
-  return calls >= PROFILED_CALLS_MIN || areAlike ? calls : null;
+  const calls = (compute?.calls ?? 0) + (storage?.calls ?? 0);
+  return calls >= KNOWN_CALLS_MIN ? calls : null;
 }

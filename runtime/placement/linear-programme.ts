@@ -2,8 +2,6 @@
 // which all rows may be overstepped. First that overstepping is made as small as can be, then the cost. Called by
 // `optimal-shares.ts`; knows nothing of functions and pools.
 
-import { clamp } from "#runtime/clamp.ts";
-
 /** `weights · x ≤ bound + relief × reliefWeight` */
 interface Row {
   readonly weights: Float64Array;
@@ -29,6 +27,8 @@ export interface Solution {
 
 /** Below this a reduced cost, a pivot or a step is 0. The programme should be scaled so that its figures are about 1. */
 const EPSILON = 1e-10;
+/** A value this close to its bound is at it. */
+const ROUNDING = 1e-9;
 /** After so many steps without progress the choice of the smallest index (Bland, 1977) makes sure that none comes twice. */
 const STALLS_MAX = 20;
 /** The simplex method ends by itself, unless rounding keeps it from doing so: then it is content with what it has. */
@@ -116,7 +116,9 @@ class Tableau {
     const values = this.#lower.slice();
     for (let column = 0; column < values.length; column++) values[column] = this.#outside(column);
     this.#basis.forEach((column, row) => {
-      values[column] = clamp(this.#basicValues[row]!, this.#lower[column]!, this.#upper[column]!);
+      const [value, lower, upper] = [this.#basicValues[row]!, this.#lower[column]!, this.#upper[column]!];
+      // Arithmetic errors must not make a split of what is at a bound.
+      values[column] = value - lower < ROUNDING ? lower : upper - value < ROUNDING ? upper : value;
     });
     return values;
   }

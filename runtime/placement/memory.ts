@@ -52,12 +52,14 @@ export const NO_MEMORY: Memory = {
   mayRecall: false,
 };
 
+/** The shortest back-off after a failure, ms of the function's clock. */
+export const BACK_OFF_MS_MIN = 1_000;
+/** After a trial beat the model's plan, or failed clearly, its opposite is not tried for this long. Not sensitive. */
+export const HOLD_MS = 5_000;
 /** A back-off doubles up to this. One that ended longer ago is forgotten. */
 export const BACK_OFF_MS_MAX = 60_000;
 /** Without a call for this long the function's clock stands still. Not sensitive. */
-const PAUSE_MS = 500;
-/** A new kind of calls is compared with earlier ones for this long, and remembered if it lasts as long. */
-const RECALL_MS = PAUSE_MS;
+export const PAUSE_MS = 500;
 /** Earlier kinds that are kept. Not sensitive. */
 const KINDS_MAX = 4;
 /** Two demands are alike if no term differs by more than this factor. */
@@ -78,7 +80,7 @@ export function remember(memory: Memory, calledMs: number, nowMs: number): Memor
 /** The calls have changed. What was learnt of the earlier ones is kept in case they return. */
 export function shiftedMemory(memory: Memory, share: number, nowMs: number): Memory {
   const { demand, backOffs, kinds, sinceMs, clockMs } = memory;
-  const hasLasted = demand !== null && nowMs - sinceMs >= RECALL_MS;
+  const hasLasted = demand !== null && nowMs - sinceMs >= PAUSE_MS;
   const kept = hasLasted
     ? [{ demand, share, backOffs }, ...kinds.filter((kind) => !areAlike(kind.demand, demand))].slice(0, KINDS_MAX)
     : kinds;
@@ -91,7 +93,7 @@ export function recall(
   typical: Demand,
   nowMs: number,
 ): { readonly memory: Memory; readonly recalled: number | null } {
-  const hasLasted = nowMs - memory.sinceMs >= RECALL_MS;
+  const hasLasted = nowMs - memory.sinceMs >= PAUSE_MS;
   const demand = hasLasted && memory.demand !== null ? memory.demand : typical;
   const kind = memory.mayRecall ? memory.kinds.find((one) => areAlike(one.demand, typical)) : undefined;
   if (kind === undefined) {

@@ -2,81 +2,62 @@
 // or of two that change sides, are tried on the other side: the model does not know what caches, turns and
 // neighbours do to a crowd.
 
+import type { Side } from "#runtime/profile/sample.ts";
 import { CALLS_MIN, noiseOfRatio, type Stretch } from "./comparison.ts";
 import { atShare } from "./cost-model.ts";
 import { BASELINE_MS, LOOK_MS_MAX } from "./experiment.ts";
 import { failuresOf, isBackedOff, type BackOffKey } from "./memory.ts";
 import { outlookOf } from "./optimal-shares.ts";
 import type { Capacity, PoolUse } from "./pool-use.ts";
-import { GAIN_MIN, workParts, type ShareChange } from "./proposal.ts";
-import { areCallersMany, gainingSide, shareAt, type FunctionView } from "./view.ts";
+import { GAIN_MIN, SLIGHT_PART, workParts, type ShareChange } from "./proposal.ts";
+import { areCallersMany, gainingSide, loadsOf, shareAt, sharesOf, viewNamed, type FunctionView } from "./view.ts";
 
-/** Functions with less of all work than this are not tried. */
-const WORK_PART_MIN = 0.1;
-/** A function that does this part of the work and has just changed makes a comparison worthless. */
-export const SLIGHT_PART = 0.05;
-/** A load must have been the same for this long, ms. */
-const STEADY_MS = 500;
-/** A trial may make the busiest pool this many times busier by the model, or twice if calls queue unexpectedly. */
-const BUSIER_TIMES_MAX = 1.4;
-const BUSIER_TIMES_MAX_QUEUED = 2;
+/** A trial may make the busiest pool this many times busier by the model. */
+const BUSIER_TIMES_MAX = 1.5;
 /** Calls queue if they take this many times as long as alone. */
 const QUEUED_TIMES = 2;
-/** A trial is not begun if the error of its result exceeds this: it could not be told from noise. */
-const ERROR_MAX = 2 * GAIN_MIN;
 
 interface Known {
   readonly views: readonly FunctionView[];
   readonly use: PoolUse;
   readonly capacity: Capacity;
-  readonly nowMs: number;
   readonly heardMs: number;
+  /** Since when neither the shares nor the load have changed. */
+  readonly steadyMs: number;
   /** Of the machine (`machineNoise`). */
   readonly noise: number;
 }
 
 /** Empty: none is worth it now. */
 export function nextTrial(known: Known): readonly ShareChange[] {
-  const { views, use, capacity, nowMs, heardMs, noise } = known;
-  const now = outlookOf(
-    use,
-    views.map(({ share }) => share),
-  );
+  const { views, use, capacity, heardMs, steadyMs, noise } = known;
+  const now = outlookOf(use, sharesOf(views));
   const { calls, queuedMs, isQueued } = waiting(known);
   const isCrowd = now.crowded || (areCallersMany(capacity) && isQueued);
-  if (!isCrowd || calls * (LOOK_MS_MAX / BASELINE_MS) < CALLS_MIN || queuedMs > LOOK_MS_MAX / 2) return [];
+  const isSteady = heardMs - steadyMs >= LOOK_MS_MAX;
+  if (!isCrowd || !isSteady || calls * (LOOK_MS_MAX / BASELINE_MS) < CALLS_MIN || queuedMs > LOOK_MS_MAX / 2) return [];
+  // A result with such an error could not be told from noise.
   const baseline: Stretch = [heardMs - BASELINE_MS, heardMs];
-  if (noiseOfRatio(noise, baseline, [heardMs, heardMs + LOOK_MS_MAX]) > ERROR_MAX) return [];
-  const parts = workParts(views.map(({ load }) => load));
-  const isSteady = views.every(({ state }, index) => {
-    return parts[index]! < SLIGHT_PART || nowMs - Math.max(state.memory.sinceMs, state.sinceMs) >= STEADY_MS;
-  });
-  if (!isSteady) return [];
-  const heavy = views.filter(({ isFree }, index) => isFree && parts[index]! >= WORK_PART_MIN);
-  const busierMax = now.crowded ? BUSIER_TIMES_MAX : BUSIER_TIMES_MAX_QUEUED;
+  if (noiseOfRatio(noise, baseline, [heardMs, heardMs + LOOK_MS_MAX]) > 2 * GAIN_MIN) return [];
+  const parts = workParts(loadsOf(views));
+  const heavy = views.filter(({ isFree }, index) => isFree && parts[index]! >= SLIGHT_PART);
   let [best, bestRank] = [[] as readonly ShareChange[], Infinity];
   for (const changes of candidates(heavy)) {
-    if (changes.some((change) => isBackedOff(memoryOf(heavy, change), trialKey(change, changes)))) continue;
+    const memoryOf = ({ name }: ShareChange) => viewNamed(heavy, name).state.memory;
+    if (changes.some((change) => isBackedOff(memoryOf(change), trialKey(change, changes)))) continue;
     const shares = views.map(({ name, share }) => changes.find((one) => one.name === name)?.to ?? share);
     const busier = outlookOf(use, shares).busiest / Math.max(1e-9, now.busiest);
     // What failed least often comes first, then what the model likes best.
-    const failures = Math.max(...changes.map((one) => failuresOf(memoryOf(heavy, one), trialKey(one, changes))));
+    const failures = Math.max(...changes.map((one) => failuresOf(memoryOf(one), trialKey(one, changes))));
     const rank = 100 * failures + busier;
-    if (busier < busierMax && rank < bestRank) [best, bestRank] = [changes, rank];
+    if (busier < BUSIER_TIMES_MAX && rank < bestRank) [best, bestRank] = [changes, rank];
   }
   return best;
 }
 
-const memoryOf = (views: readonly FunctionView[], { name }: ShareChange) =>
-  views.find((one) => one.name === name)!.state.memory;
-
 function* candidates(heavy: readonly FunctionView[]): Iterable<readonly ShareChange[]> {
-  const step = ({ name, share }: FunctionView, side: "compute" | "storage"): ShareChange => ({
-    name,
-    from: share,
-    to: shareAt(side),
-  });
-  const mayGo = ({ isWarm, closed, share }: FunctionView, side: "compute" | "storage"): boolean =>
+  const step = ({ name, share }: FunctionView, side: Side): ShareChange => ({ name, from: share, to: shareAt(side) });
+  const mayGo = ({ isWarm, closed, share }: FunctionView, side: Side): boolean =>
     isWarm[side] && !closed[side] && share !== shareAt(side);
   for (const view of heavy) {
     for (const side of ["compute", "storage"] as const) if (mayGo(view, side)) yield [step(view, side)];

@@ -57,7 +57,7 @@ export function optimalShares(use: PoolUse, now: ArrayLike<number>, growth = 1):
     },
     Float64Array.from(now),
   );
-  return x.map((share, index) => atBound(share, lowest[index]!, highest[index]!));
+  return x;
 }
 
 /** Each where its callers wait least: the best shares while no pool is busy. */
@@ -86,12 +86,6 @@ const GROWTH_MAX = 4;
  */
 export const growthOf = (use: PoolUse, shares: ArrayLike<number>): number =>
   clamp(1 / Math.max(1e-9, use.pools[CALLERS]!.at(shares)), 1, GROWTH_MAX);
-
-/** Of the arithmetic. */
-const EPSILON = 1e-9;
-
-const atBound = (share: number, lowest: number, highest: number): number =>
-  share - lowest < EPSILON ? lowest : highest - share < EPSILON ? highest : share;
 
 const largestOf = (values: Float64Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 

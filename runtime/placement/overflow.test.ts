@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { otherSide } from "#runtime/profile/sample.ts";
 import { costOf, type Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
-import { NO_OVERFLOW, overflowOf, type Overflow } from "./overflow.ts";
-import { ONE_CORE_EACH } from "./played-calls.ts";
+import { NO_OVERFLOW, overflowBetween, type Overflow } from "./overflow.ts";
+import { ONE_CORE_EACH } from "./played-calls.fake.ts";
 import { homeOf, OVERFLOW_MAX } from "./plan.ts";
 import type { Capacity } from "./pool-use.ts";
 
@@ -36,7 +36,7 @@ function overflow({
   const medianUs = { compute: 8_000, storage: 8_000 };
   medianUs[otherSide(homeOf({ share }))] *= longer;
   const { cpuUs } = demand;
-  return overflowOf({
+  return overflowBetween({
     share,
     costs,
     cpuUs,

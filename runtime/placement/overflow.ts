@@ -7,6 +7,7 @@ import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import type { Cost } from "./cost-model.ts";
 import { homeOf, OVERFLOW_MAX, type Placement } from "./plan.ts";
 import type { Capacity } from "./pool-use.ts";
+import type { FunctionView } from "./view.ts";
 
 export type Overflow = Pick<Placement, "overflowMin" | "overflowTimes">;
 
@@ -19,15 +20,8 @@ export const NO_OVERFLOW: Overflow = { overflowMin: 0, overflowTimes: 0 };
  */
 const PER_CORE_MIN = 3;
 const TIMES = 4;
-/** A call must work this many times what passing it on costs. */
-const PASSED_TIMES_MIN = 4;
 /** A call must compute for this part of its work: calls that wait for Redis are served together. */
 const COMPUTING_PART_MIN = 0.75;
-/** On the other side a call may work this many times as long, and take this many times as long. */
-const WORK_TIMES_MAX = 2;
-const LATENCY_TIMES_MAX = 1.25;
-/** With more callers for each core no core stands idle. */
-const CALLERS_PER_CORE_MAX = 12;
 /** What overflows goes on to until it is off by this factor, so that nodes do not follow every change. */
 const HYSTERESIS = 1.25;
 
@@ -42,8 +36,26 @@ interface Known {
   readonly before: Overflow;
 }
 
+/** `now`: its placement in this step, with the overflow of the last one. */
+export function overflowOf(
+  { load, costs, profile, isWarm, closed }: FunctionView,
+  now: Placement,
+  capacity: Capacity,
+): Overflow {
+  const isPlaced = now.state !== "profiling" && now.state !== "pinned";
+  if (!isPlaced || !isWarm.compute || !isWarm.storage || closed.compute || closed.storage) return NO_OVERFLOW;
+  return overflowBetween({
+    share: now.share,
+    costs: load.costs,
+    cpuUs: costs.demand.cpuUs,
+    medianUs: (side) => profile.percentileUs(side, 50) ?? costs.sides[side].cost.latencyUs,
+    capacity,
+    before: now,
+  });
+}
+
 /** Of a function that may run on either side. */
-export function overflowOf(known: Known): Overflow {
+export function overflowBetween(known: Known): Overflow {
   const { share, capacity, before } = known;
   const home = homeOf({ share });
   if (!isWorthIt(known, home)) return NO_OVERFLOW;
@@ -64,13 +76,13 @@ function isWorthIt({ costs: { compute, storage }, cpuUs, medianUs, capacity, bef
   if (sharedCores < Infinity || storageCores <= 0) return false;
   const slack = before.overflowMin > 0 ? HYSTERESIS : 1;
   const there = otherSide(home);
-  const workUs = { compute: compute.computeUs, storage: storage.storageUs };
   return (
-    callers <= slack * CALLERS_PER_CORE_MAX * (computeCores + storageCores) &&
-    slack * Math.min(workUs.compute, workUs.storage) >= PASSED_TIMES_MIN * storage.computeUs &&
+    // With more callers for each core no core stands idle.
+    callers <= slack * PER_CORE_MIN * TIMES * (computeCores + storageCores) &&
+    // Passing a call on must cost little beside its work.
+    slack * Math.min(compute.computeUs, storage.storageUs) >= TIMES * storage.computeUs &&
     slack * cpuUs >= COMPUTING_PART_MIN * compute.computeUs &&
-    workUs[there] <= slack * WORK_TIMES_MAX * workUs[home] &&
-    medianUs(there) <= slack * LATENCY_TIMES_MAX * medianUs(home)
+    medianUs(there) <= slack * HYSTERESIS * medianUs(home)
   );
 }
 

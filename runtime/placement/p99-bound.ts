@@ -4,11 +4,9 @@
 
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
-import type { FunctionCosts } from "./function-costs.ts";
+import { KNOWN_CALLS_MIN, type FunctionCosts } from "./function-costs.ts";
 import { backOff, isBackedOff, type Memory } from "./memory.ts";
 
-/** Fewer calls have no percentile. */
-const TAIL_CALLS_MIN = 8;
 /** The first back-off of a side, ms. A percentile forgets in about as long. */
 const CLOSED_MS_MIN = 10_000;
 
@@ -35,7 +33,7 @@ export function boundedSides(
   const isClosed = (side: Side): boolean => {
     const key = `${side} bound` as const;
     const isUsed = side === "storage" ? share > 0 : share < 1;
-    const isKnown = costs.sides[side].calls >= TAIL_CALLS_MIN && profile.warmMs(side) !== null;
+    const isKnown = costs.sides[side].calls >= KNOWN_CALLS_MIN && profile.warmMs(side) !== null;
     const isOver = p99Us[side] > boundUs;
     if (isOver && isUsed && isKnown && !isBackedOff(now, key)) now = backOff(now, key, CLOSED_MS_MIN);
     return isOver || isBackedOff(now, key);
@@ -46,7 +44,7 @@ export function boundedSides(
 
 function tailsOf(profile: FunctionProfile, { sides }: FunctionCosts): BySide<number> {
   const measured = (side: Side): number | null =>
-    sides[side].calls < TAIL_CALLS_MIN ? null : profile.percentileUs(side, 99);
+    sides[side].calls < KNOWN_CALLS_MIN ? null : profile.percentileUs(side, 99);
   const tailOf = (side: Side): number => {
     const other = sides[otherSide(side)].cost.latencyUs;
     const tailPerMean = (measured(otherSide(side)) ?? other) / other;

@@ -25,6 +25,9 @@ const SPLIT_COST = 0.3;
 /** Fewer calls than this part of a function's are not worth a split. */
 const SPLIT_PART_MIN = 0.1;
 
+/** Functions that do less of all work than this, together, change no measurement. */
+export const SLIGHT_PART = 0.05;
+
 /** One function's share, and what that promises. */
 export interface ShareChange {
   readonly name: string;

@@ -4,6 +4,7 @@
 import { clamp } from "#runtime/clamp.ts";
 import type { Estimates } from "#runtime/profile/function-profile.ts";
 import type { SideEstimate } from "#runtime/profile/side-estimate.ts";
+import { KNOWN_CALLS_MIN } from "./function-costs.ts";
 import { BACK_CPU_US_MAX } from "./plan.ts";
 
 /** A call of a function of which nothing is known may compute for so long, µs. Chosen: as long as ten thousand reads take there. */
@@ -14,8 +15,6 @@ const BACK_MIN_US = 10_000;
 const DEVIATIONS = 3;
 /** Of calls that are all alike: how many times as much as they one computes that is not of their kind. */
 const TIMES = 8;
-/** So many calls at storage tell what is usual there: as many as a decision takes. */
-const KNOWN_CALLS_MIN = 8;
 /** A threshold that has grown or shrunk by less stays: who follows the plan need not hear of it. */
 const STEP = 2;
 

@@ -5,7 +5,7 @@ import type { Demand } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import { FRESH, restingState, type FunctionState } from "./function-state.ts";
 import { backOff, type BackOffKey } from "./memory.ts";
-import { modelledCalls, ONE_CORE_EACH, PlayedCalls } from "./played-calls.ts";
+import { modelledCalls, ONE_CORE_EACH, PlayedCalls } from "./played-calls.fake.ts";
 import { poolUse, type Capacity } from "./pool-use.ts";
 import { FREE_RULES, type Rules } from "./situation.ts";
 import { standingOf, standingText } from "./standing.ts";

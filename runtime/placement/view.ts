@@ -5,6 +5,7 @@ import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";
 import type { FunctionState } from "./function-state.ts";
+import { PAUSE_MS } from "./memory.ts";
 import { boundedSides, OPEN, type BySide } from "./p99-bound.ts";
 import { callsOf, NONE_FIXED, type Capacity, type Load } from "./pool-use.ts";
 import { backCpuUs } from "./push-back.ts";
@@ -15,14 +16,10 @@ import { isWarmAt } from "./visits.ts";
 export const ACTIVE_MS = 10_000;
 /** After a change of shares the calls under way end within this time. Not sensitive. */
 export const SETTLE_MS = 75;
-/** A function that comes back after a pause stays where it was until its rate is known. Not sensitive. */
-const RESUME_MS = 300;
 /** Callers grow if they are this many times as many as usual. */
 export const CALLERS_GROWN_MIN = 1.1;
 /** Callers are many if there are so many for each core: then they keep all cores busy whatever they call. */
 const CALLERS_PER_CORE_MANY = 2;
-/** Of a function whose callers all ask for a side, this part is planned for the others. */
-const FREE_PART_MIN = 0.01;
 
 export interface FunctionView {
   readonly name: string;
@@ -73,7 +70,8 @@ export function viewOf(name: string, rules: Rules, state: FunctionState, situati
   const isSurge =
     surge !== null &&
     (surge.isNew || callersGrown >= CALLERS_GROWN_MIN || !areCallersMany(capacity) || isYoung(state, nowMs));
-  const isResuming = !isSurge && memory.sinceMs > state.sinceMs && nowMs - memory.sinceMs < RESUME_MS;
+  // A function that comes back after a pause stays where it was until its rate is known.
+  const isResuming = !isSurge && memory.sinceMs > state.sinceMs && nowMs - memory.sinceMs < PAUSE_MS;
   const isFree = isPlaced && !isIdle && !isResuming && nowMs - memory.movedMs >= SETTLE_MS;
   // The mean ÷ the geometric mean, which a single huge call hardly moves.
   const typicalTimes = costs.demand.cpuUs / Math.max(1, costs.typical.cpuUs);
@@ -104,8 +102,8 @@ export function viewOf(name: string, rules: Rules, state: FunctionState, situati
     surge: isSurge ? { ...load, ...plannedCalls(surge) } : null,
     isWarm: {
       // If storage runs nothing there is no other side whose calls could warm up compute.
-      compute: !hasStorage || isWarmAt(costs.paces, "compute", capacity.nodes, nowMs),
-      storage: isWarmAt(costs.paces, "storage", capacity.nodes, nowMs),
+      compute: !hasStorage || isWarmAt(costs.paces.compute, nowMs),
+      storage: isWarmAt(costs.paces.storage, nowMs),
     },
     p99Us: bounded.p99Us,
     costError: Math.hypot(compute.error, storage.error),
@@ -143,7 +141,7 @@ function shareBounds(
 }
 
 const plannedCalls = ({ all, fixed }: Rates): Pick<Load, "callsPerSecond" | "fixedPerSecond"> => ({
-  callsPerSecond: Math.max(FREE_PART_MIN * all, all - fixed.compute - fixed.storage),
+  callsPerSecond: Math.max(0, all - fixed.compute - fixed.storage),
   fixedPerSecond: fixed,
 });
 
@@ -153,6 +151,20 @@ export const callersOf = (views: readonly FunctionView[]): number =>
     const { compute, storage } = callsOf(load, share);
     return sum + (compute * load.costs.compute.latencyUs + storage * load.costs.storage.latencyUs) / 1e6;
   }, 0);
+
+export const loadsOf = (views: readonly FunctionView[]): readonly Load[] => views.map(({ load }) => load);
+
+export const sharesOf = (views: readonly FunctionView[]): Float64Array =>
+  Float64Array.from(views, ({ share }) => share);
+
+export const viewNamed = (views: readonly FunctionView[], name: string): FunctionView =>
+  views.find((view) => view.name === name)!;
+
+/** Whether its code is warm where a change would move it. */
+export const isWarmFor = (
+  views: readonly FunctionView[],
+  { name, from, to }: { readonly name: string; readonly from: number; readonly to: number },
+): boolean => viewNamed(views, name).isWarm[gainingSide(from, to)];
 
 /** The side that gets more of the calls. */
 export const gainingSide = (from: number, to: number): Side => (to > from ? "storage" : "compute");

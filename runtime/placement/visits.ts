@@ -4,30 +4,20 @@
 import { clamp } from "#runtime/clamp.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { busyUs } from "./cost-model.ts";
-import type { Paces } from "./function-costs.ts";
+import { PACE_HALF_LIFE_MS, type Paces } from "./function-costs.ts";
 import { type Change, restingState } from "./function-state.ts";
 import { PROBE_EVERY_MAX, type PlacementState } from "./plan.ts";
-import type { FunctionView } from "./view.ts";
+import { ACTIVE_MS, type FunctionView } from "./view.ts";
 
 /** Probes may add this part to what the function's calls cost. Bench `placement` measures it (`visitCost`). */
 const PROBE_COST_PART = 0.01;
-/** More probes a second tell nothing new. Not sensitive. */
-const PROBES_PER_SECOND_MAX = 1;
-/** A side is warm if so many calls visited it within this time. Before that no traffic is moved there. */
+/** A side is warm if so many calls visited it of late. Before that no traffic is moved there. */
 export const VISITS_MIN = 3;
-const WARM_MS = 30_000;
-/** What was last heard of a side longer ago is stale. */
-const STALE_MS = 10_000;
 /** The first visits are one call in so many. */
 const FIRST_VISIT_EVERY = 4;
-/** Each node has isolates of its own, which its own calls must visit; of more nodes a profile keeps too little. */
-const VISITED_NODES_MAX = 4;
 
-export function isWarmAt(paces: Paces, side: Side, nodes: number, nowMs: number): boolean {
-  const pace = paces[side];
-  const visitsMin = VISITS_MIN * (side === "storage" ? 1 : clamp(nodes, 1, VISITED_NODES_MAX));
-  return pace !== null && pace.calls >= visitsMin && nowMs - pace.atMs <= WARM_MS;
-}
+export const isWarmAt = (pace: Paces[Side], nowMs: number): boolean =>
+  pace !== null && pace.calls >= VISITS_MIN && nowMs - pace.atMs <= PACE_HALF_LIFE_MS;
 
 /** How often the function's calls visit the other side. `isWanted`: the plan would move it there. */
 export function visited(view: FunctionView, now: FunctionView["state"], isWanted: boolean, nowMs: number): Change {
@@ -45,7 +35,7 @@ export function visited(view: FunctionView, now: FunctionView["state"], isWanted
   const wanted = (isKnown && !isWanted) || isFailing ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
   // A step of a tenth is not worth a new plan.
   const probeEvery = Math.abs(wanted / Math.max(1, now.probeEvery) - 1) < 0.1 ? now.probeEvery : wanted;
-  const isStale = isWanted || !isKnown || nowMs - pace.atMs > STALE_MS;
+  const isStale = isWanted || !isKnown || nowMs - pace.atMs > ACTIVE_MS;
   const state: PlacementState = isStale ? "probing" : resting;
   const to = state === now.state && probeEvery === now.probeEvery ? now : { ...now, state, probeEvery };
   if (state === now.state) return { to, why: null };
@@ -57,10 +47,10 @@ export function visited(view: FunctionView, now: FunctionView["state"], isWanted
   };
 }
 
-/** One call in so many: rare enough to be cheap. */
+/** One call in so many: rare enough to be cheap, and at most one in a second. */
 function cheapProbeEvery({ load: { callsPerSecond, costs }, visitCpuUs }: FunctionView, other: Side): number {
   // A probe may run on cold code, which costs more than calls do once they run there.
   const coldUs = Math.max(0, visitCpuUs[other] - costs[other].terms.cpu);
   const cheap = (busyUs(costs[other]) + coldUs) / (PROBE_COST_PART * busyUs(costs[otherSide(other)]));
-  return clamp(Math.ceil(Math.max(cheap, callsPerSecond / PROBES_PER_SECOND_MAX)), 2, PROBE_EVERY_MAX);
+  return clamp(Math.ceil(Math.max(cheap, callsPerSecond)), 2, PROBE_EVERY_MAX);
 }
