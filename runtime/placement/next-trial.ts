@@ -13,7 +13,7 @@ import { GAIN_MIN, SLIGHT_PART, workParts, type ShareChange } from "./proposal.t
 import { areCallersMany, gainingSide, loadsOf, shareAt, sharesOf, viewNamed, type FunctionView } from "./view.ts";
 
 /** A trial may make the busiest pool this many times busier by the model. */
-const BUSIER_TIMES_MAX = 1.5;
+const BUSIER_TIMES_MAX = 1.25;
 /** Calls queue if they take this many times as long as alone. */
 const QUEUED_TIMES = 2;
 
@@ -34,13 +34,13 @@ export function nextTrial(known: Known): readonly ShareChange[] {
   const now = outlookOf(use, sharesOf(views));
   const { calls, queuedMs, isQueued } = waiting(known);
   const isCrowd = now.crowded || (areCallersMany(capacity) && isQueued);
-  const isSteady = heardMs - steadyMs >= LOOK_MS_MAX;
+  const isSteady = heardMs - steadyMs >= BASELINE_MS;
   if (!isCrowd || !isSteady || calls * (LOOK_MS_MAX / BASELINE_MS) < CALLS_MIN || queuedMs > LOOK_MS_MAX / 2) return [];
   // A result with such an error could not be told from noise.
   const baseline: Stretch = [heardMs - BASELINE_MS, heardMs];
   if (noiseOfRatio(noise, baseline, [heardMs, heardMs + LOOK_MS_MAX]) > 2 * GAIN_MIN) return [];
   const parts = workParts(loadsOf(views));
-  const heavy = views.filter(({ isFree }, index) => isFree && parts[index]! >= SLIGHT_PART);
+  const heavy = views.filter(({ isFree }, index) => isFree && parts[index]! >= 2 * SLIGHT_PART);
   let [best, bestRank] = [[] as readonly ShareChange[], Infinity];
   for (const changes of candidates(heavy)) {
     const memoryOf = ({ name }: ShareChange) => viewNamed(heavy, name).state.memory;
