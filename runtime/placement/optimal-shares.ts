@@ -52,7 +52,6 @@ export function optimalShares(use: PoolUse, now: ArrayLike<number>, growth = 1):
       rows: pools.map(({ atCompute, added }, at) => ({
         weights: added.map((value) => growth * value),
         bound: bounds[at]! - growth * atCompute,
-        reliefWeight: 1,
       })),
     },
     Float64Array.from(now),

@@ -17,22 +17,15 @@ interface Of {
   readonly share?: number;
   readonly capacity?: Partial<Capacity>;
   readonly before?: Overflow;
-  /** Computing at storage takes so many times as long. */
-  readonly cpuRatio?: number;
   /** A call takes so many times as long on the other side. */
   readonly longer?: number;
 }
 
-function overflow({
-  demand = HASH,
-  share = 0,
-  capacity = {},
-  before = NO_OVERFLOW,
-  cpuRatio = 1,
-  longer = 1,
-}: Of): Overflow {
-  const constants = { ...DEFAULT_CONSTANTS, storage: { ...DEFAULT_CONSTANTS.storage, cpuRatio } };
-  const costs = { compute: costOf("compute", demand, constants), storage: costOf("storage", demand, constants) };
+function overflow({ demand = HASH, share = 0, capacity = {}, before = NO_OVERFLOW, longer = 1 }: Of): Overflow {
+  const costs = {
+    compute: costOf("compute", demand, DEFAULT_CONSTANTS),
+    storage: costOf("storage", demand, DEFAULT_CONSTANTS),
+  };
   const medianUs = { compute: 8_000, storage: 8_000 };
   medianUs[otherSide(homeOf({ share }))] *= longer;
   const { cpuUs } = demand;
@@ -61,17 +54,6 @@ describe("calls overflow", () => {
   test("not where most of their work is rounds, which are served together where they are together", () => {
     expect(overflow({ demand: CHAIN, share: 1 })).toEqual(NO_OVERFLOW);
     expect(overflow({ demand: { ...CHAIN, cpuUs: 2_000 }, share: 1 })).toEqual(ONE_TO_ONE);
-  });
-
-  test("not to a side where they cost more than twice as much, and from there they do", () => {
-    expect(overflow({ cpuRatio: 1.9 })).toEqual(ONE_TO_ONE);
-    expect(overflow({ cpuRatio: 2.2 })).toEqual(NO_OVERFLOW);
-    expect(overflow({ cpuRatio: 2.2, share: 1 })).toEqual(ONE_TO_ONE);
-  });
-
-  test("still where that is so by a little less than what made them", () => {
-    expect(overflow({ cpuRatio: 2.2, before: ONE_TO_ONE })).toEqual(ONE_TO_ONE);
-    expect(overflow({ cpuRatio: 2.6, before: ONE_TO_ONE })).toEqual(NO_OVERFLOW);
   });
 
   test("later from a side that has more cores, and where several nodes have calls there each counts its own", () => {

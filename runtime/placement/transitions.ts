@@ -1,41 +1,14 @@
-// The last transitions of each function, for people. Moves, visits, trials and the rest have bounds of their
-// own, so that what moved a function is not lost among its visits.
+// The last transitions of each function, for people. Visits have a bound of their own, so that what moved a
+// function is not lost among them.
 
-import type { Transition, Why } from "./transition.ts";
+import type { Transition } from "./transition.ts";
 
-type Group = "moved" | "visited" | "tried" | "other";
-
-const GROUPS: Readonly<Record<Why["kind"], Group>> = {
-  new: "other",
-  replaced: "other",
-  resumed: "other",
-  profiled: "other",
-  shifted: "other",
-  pinned: "moved",
-  unpinned: "moved",
-  closed: "moved",
-  recalled: "moved",
-  latency: "moved",
-  capacity: "moved",
-  surge: "moved",
-  bound: "moved",
-  reverted: "moved",
-  probing: "visited",
-  probed: "visited",
-  trying: "tried",
-  tried: "tried",
-};
-
-/** Of one function. */
-const KEPT_MAX: Readonly<Record<Group, number>> = { moved: 8, visited: 2, tried: 8, other: 6 };
-/** Of these the latest outlive the controller. */
-const RECORDED_MAX: Readonly<Record<Group, number>> = { moved: 4, visited: 1, tried: 3, other: 2 };
-
-const sumOf = (counts: Readonly<Record<Group, number>>): number =>
-  Object.values(counts).reduce((sum, count) => sum + count, 0);
-
-export const TRANSITIONS_MAX = sumOf(KEPT_MAX);
-export const RECORDED_TRANSITIONS_MAX = sumOf(RECORDED_MAX);
+/** Of one function: visits, and all others. */
+const VISITS_KEPT = 2;
+const OTHERS_KEPT = 20;
+export const TRANSITIONS_MAX = VISITS_KEPT + OTHERS_KEPT;
+/** The latest of the others outlive the controller. */
+export const RECORDED_TRANSITIONS_MAX = OTHERS_KEPT / 2;
 
 export class Transitions {
   readonly #byFunction = new Map<string, Transition[]>();
@@ -44,8 +17,8 @@ export class Transitions {
     const own = this.#byFunction.get(transition.function) ?? [];
     this.#byFunction.set(transition.function, own);
     own.push(transition);
-    const alike = own.filter((one) => groupOf(one) === groupOf(transition));
-    if (alike.length > KEPT_MAX[groupOf(transition)]) own.splice(own.indexOf(alike[0]!), 1);
+    const alike = own.filter((one) => isVisit(one) === isVisit(transition));
+    if (alike.length > (isVisit(transition) ? VISITS_KEPT : OTHERS_KEPT)) own.splice(own.indexOf(alike[0]!), 1);
   }
 
   /** The latest last. */
@@ -55,11 +28,9 @@ export class Transitions {
 
   /** Those that outlive the controller, the latest last. */
   recorded(name: string): readonly Transition[] {
-    const left = { ...RECORDED_MAX };
     return this.of(name)
-      .toReversed()
-      .filter((one) => left[groupOf(one)]-- > 0)
-      .toReversed();
+      .filter((one) => !isVisit(one))
+      .slice(-RECORDED_TRANSITIONS_MAX);
   }
 
   keepOnly(names: Pick<ReadonlySet<string>, "has">): void {
@@ -67,5 +38,4 @@ export class Transitions {
   }
 }
 
-/** A node of another version may have sent a kind that this one does not know. */
-const groupOf = ({ why: { kind } }: Transition): Group => GROUPS[kind] ?? "other";
+const isVisit = ({ why: { kind } }: Transition): boolean => kind === "probing" || kind === "probed";
