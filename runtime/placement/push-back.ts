@@ -3,7 +3,7 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import type { Estimates } from "#runtime/profile/function-profile.ts";
-import type { SideEstimate } from "#runtime/profile/side-estimate.ts";
+import type { SideEstimate } from "#runtime/profile/side-profile.ts";
 import { BACK_CPU_US_MAX } from "./plan.ts";
 
 /** A call of a function of which nothing is known may compute for so long, µs. Chosen: as long as ten thousand reads take there. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import type { FunctionProfile } from "./function-profile.ts";
-import { Profiles, PROFILES_MAX } from "./profiles.ts";
+import { Profiles } from "./profiles.ts";
 import { NO_USAGE, type Sample } from "./sample.ts";
-import { SampleTally, TALLY_TERMS, type Tally, type TallyTerm } from "./tally.ts";
+import { SampleTally, TALLIED_FUNCTIONS_MAX, TALLY_TERMS, type Tally, type TallyTerm } from "./tally.ts";
 
 const sample = (change: Partial<Sample>): Sample => ({
   ...NO_USAGE,
@@ -308,33 +308,12 @@ describe("profiles", () => {
       expect(run(profiles, 325, times(40, reads(10, 1)))).toBe(1);
     });
 
-    test("not by the first ones after a pause", () => {
-      const profiles = new Profiles();
-      expect(run(profiles, 0, times(100, reads(10, 1)))).toBe(1);
-      expect(run(profiles, 3_500, times(10, reads(10, 0)))).toBe(1);
-      expect(run(profiles, 3_750, times(20, reads(10, 0)))).toBeLessThan(1);
-    });
-
     test("anew after a shift", () => {
       const profiles = new Profiles();
       expect(run(profiles, 0, times(100, reads(10, 1)))).toBe(1);
       expect(run(profiles, 2_500, times(8, reads(10, 0, 1_000)))).toBeNull();
       expect(run(profiles, 2_700, times(40, reads(10, 0.5, 1_000)))).toBe(0.5);
     });
-  });
-
-  test("calls that find caches cold after a pause are no shift, and are one if they stay so", () => {
-    const shiftsAfter = (pauseMs: number, coldMs: number): readonly string[] => {
-      const profiles = new Profiles();
-      let nowMs = 0;
-      const fold = (cpuUs: number) => profiles.fold(stretch(20, { cpuUs }), (nowMs += STRETCH_MS), STRETCH_MS).shifted;
-      for (let at = 0; at < 20; at++) fold(95 + (at % 10));
-      nowMs += pauseMs;
-      return Array.from({ length: 20 }, (_, at) => fold(at * STRETCH_MS < coldMs ? 300 : 100)).flat();
-    };
-    expect(shiftsAfter(3_000, 300)).toEqual([]);
-    expect(shiftsAfter(0, 100)).not.toEqual([]);
-    expect(shiftsAfter(3_000, 500)).toEqual(["khop"]);
   });
 
   test("what changes on a side of a few visits is no shift, and only that side begins anew", () => {
@@ -349,32 +328,6 @@ describe("profiles", () => {
     for (let at = 0; at < 6; at++) expect(fold(4, { side: "storage", cpuUs: 100 + at })).toEqual([]);
     expect(profiles.get("khop")?.estimates(nowMs).storage?.cpuUs).toBeLessThan(200);
     expect(profiles.get("khop")?.estimates(nowMs).compute?.calls).toBeGreaterThan(100);
-  });
-
-  test("calls that were under way at a shift are forgotten, once enough of the new ones come at once", () => {
-    const profiles = new Profiles();
-    let atMs = 0;
-    const fold = (...tallies: readonly Tally[]): readonly string[] =>
-      profiles.fold(tallies, (atMs += STRETCH_MS), STRETCH_MS).shifted;
-    const cpuUs = (side: "compute" | "storage"): number | undefined =>
-      profiles.get("khop")?.estimates(atMs)[side]?.cpuUs;
-    for (let at = 0; at < 40; at++) fold(...stretch(10, { cpuUs: 4_000 }));
-    let seen = 0;
-    while (fold(...stretch(40, { cpuUs: 100 }), ...stretch(2, { cpuUs: 4_000, side: "storage" })).length === 0) seen++;
-    expect(seen).toBeLessThan(10);
-    // Heavy ones end among the light ones for two stretches more.
-    for (let at = 0; at < 2; at++) {
-      fold(
-        ...stretch(8, { cpuUs: 4_000 }),
-        ...stretch(40, { cpuUs: 100 }),
-        ...stretch(2, { cpuUs: 4_000, side: "storage" }),
-      );
-    }
-    expect(cpuUs("compute")).toBeGreaterThan(300);
-    fold(...stretch(15, { cpuUs: 100 }));
-    expect(cpuUs("compute")).toBeGreaterThan(300);
-    fold(...stretch(16, { cpuUs: 100 }));
-    expect([cpuUs("compute"), cpuUs("storage")]).toEqual([100, undefined]);
   });
 
   test("a shift is told by the side that has most calls now, whatever the other had before", () => {
@@ -429,10 +382,10 @@ describe("profiles", () => {
   test("are bounded: the function that was called least recently makes room", () => {
     const profiles = new Profiles();
     const call = (name: string, nowMs: number) => profiles.fold(stretch(1, { function: name }), nowMs, STRETCH_MS);
-    for (let index = 0; index < PROFILES_MAX; index++) call(`f${index}`, index);
-    call("f0", PROFILES_MAX);
-    call("one more", PROFILES_MAX + 1);
-    expect([...profiles.entries()]).toHaveLength(PROFILES_MAX);
+    for (let index = 0; index < TALLIED_FUNCTIONS_MAX; index++) call(`f${index}`, index);
+    call("f0", TALLIED_FUNCTIONS_MAX);
+    call("one more", TALLIED_FUNCTIONS_MAX + 1);
+    expect([...profiles.entries()]).toHaveLength(TALLIED_FUNCTIONS_MAX);
     expect(profiles.get("f0")).toBeDefined();
     expect(profiles.get("f1")).toBeUndefined();
     profiles.keepOnly(new Set(["f2"]));

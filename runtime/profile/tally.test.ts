@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { NO_USAGE, type Sample } from "./sample.ts";
-import { isPlausible, SampleTally, TALLIED_FUNCTIONS_MAX, TALLY_TERMS, termOf, type TallyTerm } from "./tally.ts";
+import { isPlausible } from "./plausible-tally.ts";
+import { SampleTally, TALLIED_FUNCTIONS_MAX, TALLY_TERMS, termOf, type TallyTerm } from "./tally.ts";
 
 const sample = (change: Partial<Sample> = {}): Sample => ({
   ...NO_USAGE,
