@@ -1,7 +1,7 @@
 // Sums over calls of one function on one side, and their means. A call counts half as much after the half-life.
 
 import { HalfLife } from "#runtime/decay.ts";
-import { TALLY_TERMS, TERM_AT, type TallyTerm } from "./tally.ts";
+import { TALLY_TERMS, TERM_AT } from "./tally.ts";
 
 /** Long against the noise of windows, short against the time in which loads change. */
 const HALF_LIFE = new HalfLife(2_000);
@@ -53,32 +53,33 @@ export class DecayedSums {
     this.#sums.fill(0);
   }
 
-  sum(term: TallyTerm): number {
-    return this.#sums[TERM_AT[term]]!;
+  /** `term`: as in TERM_AT. */
+  sum(term: number): number {
+    return this.#sums[term]!;
   }
 
-  mean(term: TallyTerm): number {
-    return this.sum(term) / Math.max(Number.MIN_VALUE, this.sum("calls"));
+  mean(term: number): number {
+    return this.#sums[term]! / Math.max(Number.MIN_VALUE, this.#sums[TERM_AT.calls]!);
   }
 
   /** `kept`: the part of the calls that still counts now. */
   means(kept: number): Means {
     return {
-      calls: kept * this.sum("calls"),
+      calls: kept * this.#sums[TERM_AT.calls]!,
       lastMs: this.#lastMs,
-      serviceUs: this.mean("serviceUs"),
-      queueUs: this.mean("queueUs"),
-      cpuUs: this.mean("cpuUs"),
-      waitUs: this.mean("waitUs"),
-      operations: this.mean("operations"),
-      rounds: this.mean("rounds"),
-      bytes: this.mean("bytes"),
-      findableOperations: this.mean("findableOperations"),
-      findableRounds: this.mean("findableRounds"),
-      foundOperations: this.mean("foundOperations"),
-      foundRounds: this.mean("foundRounds"),
-      lockUs: this.mean("lockUs"),
-      logCpu: this.mean("logCpu"),
+      serviceUs: this.mean(TERM_AT.serviceUs),
+      queueUs: this.mean(TERM_AT.queueUs),
+      cpuUs: this.mean(TERM_AT.cpuUs),
+      waitUs: this.mean(TERM_AT.waitUs),
+      operations: this.mean(TERM_AT.operations),
+      rounds: this.mean(TERM_AT.rounds),
+      bytes: this.mean(TERM_AT.bytes),
+      findableOperations: this.mean(TERM_AT.findableOperations),
+      findableRounds: this.mean(TERM_AT.findableRounds),
+      foundOperations: this.mean(TERM_AT.foundOperations),
+      foundRounds: this.mean(TERM_AT.foundRounds),
+      lockUs: this.mean(TERM_AT.lockUs),
+      logCpu: this.mean(TERM_AT.logCpu),
     };
   }
 }

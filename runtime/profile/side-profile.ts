@@ -5,7 +5,7 @@ import { ChangeDetector } from "./change-detector.ts";
 import { DecayedSums, keptAfter, type Means } from "./decayed-sums.ts";
 import { DecayedHistogram } from "./histogram.ts";
 import { Fading, RATE_HALF_LIFE } from "./rates.ts";
-import { callUsOf, TERM_AT, type Tally, type TallyTerm } from "./tally.ts";
+import { callUsOf, TERM_AT, type Tally } from "./tally.ts";
 import { WARM_CALLS, WarmUp } from "./warm-up.ts";
 import { WorkByBytes } from "./work-by-bytes.ts";
 
@@ -68,7 +68,7 @@ export class SideProfile {
 
   /** Weighted calls that failed and tell nothing of their costs. */
   get untold(): number {
-    return this.#sums.sum("untold");
+    return this.#sums.sum(TERM_AT.untold);
   }
 
   callsLatelyAt(nowMs: number): number {
@@ -94,7 +94,7 @@ export class SideProfile {
     const callsHere = this.callsLatelyAt(nowMs);
     const runs = callsHere >= RUN_PART * (callsHere + callsElsewhere);
     const wasWarm = this.warmMs !== null;
-    const isInEarnest = wasWarm && (runs || this.#sums.mean("cpuUs") >= LONG_CALL_US);
+    const isInEarnest = wasWarm && (runs || this.#sums.mean(TERM_AT.cpuUs) >= LONG_CALL_US);
     if (this.#warmUp.add(sums, nowMs)) this.reset();
     // The reference of the detector would be visits.
     else if (runs && this.#callsSinceRun === null) this.#detector.reset();
@@ -125,10 +125,11 @@ export class SideProfile {
       callsInAll: this.#callsInAll,
       sinceMs: this.#sinceMs,
       callUs: this.#nodeCalls > 0 ? this.#callUs / this.#nodeCalls : null,
-      failedShare: sums.sum("failed") / (sums.sum("calls") + sums.sum("untold")),
-      logCpuError: this.#standardError("logCpu", "logCpuSquared", means.calls),
-      logCpuDeviation: Math.sqrt(Math.max(0, sums.mean("logCpuSquared") - means.logCpu ** 2)),
-      serviceError: this.#standardError("serviceUs", "serviceUsSquared", means.calls) / Math.max(1, means.serviceUs),
+      failedShare: sums.sum(TERM_AT.failed) / (sums.sum(TERM_AT.calls) + sums.sum(TERM_AT.untold)),
+      logCpuError: this.#standardError(TERM_AT.logCpu, TERM_AT.logCpuSquared, means.calls),
+      logCpuDeviation: Math.sqrt(Math.max(0, sums.mean(TERM_AT.logCpuSquared) - means.logCpu ** 2)),
+      serviceError:
+        this.#standardError(TERM_AT.serviceUs, TERM_AT.serviceUsSquared, means.calls) / Math.max(1, means.serviceUs),
       inEarnest,
       foundReads: foundReads.calls > 0 ? foundReads : null,
       cpuBesidesBytes: this.workByBytes.besidesBytes,
@@ -157,12 +158,12 @@ export class SideProfile {
   /** The part of earlier calls that still counts. `coming`: calls that take the place of old ones. */
   #keptAt(nowMs: number, coming: number): number {
     const left = keptAfter(nowMs - this.lastMs);
-    const calls = this.#sums.sum("calls");
+    const calls = this.#sums.sum(TERM_AT.calls);
     return calls <= 0 ? left : Math.max(left, Math.min(1, Math.max(0, CALLS_KEPT - coming) / calls));
   }
 
   /** One call does not tell how calls differ: then the error is as large as the mean. */
-  #standardError(term: TallyTerm, squared: TallyTerm, calls: number): number {
+  #standardError(term: number, squared: number, calls: number): number {
     const mean = this.#sums.mean(term);
     if (calls <= 1) return Math.abs(mean);
     return Math.sqrt(Math.max(0, this.#sums.mean(squared) - mean ** 2) / (calls - 1));
