@@ -12,7 +12,7 @@ import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
 import { costOf, lockUsOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
-import { BegunMore } from "#runtime/profile/begun-more.ts";
+import { BegunMore } from "#runtime/profile/window-length.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";

@@ -3,7 +3,7 @@
 import { callersAfter, callersGrown, type Callers } from "#runtime/placement/callers.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
-import { BegunMore } from "#runtime/profile/begun-more.ts";
+import { BegunMore } from "#runtime/profile/window-length.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import type { Decider, Decision } from "./decider.ts";

@@ -4,7 +4,7 @@
 import type { Redis } from "ioredis";
 
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
-import { BegunMore } from "#runtime/profile/begun-more.ts";
+import { BegunMore } from "#runtime/profile/window-length.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { readDirectWindow, type DirectWindow } from "./messages.ts";
 

@@ -1,7 +1,7 @@
 // Windows of samples: what this node's calls used, sent to the controller many times a second while there are calls.
 
 import { clamp } from "#runtime/clamp.ts";
-import { BegunMore } from "#runtime/profile/begun-more.ts";
+import { BegunMore } from "#runtime/profile/window-length.ts";
 import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";

@@ -5,7 +5,7 @@ import { decayOf } from "#runtime/decay.ts";
 
 /** Averaged over about this time: a window sees those of one moment. Chosen. */
 const HALF_LIFE_MS = 250;
-/** … and over this, as surges are told (runtime/profile/coming-calls.ts). Chosen. */
+/** … and over this, as surges are told (runtime/profile/rates.ts). Chosen. */
 const NOW_HALF_LIFE_MS = 35;
 
 /** Windows come a little later than they are long: each begins with a call that ends. Where none comes for longer than this nothing was in flight. Chosen. */

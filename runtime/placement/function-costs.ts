@@ -8,10 +8,9 @@
 import { clamp } from "#runtime/clamp.ts";
 import { decayOf } from "#runtime/decay.ts";
 import type { Estimates } from "#runtime/profile/function-profile.ts";
-import type { FoundReads } from "#runtime/profile/found-reads.ts";
-import type { SideEstimate } from "#runtime/profile/side-estimate.ts";
+import type { Means } from "#runtime/profile/decayed-sums.ts";
+import type { SideEstimate } from "#runtime/profile/side-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import type { CpuEstimate } from "#runtime/profile/warm-up.ts";
 import {
   costOf,
   lockUsOf,
@@ -174,7 +173,7 @@ const isNew = (lastMs: number, before: Remembered | null): boolean => before ===
 const logOf = (ratio: number): number => Math.log(clamp(ratio, 1 / RATIO_MAX, RATIO_MAX));
 
 function foundPaceOf(
-  reads: FoundReads | null,
+  reads: Means | null,
   what: "Operations" | "Rounds",
   usual: number,
   before: Remembered | null,
@@ -207,7 +206,7 @@ function warmRatio(compute: SideEstimate, storage: SideEstimate): number {
   const [atCompute, atStorage] = [compute.cpuBesidesBytes, storage.cpuBesidesBytes];
   const besides = here.calls >= there.calls ? (atCompute ?? atStorage) : (atStorage ?? atCompute);
   if (besides === null) return Math.exp(there.logCpu - here.logCpu);
-  const perByte = ({ cpuUs, bytes }: CpuEstimate): number => (1 + cpuUs) / (1 + besides + bytes);
+  const perByte = ({ cpuUs, bytes }: Means): number => (1 + cpuUs) / (1 + besides + bytes);
   return perByte(there) / perByte(here);
 }
 
@@ -231,7 +230,7 @@ function pooledMoved({ compute, storage }: Estimates) {
 }
 
 /** CPU time as at compute, of calls of warm code if there are enough. */
-function pooledCpu({ compute, storage }: Estimates, cpuRatio: number): Pick<CpuEstimate, "cpuUs" | "logCpu"> {
+function pooledCpu({ compute, storage }: Estimates, cpuRatio: number): Pick<Means, "cpuUs" | "logCpu"> {
   const isWarm = (compute?.inEarnest.calls ?? 0) + (storage?.inEarnest.calls ?? 0) >= KNOWN_CALLS_MIN;
   const here = isWarm ? compute?.inEarnest : compute;
   const there = isWarm ? storage?.inEarnest : storage;

@@ -3,7 +3,7 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import type { Estimates } from "#runtime/profile/function-profile.ts";
-import type { SideEstimate } from "#runtime/profile/side-estimate.ts";
+import type { SideEstimate } from "#runtime/profile/side-profile.ts";
 import { KNOWN_CALLS_MIN } from "./function-costs.ts";
 import { BACK_CPU_US_MAX } from "./plan.ts";
 

@@ -1,6 +1,6 @@
 // One function as a step of the controller sees it: what its calls cost, how many come, and whether it may move.
 
-import type { Rates } from "#runtime/profile/coming-calls.ts";
+import type { Rates } from "#runtime/profile/rates.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { functionCosts, type FunctionCosts } from "./function-costs.ts";

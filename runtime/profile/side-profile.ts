@@ -1,208 +1,171 @@
-// What is known of a function on one side: what its calls took, lately. Means are decayed by time, so that a slow drift is followed; a change that the
-// detector sees throws away what was before it. Bounded: 2 KiB, whatever the number of calls.
+// What is known of a function on one side: what its calls took lately. A slow drift is followed by decay;
+// a change that the detector sees makes the profile forget what was before it.
 
-import { HalfLife } from "#runtime/decay.ts";
-import { FoundReadsLately } from "./found-reads.ts";
-import { CallsLately } from "./calls-lately.ts";
 import { ChangeDetector } from "./change-detector.ts";
-import { RATE_HALF_LIFE } from "./coming-calls.ts";
-import { BUCKETS, percentileUs } from "./histogram.ts";
-import type { Layout, Values } from "./layout.ts";
-import {
-  CALL_US,
-  CALLS_IN_ALL,
-  DECAYED,
-  LAST_MS,
-  NODE_CALLS,
-  OWN_SIZE,
-  SideEstimate,
-  SINCE_MS,
-  TERMS,
-  WEIGHT,
-} from "./side-estimate.ts";
-import { callUsOf, OPERATION_WORK_US, TERM_AT, type Tally } from "./tally.ts";
-import { CpuTimes, isInEarnest, isResident, Residence, WarmUp } from "./warm-up.ts";
+import { DecayedSums, keptAfter, type Means } from "./decayed-sums.ts";
+import { DecayedHistogram } from "./histogram.ts";
+import { Fading, RATE_HALF_LIFE } from "./rates.ts";
+import { callUsOf, TERM_AT, type Tally } from "./tally.ts";
+import { WARM_CALLS, WarmUp } from "./warm-up.ts";
 import { WorkByBytes } from "./work-by-bytes.ts";
 
-/** A call counts half as much after this time. Long against the noise of stretches, short against how loads change. Chosen; bench `shift`. */
-const HALF_LIFE = new HalfLife(2_000);
-/** So many calls are kept however old they are: of a side that is visited now and then there would be nothing otherwise. */
-export const CALLS_KEPT = 16;
-/** The histogram is scaled back when its new calls weigh so much. */
-const WEIGHT_MAX = 1e12;
+/** So many calls count however old they are: a side that is rarely visited would be unknown otherwise. */
+const CALLS_KEPT = 16;
+/** A function runs on a side with this fraction of its calls. A side with fewer is only visited. */
+const RUN_PART = 0.4;
+/** A call that computes so long is not much dearer for caches that others have used, µs. */
+const LONG_CALL_US = 500;
+
+export interface SideEstimate extends Means {
+  /** Calls since `sinceMs`, each counted once: what was before is forgotten. */
+  readonly callsInAll: number;
+  readonly sinceMs: number;
+  /** What callers of nodes waited outside the sandbox, queues aside; null: all calls came straight to Redis. */
+  readonly callUs: number | null;
+  /** Of all calls that came. */
+  readonly failedShare: number;
+  readonly logCpuError: number;
+  readonly logCpuDeviation: number;
+  /** Standard error of `serviceUs`, as a fraction of it. */
+  readonly serviceError: number;
+  /** Calls of warm code in earnest: where the function runs, or that are long. No `calls`: there were none. */
+  readonly inEarnest: Means;
+  /** Calls whose reads the read cache could know: the function has run here for a while. null: none. */
+  readonly foundReads: Means | null;
+  /** CPU time beside that for bytes, as so many bytes; null: CPU time does not go with bytes. */
+  readonly cpuBesidesBytes: number | null;
+}
 
 export class SideProfile {
-  readonly #at: number;
-  readonly #warmUp: WarmUp;
-  readonly #residence: Residence;
-  /** Of whatever kind they were. */
-  readonly #lately: CallsLately;
-  readonly #detector: ChangeDetector;
-  readonly #inEarnest: CpuTimes;
-  readonly workByBytes: WorkByBytes;
-  readonly #foundReads: FoundReadsLately;
-  /** Of a histogram in units that grow as the sums decay: two hundred products less for every fold. */
-  readonly #elapsedAt: number;
+  readonly workByBytes = new WorkByBytes();
+  readonly #sums = new DecayedSums();
+  readonly #inEarnest = new DecayedSums();
+  readonly #foundReads = new DecayedSums();
+  readonly #elapsed = new DecayedHistogram();
+  readonly #warmUp = new WarmUp();
+  readonly #detector = new ChangeDetector();
+  readonly #lately = new Fading(RATE_HALF_LIFE);
+  /** As old as the sums: calls whose entrance was a node. */
+  #nodeCalls = 0;
+  #callUs = 0;
+  #callsInAll = 0;
+  #sinceMs = 0;
+  /** Calls since the function runs here; null: it is only visited. */
+  #callsSinceRun: number | null = null;
 
-  constructor(layout: Layout) {
-    this.#at = layout.take(OWN_SIZE);
-    this.#warmUp = new WarmUp(layout);
-    this.#residence = new Residence(layout);
-    this.#lately = new CallsLately(layout, RATE_HALF_LIFE);
-    this.#detector = new ChangeDetector(layout);
-    this.#inEarnest = new CpuTimes(layout);
-    this.workByBytes = new WorkByBytes(layout);
-    this.#foundReads = new FoundReadsLately(layout, HALF_LIFE);
-    this.#elapsedAt = layout.take(BUCKETS);
+  get lastMs(): number {
+    return this.#sums.lastMs;
   }
 
-  lastMs(values: Values): number {
-    return values[this.#at + LAST_MS]!;
+  get warmMs(): number | null {
+    return this.#warmUp.warmMs;
   }
 
-  /** When the function's code was compiled here; null: it is not yet. */
-  warmMs(values: Values): number | null {
-    return this.#warmUp.warmMs(values);
+  /** Mean of the logarithm of work: after ÷ before the last shift, as a factor. */
+  get shiftedTimes(): number {
+    return Math.exp(this.#detector.lastChange);
+  }
+
+  /** Weighted calls that failed and tell nothing of their costs. */
+  get untold(): number {
+    return this.#sums.sum(TERM_AT.untold);
+  }
+
+  callsLatelyAt(nowMs: number): number {
+    return this.#lately.at(nowMs);
+  }
+
+  percentileUs(percent: number): number | null {
+    return this.#elapsed.percentileUs(percent);
   }
 
   /**
-   * `isDirect`: they came straight to Redis; `callsElsewhere`: on the other side, lately; `isCold`: they find what others have left of caches, and look like
-   * other calls. True: the calls are not what they were, and what was known of them is gone.
+   * `isDirect`: calls came straight to Redis. `callsElsewhere`: on the other side, lately.
+   * True: the function shifted, and what was known is forgotten.
    */
-  fold(
-    values: Values,
-    tally: Tally,
-    isDirect: boolean,
-    callsElsewhere: number,
-    isCold: boolean,
-    nowMs: number,
-  ): boolean {
-    const { sums } = tally;
-    const at = this.#at;
+  fold({ sums, elapsed }: Tally, isDirect: boolean, callsElsewhere: number, nowMs: number): boolean {
     const calls = sums[TERM_AT.calls]!;
     if (calls <= 0) {
-      // Only failures: they are told beside what is known, which is as old as it was.
-      this.#add(values, 1, sums, isDirect);
+      // Failures alone make what is known neither younger nor older.
+      this.#addSums(sums, isDirect, 1, this.lastMs);
       return false;
     }
-    this.#lately.add(values, calls, nowMs);
-    const callsHere = this.#lately.countAt(values, nowMs);
-    const part = callsHere / (callsHere + callsElsewhere);
-    const wasWarm = this.warmMs(values) !== null;
-    const inEarnest = wasWarm && isInEarnest(part, this.#cpuUs(values));
-    if (this.#warmUp.add(values, tally, nowMs)) this.reset(values);
-    // What it is held against would be visits.
-    else if (this.#residence.isNew(values, part)) this.#detector.reset(values);
-    const left = HALF_LIFE.partAfter(nowMs - values[at + LAST_MS]!);
-    this.#inEarnest.decay(values, left);
-    const shifted =
-      !isCold && this.#detector.observe(values, calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
-    if (shifted) this.forget(values);
-    if (inEarnest) this.#inEarnest.add(values, tally);
-    const wasUsed = this.#residence.add(values, calls, nowMs);
-    if (wasUsed && !isCold && isResident(part)) this.#foundReads.add(values, tally, nowMs);
-    if (wasWarm) this.#addWork(values, sums, nowMs);
-    const kept = this.#kept(values, left, calls);
-    this.#addElapsed(values, kept, tally.elapsed);
-    this.#add(values, kept, sums, isDirect);
-    values[at + LAST_MS] = nowMs;
-    if (values[at + CALLS_IN_ALL] === 0) values[at + SINCE_MS] = nowMs;
-    values[at + CALLS_IN_ALL]! += calls;
+    this.#lately.add(calls, nowMs);
+    const callsHere = this.callsLatelyAt(nowMs);
+    const runs = callsHere >= RUN_PART * (callsHere + callsElsewhere);
+    const wasWarm = this.warmMs !== null;
+    const isInEarnest = wasWarm && (runs || this.#sums.mean(TERM_AT.cpuUs) >= LONG_CALL_US);
+    if (this.#warmUp.add(sums, nowMs)) this.reset();
+    // The reference of the detector would be visits.
+    else if (runs && this.#callsSinceRun === null) this.#detector.reset();
+    const shifted = this.#detector.observe(calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
+    if (shifted) this.forget();
+    if (isInEarnest) this.#inEarnest.add(sums, nowMs);
+    if (runs && this.#callsSinceRun! >= WARM_CALLS) this.#foundReads.add(sums, nowMs);
+    this.#callsSinceRun = runs ? (this.#callsSinceRun ?? 0) + calls : null;
+    if (wasWarm) this.workByBytes.add(calls, sums[TERM_AT.bytes]!, sums[TERM_AT.cpuUs]!, nowMs);
+    const kept = this.#keptAt(nowMs, calls);
+    this.#elapsed.add(elapsed, kept);
+    this.#addSums(sums, isDirect, kept, nowMs);
+    if (this.#callsInAll === 0) this.#sinceMs = nowMs;
+    this.#callsInAll += calls;
     return shifted;
   }
 
-  /** Of what was there before so much is kept. */
-  #add(values: Values, kept: number, sums: readonly number[], isDirect: boolean): void {
-    const at = this.#at;
-    for (let term = 0; term < TERMS; term++) values[at + term] = kept * values[at + term]! + sums[term]!;
-    const [calls, callUs] = [at + NODE_CALLS, at + CALL_US];
-    values[calls] = kept * values[calls]! + (isDirect ? 0 : sums[TERM_AT.calls]!);
-    values[callUs] = kept * values[callUs]! + (isDirect ? 0 : callUsOf(sums));
-  }
-
-  /** `elapsed`: bucket, count, bucket, count, … */
-  #addElapsed(values: Values, kept: number, elapsed: readonly number[]): void {
-    const at = this.#elapsedAt;
-    let weight = (values[this.#at + WEIGHT]! || 1) / kept;
-    if (weight >= WEIGHT_MAX) {
-      for (let bucket = 0; bucket < BUCKETS; bucket++) values[at + bucket]! /= weight;
-      weight = 1;
-    }
-    values[this.#at + WEIGHT] = weight;
-    for (let pair = 0; pair + 1 < elapsed.length; pair += 2) {
-      const bucket = elapsed[pair]!;
-      // What is no bucket would be somebody else's number.
-      if (Number.isInteger(bucket) && bucket >= 0 && bucket < BUCKETS)
-        values[at + bucket]! += elapsed[pair + 1]! * weight;
-    }
-  }
-
-  #addWork(values: Values, sums: readonly number[], nowMs: number): void {
-    const cpuUs = sums[TERM_AT.cpuUs]!;
-    const workUs = cpuUs + OPERATION_WORK_US * sums[TERM_AT.operations]!;
-    this.workByBytes.add(values, sums[TERM_AT.calls]!, sums[TERM_AT.bytes]!, cpuUs, workUs, nowMs);
-  }
-
-  /** Of a call; 0: none is known. */
-  #cpuUs(values: Values): number {
-    return values[this.#at + TERM_AT.cpuUs]! / Math.max(1, values[this.#at + TERM_AT.calls]!);
-  }
-
-  callsLatelyAt(values: Values, nowMs: number): number {
-    return this.#lately.countAt(values, nowMs);
-  }
-
-  /** Weighted like those that tell something; where none does, all that there were. */
-  untold(values: Values): number {
-    return values[this.#at + TERM_AT.untold]!;
-  }
-
   /** null: nothing is known. */
-  estimate(values: Values, nowMs: number): SideEstimate | null {
-    const at = this.#at;
-    const lastMs = values[at + LAST_MS]!;
-    const left = HALF_LIFE.partAfter(nowMs - lastMs);
-    // Weighted: what is older counts less.
-    const calls = values[at + TERM_AT.calls]! * this.#kept(values, left, 0);
-    if (calls <= 0) return null;
-    return new SideEstimate(values, at, {
-      calls,
-      inEarnest: this.#inEarnest.estimate(values, left),
-      foundReads: this.#foundReads.estimate(values, nowMs),
-      cpuBesidesBytes: this.workByBytes.cpuBesidesBytes(values),
-    });
+  estimate(nowMs: number): SideEstimate | null {
+    const sums = this.#sums;
+    const means = sums.means(this.#keptAt(nowMs, 0));
+    if (means.calls <= 0) return null;
+    const [inEarnest, foundReads] = [this.#inEarnest, this.#foundReads].map((one) =>
+      one.means(keptAfter(nowMs - one.lastMs)),
+    ) as [Means, Means];
+    return {
+      ...means,
+      callsInAll: this.#callsInAll,
+      sinceMs: this.#sinceMs,
+      callUs: this.#nodeCalls > 0 ? this.#callUs / this.#nodeCalls : null,
+      failedShare: sums.sum(TERM_AT.failed) / (sums.sum(TERM_AT.calls) + sums.sum(TERM_AT.untold)),
+      logCpuError: this.#standardError(TERM_AT.logCpu, TERM_AT.logCpuSquared, means.calls),
+      logCpuDeviation: Math.sqrt(Math.max(0, sums.mean(TERM_AT.logCpuSquared) - means.logCpu ** 2)),
+      serviceError:
+        this.#standardError(TERM_AT.serviceUs, TERM_AT.serviceUsSquared, means.calls) / Math.max(1, means.serviceUs),
+      inEarnest,
+      foundReads: foundReads.calls > 0 ? foundReads : null,
+      cpuBesidesBytes: this.workByBytes.besidesBytes,
+    };
   }
 
-  /** How many times as much work, by the geometric means, its calls were as those before when they last turned out to be others; 1: they never did. */
-  shiftedTimes(values: Values): number {
-    return Math.exp(this.#detector.lastChange(values));
+  /** Calls are other calls from now on. */
+  forget(): void {
+    for (const part of [this.#sums, this.#inEarnest, this.#foundReads, this.#elapsed]) part.forget();
+    this.#nodeCalls = this.#callUs = this.#callsInAll = 0;
+    if (this.#callsSinceRun !== null) this.#callsSinceRun = 0;
   }
 
-  /** Of the whole time of a call; null: nothing is known. */
-  percentileUs(values: Values, percent: number): number | null {
-    return percentileUs(values, percent, this.#elapsedAt);
+  /** The detector forgets as well. */
+  reset(): void {
+    this.forget();
+    this.#detector.reset();
   }
 
-  /** What comes from now on are other calls. */
-  forget(values: Values): void {
-    values.fill(0, this.#at, this.#at + DECAYED);
-    values.fill(0, this.#elapsedAt, this.#elapsedAt + BUCKETS);
-    values[this.#at + WEIGHT] = 1;
-    values[this.#at + CALLS_IN_ALL] = 0;
-    this.#inEarnest.forget(values);
-    this.#foundReads.forget(values);
-    this.#residence.restart(values);
+  #addSums(sums: readonly number[], isDirect: boolean, kept: number, nowMs: number): void {
+    this.#sums.add(sums, nowMs, kept);
+    this.#nodeCalls = kept * this.#nodeCalls + (isDirect ? 0 : sums[TERM_AT.calls]!);
+    this.#callUs = kept * this.#callUs + (isDirect ? 0 : callUsOf(sums));
   }
 
-  /** As the calls on the other side are not what they were. */
-  reset(values: Values): void {
-    this.forget(values);
-    this.#detector.reset(values);
-  }
-
-  /** Of what is known, if by its age alone `left` of it were. `coming`: calls that take the place of old ones. */
-  #kept(values: Values, left: number, coming: number): number {
-    const calls = values[this.#at + TERM_AT.calls]!;
+  /** The part of earlier calls that still counts. `coming`: calls that take the place of old ones. */
+  #keptAt(nowMs: number, coming: number): number {
+    const left = keptAfter(nowMs - this.lastMs);
+    const calls = this.#sums.sum(TERM_AT.calls);
     return calls <= 0 ? left : Math.max(left, Math.min(1, Math.max(0, CALLS_KEPT - coming) / calls));
+  }
+
+  /** One call does not tell how calls differ: then the error is as large as the mean. */
+  #standardError(term: number, squared: number, calls: number): number {
+    const mean = this.#sums.mean(term);
+    if (calls <= 1) return Math.abs(mean);
+    return Math.sqrt(Math.max(0, this.#sums.mean(squared) - mean ** 2) / (calls - 1));
   }
 }
