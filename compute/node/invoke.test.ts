@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { LocusError } from "#runtime/errors.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
-import { PushBackBudget } from "#runtime/placement/push-back-budget.ts";
+import { PushBackBudget } from "#runtime/placement/push-back.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
 import { FunctionCache } from "./function-cache.ts";
 import { NodeInvoker } from "./invoke.ts";

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Placement } from "#runtime/placement/plan.ts";
-import { PushBackBudget } from "#runtime/placement/push-back-budget.ts";
+import { PushBackBudget } from "#runtime/placement/push-back.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { PlanFollower, SLACK, type SidesInFlight } from "./plan-follower.ts";

@@ -5,7 +5,7 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
-import { PushBackBudget } from "#runtime/placement/push-back-budget.ts";
+import { PushBackBudget } from "#runtime/placement/push-back.ts";
 import { homeOf, type Placement } from "#runtime/placement/plan.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { chooseSide, isSide, type SideQuestion } from "./choose-side.ts";
-import { PushBackBudget } from "./push-back-budget.ts";
+import { PushBackBudget } from "./push-back.ts";
 
 const BUDGET = new PushBackBudget();
 

@@ -2,7 +2,7 @@
 // compute.
 
 import type { Side } from "#runtime/profile/sample.ts";
-import type { PushBackBudget } from "./push-back-budget.ts";
+import type { PushBackBudget } from "./push-back.ts";
 
 const DEFAULT_SIDE: Side = "compute";
 

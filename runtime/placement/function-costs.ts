@@ -52,12 +52,11 @@ interface Pace extends Remembered {
 export interface Paces extends Readonly<Record<Side, Pace | null>> {
   /** CPU time at storage ÷ at compute. */
   readonly cpu: Remembered | null;
-  /** Fractions (0–1) of cacheable operations and rounds that the read cache answers at storage. */
-  readonly foundOperations: Remembered | null;
-  readonly foundRounds: Remembered | null;
+  /** Fraction (0–1) of cacheable operations that the read cache answers at storage. */
+  readonly cached: Remembered | null;
 }
 
-export const NO_PACES: Paces = { compute: null, storage: null, cpu: null, foundOperations: null, foundRounds: null };
+export const NO_PACES: Paces = { compute: null, storage: null, cpu: null, cached: null };
 
 export interface SideCosts {
   /** The model's, corrected by what was measured. */
@@ -78,8 +77,6 @@ export interface FunctionCosts {
   readonly demand: Demand;
   /** The same with the geometric mean of CPU time, which a few unusual calls hardly change. */
   readonly typical: Demand;
-  /** Relative standard error of a call's mean time: large if calls differ much. */
-  readonly meanError: number;
   readonly sides: Readonly<Record<Side, SideCosts>>;
   /** The next call's `remembered`. */
   readonly paces: Paces;
@@ -96,18 +93,14 @@ export function functionCosts(
   const most = (compute?.calls ?? 0) >= (storage?.calls ?? 0) ? compute : storage;
   if (most === null) return null;
   const { found, cpuRatio: usualRatio } = constants.storage;
-  const reads = storage?.foundReads ?? null;
-  const foundOperations = foundPaceOf(reads, "Operations", found, remembered.foundOperations);
-  const foundRounds = foundPaceOf(reads, "Rounds", found, remembered.foundRounds);
+  const cached = cachedPaceOf(storage?.foundReads ?? null, found, remembered.cached);
+  const cachedPart = recalled(cached, found, nowMs);
   const cpu = cpuPaceOf(estimates, usualRatio, remembered.cpu);
   const cpuRatio = Math.exp(recalled(cpu, Math.log(usualRatio), nowMs));
   const { cpuUs, logCpu } = pooledCpu(estimates, cpuRatio);
   const moved = pooledMoved(estimates);
   const demand = { operations: moved.operations, rounds: moved.rounds, bytes: moved.bytes, cpuUs };
-  const foundThere = {
-    operations: moved.findableOperations * recalled(foundOperations, found, nowMs),
-    rounds: moved.findableRounds * recalled(foundRounds, found, nowMs),
-  };
+  const foundThere = { operations: moved.findableOperations * cachedPart, rounds: moved.findableRounds * cachedPart };
   const sent = { ...withoutFound(demand, foundThere), cpuUs };
   const spread = most.calls > PRIOR_CALLS ? most.logCpuDeviation : SPREAD;
   const common = { constants, cpuRatio, spread, nowMs };
@@ -116,9 +109,8 @@ export function functionCosts(
   return {
     demand,
     typical: { ...demand, cpuUs: Math.expm1(logCpu) },
-    meanError: most.serviceError,
     sides: { compute: atCompute.costs, storage: atStorage.costs },
-    paces: { compute: atCompute.pace, storage: atStorage.pace, cpu, foundOperations, foundRounds },
+    paces: { compute: atCompute.pace, storage: atStorage.pace, cpu, cached },
   };
 }
 
@@ -172,14 +164,9 @@ const isNew = (lastMs: number, before: Remembered | null): boolean => before ===
 
 const logOf = (ratio: number): number => Math.log(clamp(ratio, 1 / RATIO_MAX, RATIO_MAX));
 
-function foundPaceOf(
-  reads: Means | null,
-  what: "Operations" | "Rounds",
-  usual: number,
-  before: Remembered | null,
-): Remembered | null {
-  if (reads === null || !isNew(reads.lastMs, before) || !(reads[`findable${what}`] > 0)) return before;
-  const found = clamp(reads[`found${what}`] / reads[`findable${what}`], 0, 1);
+function cachedPaceOf(reads: Means | null, usual: number, before: Remembered | null): Remembered | null {
+  if (reads === null || !isNew(reads.lastMs, before) || !(reads.findableOperations > 0)) return before;
+  const found = clamp(reads.foundOperations / reads.findableOperations, 0, 1);
   return learned(before, usual, found, reads.calls, reads.lastMs);
 }
 

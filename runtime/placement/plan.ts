@@ -43,15 +43,19 @@ export const placeOf = (placement: Placement): Placement => {
   return { state, share, probeEvery, backCpuUs, overflowMin, overflowTimes };
 };
 
+const PLACEMENT_FIELDS = [
+  "state",
+  "share",
+  "probeEvery",
+  "backCpuUs",
+  "overflowMin",
+  "overflowTimes",
+  "fromShare",
+] as const satisfies readonly (keyof Placement)[];
+
 /** Whether followers would do the same. */
 export const isSamePlacement = (one: Placement | undefined, other: Placement): boolean =>
-  one?.state === other.state &&
-  one.share === other.share &&
-  one.probeEvery === other.probeEvery &&
-  one.backCpuUs === other.backCpuUs &&
-  one.overflowMin === other.overflowMin &&
-  one.overflowTimes === other.overflowTimes &&
-  one.fromShare === other.fromShare;
+  one !== undefined && PLACEMENT_FIELDS.every((field) => one[field] === other[field]);
 
 export interface Plan {
   /** Orders plans, whoever made them (`isLaterPlan`); 0: no plan. */

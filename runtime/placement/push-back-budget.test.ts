@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { PushBackBudget } from "./push-back-budget.ts";
+import { PushBackBudget } from "./push-back.ts";
 import { BACK_UNKNOWN_US } from "./push-back.ts";
 
 /** Calls that come one after the other, each dearer than what is pushed back: how many are pushed back of so many. */

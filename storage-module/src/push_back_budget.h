@@ -1,6 +1,6 @@
 // What the push-backs of a function may waste: a call that is pushed back has computed for nothing. Of calls that
 // came without a node, for which this server decides. A token bucket in µs of computing (docs/placement.md,
-// Push-back), the twin of runtime/placement/push-back-budget.ts: test/storage-module/plan-follower.test.ts
+// Push-back), the twin of runtime/placement/push-back.ts: test/storage-module/plan-follower.test.ts
 // holds the two together.
 #pragma once
 

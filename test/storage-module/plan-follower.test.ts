@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 
 import { PlanFollower, type SideInFlight, type SidesInFlight } from "#compute/placement/plan-follower.ts";
 import type { Placement } from "#runtime/placement/plan.ts";
-import type { PushBackBudget } from "#runtime/placement/push-back-budget.ts";
+import type { PushBackBudget } from "#runtime/placement/push-back.ts";
 import { buildNativeProgram } from "#test/native-program.ts";
 
 interface PlanStep {
