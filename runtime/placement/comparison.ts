@@ -4,8 +4,8 @@
 // weighted by its calls in the first stretch (the index of Laspeyres): otherwise a change would look
 // good because it lets many short calls through.
 
+import { VISITS_MIN } from "./function-costs.ts";
 import type { FunctionView } from "./view.ts";
-import { VISITS_MIN } from "./visits.ts";
 
 /** From … to, ms of the controller's clock. */
 export type Stretch = readonly [fromMs: number, toMs: number];
@@ -29,15 +29,10 @@ export interface Comparison {
 }
 
 /** null: no function was called before. */
-export function compare(
-  views: readonly FunctionView[],
-  before: Stretch,
-  later: Stretch,
-  nowMs: number,
-): Comparison | null {
+export function compare(views: readonly FunctionView[], before: Stretch, later: Stretch): Comparison | null {
   const times = lengthOf(later) / lengthOf(before);
   let [callsInAll, usBefore, usLater, usSlower, squares] = [0, 0, 0, 0, 0];
-  for (const { profile, load } of views) {
+  for (const { profile, load, costs } of views) {
     const one = profile.byTime.between(...before);
     const other = profile.byTime.between(...later);
     callsInAll += other.calls;
@@ -52,7 +47,7 @@ export function compare(
     usBefore += load.weight * one.elapsedUs;
     usLater += load.weight * us;
     usSlower += load.weight * one.elapsedUs * (isUnknown ? 1 : expected / (work * Math.max(1, other.calls)));
-    const deviation = load.weight * variationOf(profile, nowMs) * Math.max(one.elapsedUs, us);
+    const deviation = load.weight * costs.variation * Math.max(one.elapsedUs, us);
     squares += deviation ** 2 * (1 / Math.max(1, one.calls) + 1 / Math.max(1, other.calls));
   }
   if (usBefore <= 0) return null;
@@ -87,7 +82,7 @@ export function machineNoise(views: readonly FunctionView[], sinceMs: number, he
   let [sum, squares] = [0, 0];
   for (let block = 0; block < blocks; block++) {
     const stretch: Stretch = [firstMs + block * BLOCK_MS, firstMs + (block + 1) * BLOCK_MS];
-    const ratio = compare(views, whole, stretch, heardMs)?.ratio ?? 1;
+    const ratio = compare(views, whole, stretch)?.ratio ?? 1;
     sum += ratio;
     squares += ratio * ratio;
   }
@@ -100,10 +95,3 @@ export const noiseOfRatio = (noise: number, before: Stretch, later: Stretch): nu
   noise * Math.sqrt(BLOCK_MS / lengthOf(before) + BLOCK_MS / Math.max(1, lengthOf(later)));
 
 const lengthOf = ([fromMs, toMs]: Stretch): number => toMs - fromMs;
-
-/** Standard deviation of a call's time, as a fraction of its mean. */
-function variationOf(profile: FunctionView["profile"], nowMs: number): number {
-  const { compute, storage } = profile.estimates(nowMs);
-  const most = (compute?.calls ?? 0) >= (storage?.calls ?? 0) ? compute : storage;
-  return most === null ? 1 : most.serviceError * Math.sqrt(most.calls);
-}

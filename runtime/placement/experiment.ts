@@ -69,7 +69,7 @@ export function judge(experiment: Experiment, views: readonly FunctionView[], he
     return kind === "verifying" ? { outcome: "accepted", ratio: null } : { outcome: "invalid" };
   }
   const later: Stretch = [isCold ? settledMs : fromMs, heardMs];
-  const found = compare(views, before, later, heardMs);
+  const found = compare(views, before, later);
   if (found === null) return kind === "verifying" ? { outcome: "accepted", ratio: null } : { outcome: "invalid" };
   const { calls, ratio, slowdown } = found;
   const error = Math.hypot(found.error, noiseOfRatio(experiment.noise, before, later));

@@ -25,7 +25,9 @@ import {
 /** So many calls weigh as much as what was known before them. Not sensitive. */
 const PRIOR_CALLS = 2;
 /** What is remembered of a side returns to the model by half in this time. Not sensitive. */
-export const PACE_HALF_LIFE_MS = 30_000;
+const PACE_HALF_LIFE_MS = 30_000;
+/** A side is warm if so many calls visited it of late. Before that no traffic is moved there. */
+export const VISITS_MIN = 3;
 /** Ratios beyond this, either way, are not believed. */
 const RATIO_MAX = 10_000;
 /** Fewer calls say nothing about a function. Not sensitive. */
@@ -58,6 +60,10 @@ export interface Paces extends Readonly<Record<Side, Pace | null>> {
 
 export const NO_PACES: Paces = { compute: null, storage: null, cpu: null, cached: null };
 
+/** Enough calls have visited the side of late to compile the function's code there. */
+export const isWarmAt = (pace: Pace | null, nowMs: number): boolean =>
+  pace !== null && pace.calls >= VISITS_MIN && nowMs - pace.atMs <= PACE_HALF_LIFE_MS;
+
 export interface SideCosts {
   /** The model's, corrected by what was measured. */
   readonly cost: Cost;
@@ -77,6 +83,8 @@ export interface FunctionCosts {
   readonly demand: Demand;
   /** The same with the geometric mean of CPU time, which a few unusual calls hardly change. */
   readonly typical: Demand;
+  /** Standard deviation of a call's time, as a fraction of its mean. */
+  readonly variation: number;
   readonly sides: Readonly<Record<Side, SideCosts>>;
   /** The next call's `remembered`. */
   readonly paces: Paces;
@@ -109,6 +117,7 @@ export function functionCosts(
   return {
     demand,
     typical: { ...demand, cpuUs: Math.expm1(logCpu) },
+    variation: most.serviceError * Math.sqrt(most.calls),
     sides: { compute: atCompute.costs, storage: atStorage.costs },
     paces: { compute: atCompute.pace, storage: atStorage.pace, cpu, cached },
   };

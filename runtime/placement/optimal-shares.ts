@@ -9,8 +9,8 @@
 // caller who keeps a core busy would look like a saturated core. But no plan is better for using fewer
 // callers: if calls come whatever they take, a plan that went by their number would swing with it.
 
+import { solve } from "yalps";
 import { clamp } from "#runtime/clamp.ts";
-import { solve } from "./linear-programme.ts";
 import { POOLS, type Pool, type PoolUse } from "./pool-use.ts";
 
 /**
@@ -18,6 +18,10 @@ import { POOLS, type Pool, type PoolUse } from "./pool-use.ts";
  * servers waits for about as long as it runs (M/M/2: 1.3 service times).
  */
 export const COMFORTABLE_UTILISATION = 0.75;
+
+/** All waiting is worth 1, so that a thousandth of a pool that is too busy weighs as much. */
+const RELIEF_WORTH = 1e3;
+const SOLVER = { precision: 1e-9, maxPivots: 100_000 } as const;
 
 /** How busy shares make each pool, and how long callers wait. */
 export interface Outlook {
@@ -39,24 +43,53 @@ export const NOTHING_BUSY: Outlook = {
 
 /** `now`: the shares in force. `growth`: the plan is for this many times the calls. In the order of the loads. */
 export function optimalShares(use: PoolUse, now: ArrayLike<number>, growth = 1): Float64Array {
-  const { waiting, pools, lowest, highest } = use;
+  const { pools } = use;
   const fastest = fastestShares(use, now);
   const bounds = boundsOf(use, now, growth);
   if (pools.every((pool, at) => growth * pool.at(fastest) <= bounds[at]!)) return fastest;
-  const scale = 1 / Math.max(1e-9, largestOf(waiting.added));
-  const { x } = solve(
-    {
-      costs: waiting.added.map((value) => value * scale),
-      lower: lowest,
-      upper: highest,
-      rows: pools.map(({ atCompute, added }, at) => ({
-        weights: added.map((value) => growth * value),
-        bound: bounds[at]! - growth * atCompute,
-      })),
-    },
-    Float64Array.from(now),
+  return solved(use, bounds, growth) ?? Float64Array.from(now);
+}
+
+/**
+ * The linear programme. A function's variable is the part of the way from its lowest to its highest share. One
+ * more says by how much less all pools are too busy than with all functions at their lowest shares, so that the
+ * solver begins at a feasible point. null: rounding kept the solver from the end.
+ */
+function solved(
+  { waiting, pools, lowest, highest }: PoolUse,
+  bounds: readonly number[],
+  growth: number,
+): Float64Array | null {
+  const scale = 1 / Math.max(1e-9, sumOf(waiting.added));
+  const free = pools.map((pool, at) => bounds[at]! - growth * pool.at(lowest));
+  const excess = Math.max(0, ...free.map((part) => -part));
+  const constraints = new Map<string | number, { readonly max: number }>([["relief", { max: excess }]]);
+  const relief: [string, number][] = [
+    ["cost", -RELIEF_WORTH],
+    ["relief", 1],
+  ];
+  for (const [at, part] of free.entries()) {
+    constraints.set(POOLS[at]!, { max: part + excess });
+    relief.push([POOLS[at]!, 1]);
+  }
+  const variables = new Map<string | number, [string | number, number][]>([["relief", relief]]);
+  for (const [index, share] of lowest.entries()) {
+    const way = highest[index]! - share;
+    if (way === 0) continue;
+    constraints.set(index, { max: 1 });
+    const uses = pools.map(({ added }, at): [string, number] => [POOLS[at]!, growth * way * added[index]!]);
+    variables.set(index, [["cost", scale * way * waiting.added[index]!], [index, 1], ...uses]);
+  }
+  const { status, variables: found } = solve(
+    { direction: "minimize", objective: "cost", constraints, variables },
+    SOLVER,
   );
-  return x;
+  if (status !== "optimal") return null;
+  const best = lowest.slice();
+  for (const [index, part] of found) {
+    if (typeof index === "number") best[index]! += (highest[index]! - best[index]!) * part;
+  }
+  return best;
 }
 
 /** Each where its callers wait least: the best shares while no pool is busy. */
@@ -86,7 +119,7 @@ const GROWTH_MAX = 4;
 export const growthOf = (use: PoolUse, shares: ArrayLike<number>): number =>
   clamp(1 / Math.max(1e-9, use.pools[CALLERS]!.at(shares)), 1, GROWTH_MAX);
 
-const largestOf = (values: Float64Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + Math.abs(value), 0);
 
 export function outlookOf({ pools, waiting }: PoolUse, shares: ArrayLike<number>): Outlook {
   const busy = pools.map((pool) => pool.at(shares));

@@ -20,7 +20,8 @@ export function settledViews(
   const views: FunctionView[] = [];
   for (const [name, rules] of allRules) {
     const was = before.get(name);
-    let { to, why } = settled(name, was, rules, situation);
+    const { to: settledTo, why } = settled(name, was, rules, situation);
+    let to = settledTo;
     const profile = profiles.get(name);
     if (profile !== undefined && to.state !== "pinned") {
       const memory = shifted.has(name)

@@ -4,14 +4,13 @@ import { counted } from "#runtime/counted.ts";
 import { durationText, percentText } from "#runtime/figures.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import type { ControllerState } from "./controller.ts";
-import { KNOWN_CALLS_MIN } from "./function-costs.ts";
+import { KNOWN_CALLS_MIN, VISITS_MIN } from "./function-costs.ts";
 import { backOffLeftMs, type BackOffKey } from "./memory.ts";
 import { outlookOf, type Outlook } from "./optimal-shares.ts";
 import { homeOf } from "./plan.ts";
 import { POOL_NAMES, type PoolUse } from "./pool-use.ts";
 import { GAIN_MIN, latencyGain, type Gain } from "./proposal.ts";
 import { gainingSide, shareAt, type FunctionView } from "./view.ts";
-import { VISITS_MIN } from "./visits.ts";
 
 /** `there`: the side with less of the calls. */
 export type Standing =

@@ -3,14 +3,13 @@
 import type { Rates } from "#runtime/profile/rates.ts";
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import { functionCosts, type FunctionCosts } from "./function-costs.ts";
+import { functionCosts, isWarmAt, type FunctionCosts } from "./function-costs.ts";
 import type { FunctionState } from "./function-state.ts";
 import { PAUSE_MS } from "./memory.ts";
 import { boundedSides, OPEN, type BySide } from "./p99-bound.ts";
 import { callsOf, NONE_FIXED, type Capacity, type Load } from "./pool-use.ts";
 import { backCpuUs } from "./push-back.ts";
 import type { Rules, Situation } from "./situation.ts";
-import { isWarmAt } from "./visits.ts";
 
 /** A function whose last call was longer ago takes no part. */
 export const ACTIVE_MS = 10_000;

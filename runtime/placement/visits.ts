@@ -4,20 +4,15 @@
 import { clamp } from "#runtime/clamp.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { busyUs } from "./cost-model.ts";
-import { PACE_HALF_LIFE_MS, type Paces } from "./function-costs.ts";
+import { VISITS_MIN } from "./function-costs.ts";
 import { type Change, restingState } from "./function-state.ts";
 import { PROBE_EVERY_MAX, type PlacementState } from "./plan.ts";
 import { ACTIVE_MS, type FunctionView } from "./view.ts";
 
 /** Probes may add this part to what the function's calls cost. Bench `placement` measures it (`visitCost`). */
 const PROBE_COST_PART = 0.01;
-/** A side is warm if so many calls visited it of late. Before that no traffic is moved there. */
-export const VISITS_MIN = 3;
 /** The first visits are one call in so many. */
 const FIRST_VISIT_EVERY = 4;
-
-export const isWarmAt = (pace: Paces[Side], nowMs: number): boolean =>
-  pace !== null && pace.calls >= VISITS_MIN && nowMs - pace.atMs <= PACE_HALF_LIFE_MS;
 
 /** How often the function's calls visit the other side. `isWanted`: the plan would move it there. */
 export function visited(view: FunctionView, now: FunctionView["state"], isWanted: boolean, nowMs: number): Change {
