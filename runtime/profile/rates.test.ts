@@ -15,7 +15,7 @@ const tallyOf = (side: Side, terms: Partial<Record<TallyTerm, number>>) => ({
 function played() {
   const rates = new CallRates();
   let nowMs = 0;
-  const nowOf = (): Rates => rates.surge(rates.rates(nowMs), nowMs) ?? rates.rates(nowMs);
+  const nowOf = (): Rates => rates.surge(nowMs) ?? rates.rates(nowMs);
   const come = (calls: number, fixed = 0): Rates => {
     rates.fold(tallyOf("compute", { calls, fixed }), WINDOW_MS, (nowMs += WINDOW_MS));
     return nowOf();
@@ -27,7 +27,7 @@ function played() {
     let surges = 0;
     for (const untilMs = nowMs + ms; nowMs < untilMs;) {
       come(calls);
-      if (rates.surge(rates.rates(nowMs), nowMs) !== null) surges += 1;
+      if (rates.surge(nowMs) !== null) surges += 1;
     }
     return surges;
   };

@@ -62,6 +62,8 @@ export interface Tally {
 
 /** Functions at once. Calls of further ones are counted as `untracked`. */
 export const TALLIED_FUNCTIONS_MAX = 4_096;
+/** Fewer calls or windows tell nothing by themselves. Not sensitive. */
+export const FEW = 16;
 /** An operation counts as so much computing in `logWork`: about its price at compute. Not sensitive. */
 const OPERATION_WORK_US = 5;
 
