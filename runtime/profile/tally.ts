@@ -56,8 +56,6 @@ export interface Tally {
   readonly sums: readonly number[];
   /** `elapsedUs` of the calls, by bucket of `histogram.ts`: bucket, count, bucket, count, … */
   readonly elapsed: readonly number[];
-  /** Calls in flight on both sides, now less than one window ago, if their side was chosen. 0 if absent. */
-  readonly begunMore?: number;
 }
 
 /** Functions at once. Calls of further ones are counted as `untracked`. */
