@@ -2,9 +2,8 @@
 // way of a call, and what folding and deciding cost the controller.
 
 import { setImmediate as endOfTurn, setTimeout } from "node:timers/promises";
-import { poisson, seededRandom } from "#runtime/seeded-random.ts";
+import { seededRandom } from "#runtime/seeded-random.ts";
 import { fieldsOf, planText, type Machine, type PlanChange, type SampleWindow } from "#compute/placement/messages.ts";
-import { CallsByFunction } from "#compute/node/counted-side.ts";
 import { PlanWriter } from "#compute/placement/plan-writer.ts";
 import { PlacementLoop, type Surroundings } from "#compute/placement/placement-loop.ts";
 import { SampleWindows } from "#compute/placement/sample-window.ts";
@@ -12,7 +11,6 @@ import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
 import { costOf, lockUsOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
-import { BegunMore } from "#runtime/profile/window-length.ts";
 import { NO_USAGE, type Sample, type Side } from "#runtime/profile/sample.ts";
 import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
 import { WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
@@ -70,7 +68,6 @@ export class Replay {
   readonly #windows: readonly Window[];
   /** A node has one for as long as it runs. */
   readonly #recorder: SampleWindows;
-  readonly #inFlight = new CallsByFunction();
   #windowsSent = 0;
   readonly #rules: ReadonlyMap<string, Rules>;
   readonly #machine: Machine;
@@ -90,12 +87,8 @@ export class Replay {
     });
     const oneOf = <One>(some: readonly One[]): One => some[Math.floor(random() * some.length)]!;
     const draw = (): Recorded => oneOf(oneOf(samples)[random() < ELSEWHERE ? "elsewhere" : "usual"]);
-    const begunMore = new BegunMore();
-    // As many in flight of each as of all in the middle, and a few more or fewer by chance.
-    const begun = (tallies: readonly Tally[]): readonly Tally[] =>
-      begunMore.told(tallies, () => poisson(CALLERS / options.functions, random), true);
     const windows: Window[] = [];
-    for (let ms = 0; ms < DRAWN_MS; ms += windows.at(-1)!.lastedMs) windows.push(drawnWindow(draw, begun, options));
+    for (let ms = 0; ms < DRAWN_MS; ms += windows.at(-1)!.lastedMs) windows.push(drawnWindow(draw, options));
     this.#windows = windows;
     this.#rules = new Map(functions.map(({ name }) => [name, FREE_RULES]));
     // So few that not all functions can be where they are best: the decision has the most to weigh up then.
@@ -116,7 +109,6 @@ export class Replay {
       node: "node",
       machine: () => this.#machine,
       inFlight: () => CALLERS,
-      inFlightOf: (name) => this.#inFlight.of(name),
       hostsCpuUs: () => null,
       onWindow: () => this.#windowsSent++,
     });
@@ -131,13 +123,11 @@ export class Replay {
     return this.#windows.reduce((sum, { lastedMs }) => sum + lastedMs, 0) / 1e3;
   }
 
-  /** All calls, as a node records them: it is counted while it runs, a sample is made of it, and a window is sent at its end. */
+  /** All calls, as a node records them: a sample is made of each, and a window is sent at its end. */
   async record(): Promise<void> {
     for (const { recorded } of this.#windows) {
       const sent = this.#windowsSent + 1;
       for (const { sample, elapsedUs } of recorded) {
-        this.#inFlight.count(sample.function, 1);
-        this.#inFlight.count(sample.function, -1);
         this.#recorder.ran({ ...sample }, elapsedUs, NO_LOGS, NO_ID, 0);
       }
       this.#recorder.endEarly();
@@ -207,11 +197,7 @@ export class Replay {
 }
 
 /** As long as a node would have it. */
-function drawnWindow(
-  draw: () => Recorded,
-  begun: (tallies: readonly Tally[]) => readonly Tally[],
-  { samplesPerSecond }: ReplayOptions,
-): Window {
+function drawnWindow(draw: () => Recorded, { samplesPerSecond }: ReplayOptions): Window {
   const tally = new SampleTally();
   const recorded: Recorded[] = [];
   let lastedMs = 0;
@@ -221,7 +207,7 @@ function drawnWindow(
     recorded.push(one);
     lastedMs += 1e3 / samplesPerSecond;
   }
-  return { lastedMs, recorded, tallies: begun(tally.take().tallies) };
+  return { lastedMs, recorded, tallies: tally.take().tallies };
 }
 
 /** From one read to hundreds, and from microseconds to milliseconds of computing: each power of ten as likely. */

@@ -2,7 +2,7 @@
 
 import { costOf, lockUsOf, type Demand } from "#runtime/placement/cost-model.ts";
 import { NO_USAGE, type Side } from "#runtime/profile/sample.ts";
-import { SampleTally, termOf, type Tally } from "#runtime/profile/tally.ts";
+import { SampleTally, type Tally } from "#runtime/profile/tally.ts";
 import { HUB_TIMES, sized } from "./traffic.ts";
 import type { BySide, TrueFunction, World } from "./world.ts";
 
@@ -73,10 +73,3 @@ const repeated = (tally: Tally, times: number): Tally => ({
   sums: Array.from(tally.sums, (value) => value * times),
   elapsed: tally.elapsed.map((value, index) => (index % 2 === 0 ? value : value * times)),
 });
-
-/** Open-loop callers begin a few more or fewer calls than end: by about the root of their count (Poisson). */
-export function begunByChance(tally: Tally, random: () => number): Tally {
-  const deviation = Math.sqrt(termOf(tally.sums, "calls"));
-  const chance = Math.round(deviation * Math.sqrt(6) * (random() + random() - 1));
-  return { ...tally, begunMore: (tally.begunMore ?? 0) + chance };
-}

@@ -3,11 +3,10 @@
 import { callersAfter, callersGrown, type Callers } from "#runtime/placement/callers.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
-import { BegunMore } from "#runtime/profile/window-length.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { seededRandom } from "#runtime/seeded-random.ts";
 import type { Decider, Decision } from "./decider.ts";
-import { begunByChance, tallies } from "./samples.ts";
+import { tallies } from "./samples.ts";
 import { bestShares, sharesRun, sumOf, trafficAt, USUAL_TIMES, type Moment } from "./traffic.ts";
 import { COLD_AFTER_MS, COLD_CALLS, type BySide, type World } from "./world.ts";
 
@@ -34,10 +33,9 @@ export interface Played {
 
 export function simulate(world: World, decide: Decider, durationMs: number, seed: number): Played {
   const random = seededRandom(seed);
-  // Draws of their own, so that one decider's calls do not change another one's noise.
-  const [chance, noise] = [seededRandom(1), seededRandom(2)];
+  // Draws of its own, so that one decider's calls do not change another one's noise.
+  const noise = seededRandom(2);
   const profiles = new Profiles();
-  const begunMore = new BegunMore();
   const code = new CompiledCode(world.coldTimes);
   const moves = new Reversals();
   const rules = new Map<string, Rules>();
@@ -76,14 +74,8 @@ export function simulate(world: World, decide: Decider, durationMs: number, seed
       code.ran(one.name, (rate * STRETCH_MS) / 1e3, share, ms);
       return drawn;
     });
-    const inFlight = new Map(functions.map(({ name }, index) => [name, Math.round(now.inFlightOf[index]!)]));
-    const heard = begunMore.told(ended, (name) => inFlight.get(name) ?? 0, true);
     const nowMs = ms + STRETCH_MS;
-    const { shifted } = profiles.fold(
-      heard.map((tally) => begunByChance(tally, chance)),
-      nowMs,
-      STRETCH_MS,
-    );
+    const { shifted } = profiles.fold(ended, nowMs, STRETCH_MS);
     callers = callersAfter(callers, { inFlight: now.inFlight, windowMs: STRETCH_MS }, nowMs);
     const tried = sumOf(functions.map(({ name }, index) => (decision.tried.includes(name) ? now.rates[index]! : 0)));
     decision = decide({

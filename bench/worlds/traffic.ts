@@ -1,7 +1,7 @@
 // What becomes of calls under given shares, by operational analysis (Denning and Buzen, 1978): callers or the
 // busiest pool limit the rate, whichever is less.
 
-import { atShare, costOf, type Cost, type Demand } from "#runtime/placement/cost-model.ts";
+import { costOf, type Cost, type Demand } from "#runtime/placement/cost-model.ts";
 import { optimalShares, outlookOf } from "#runtime/placement/optimal-shares.ts";
 import { homeOf, type Placement } from "#runtime/placement/plan.ts";
 import { NONE_FIXED, poolUse, type Capacity, type Load } from "#runtime/placement/pool-use.ts";
@@ -25,7 +25,6 @@ export interface Traffic {
   /** Calls per second that are done, by function. */
   readonly rates: readonly number[];
   readonly inFlight: number;
-  readonly inFlightOf: readonly number[];
   /** Time of a call ÷ its time with nobody else. */
   readonly queueing: number;
 }
@@ -48,11 +47,7 @@ export function trafficAt(moment: Moment, shares: readonly number[]): Traffic {
   const queueing =
     callers === null ? 1 / (1 - Math.min(UTILISATION_MAX, busiest * scale) ** 4) : callers / (unqueued * scale);
   const rates = functions.map(({ callsPerSecond }) => callsPerSecond * scale);
-  const inFlightOf = rates.map(
-    (rate, index) =>
-      (rate * queueing * atShare(loads[index]!.costs, shares[index]!, ({ latencyUs }) => latencyUs)) / 1e6,
-  );
-  return { rates, inFlight: callers ?? unqueued * scale * queueing, inFlightOf, queueing };
+  return { rates, inFlight: callers ?? unqueued * scale * queueing, queueing };
 }
 
 /** The shares at which calls really run: with probes, and with the calls that overflow. */

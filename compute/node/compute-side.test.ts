@@ -17,7 +17,6 @@ const admitted: AdmittedCall = {
   deadlineMs: 5_000,
   backCpuUs: 0,
   overflows: false,
-  isChosen: true,
   known: null,
 };
 const here: Outcome = { ok: true, resultJson: '"here"', usage: NO_USAGE, logs: [] };

@@ -114,7 +114,6 @@ export class NodeInvoker implements Invoker {
         deadlineMs: known === undefined ? left() : limitMs,
         backCpuUs: isSpent ? 0 : choice.backCpuUs,
         overflows: choice.overflows,
-        isChosen: choice.reason !== "asked",
         known: call.known ?? null,
       };
       for (;;) {

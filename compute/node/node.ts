@@ -95,7 +95,6 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
             return calibrate({ supervisor, address: config.redis, functionUser: config.functionUser, commands });
           },
           inFlight: () => invoker.inFlight,
-          inFlightOf: (name) => sides.compute.inFlightOf(name) + sides.storage.inFlightOf(name),
           hostsCpuUs: () => hostsCpuUs(),
           log,
           nowMs,

@@ -18,8 +18,6 @@ export interface AdmittedCall {
   readonly backCpuUs: number;
   /** As in `PlannedSide`. */
   readonly overflows: boolean;
-  /** Its side was chosen here: neither the caller nor whoever handed it over has asked for it. */
-  readonly isChosen: boolean;
   /** What a run of it that was pushed back had read; null: none was. */
   readonly known: Uint8Array | null;
 }

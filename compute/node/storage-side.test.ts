@@ -30,7 +30,6 @@ const admitted = (overrides: Partial<Call> = {}, id = "call-1", deadlineMs = 1_0
   deadlineMs,
   backCpuUs: 0,
   overflows: false,
-  isChosen: true,
   known: null,
   description: {} as FunctionDescription,
   call: {

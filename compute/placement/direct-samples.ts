@@ -4,8 +4,6 @@
 import type { Redis } from "ioredis";
 
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
-import { BegunMore } from "#runtime/profile/window-length.ts";
-import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { readDirectWindow, type DirectWindow } from "./messages.ts";
 
 /** Well below what the connection itself waits for an answer. */
@@ -41,37 +39,19 @@ export class DirectSamples {
   async #run(): Promise<void> {
     const { onWindow, onRefused } = this.#options;
     const { signal } = this.#closed;
-    const windows = new DirectWindows();
     while (!signal.aborted) {
       try {
         const text = String(await this.#connection.call("LOCUS.NODE", "SAMPLES", String(WAIT_MS)));
         const window = readDirectWindow(text);
         if (signal.aborted) return;
         if (window === null) throw new ReplyFault("LOCUS.NODE SAMPLES answered what this node does not know");
-        const told = windows.told(window);
-        if (told.tallies.length > 0) onWindow(told);
+        if (window.tallies.length > 0) onWindow(window);
       } catch (error) {
         const { name, message } = error as Error;
         if (name === "ReplyError" || error instanceof ReplyFault) onRefused(message);
         await pause(RETRY_MS, signal);
       }
     }
-  }
-}
-
-/** One after the other, each with how many more calls have begun than ended since the one before. */
-export class DirectWindows {
-  readonly #begunMore = new BegunMore();
-  #number = Number.NaN;
-
-  /** All that are taken, those without a call too. */
-  told({ tallies, ...window }: DirectWindow): DirectWindow {
-    const { number = Number.NaN, restMs = Infinity } = window;
-    // Somebody else may have taken what was between.
-    const isNext = number === this.#number + 1 && restMs <= WINDOW_MS;
-    this.#number = number;
-    const inFlight = new Map(tallies.map((tally) => [tally.function, tally.chosenInFlight]));
-    return { ...window, tallies: this.#begunMore.told(tallies, (name) => inFlight.get(name) ?? 0, isNext) };
   }
 }
 

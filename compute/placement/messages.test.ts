@@ -29,7 +29,6 @@ const text = (value: unknown): string =>
 describe("a message", () => {
   test.each([
     ["window", readWindow, window],
-    ["window of which fewer began", readWindow, { ...window, tallies: [{ ...window.tallies[0], begunMore: -2 }] }],
     ["window of the module", readDirectWindow, { ...direct, tallies: [{ ...window.tallies[0], chosenInFlight: 4 }] }],
     ["window of an older module", readDirectWindow, { stretchMs: 25, untracked: 0, inFlight: 3, tallies: [] }],
     ["change of the plan", readPlanChange, change],
@@ -59,12 +58,6 @@ describe("a message", () => {
     ["a function's name that is none", readPlanChange, { ...change, placements: { "no name!": placement } }],
     ["a version below 0", readPlanChange, { ...change, version: -1 }],
     ["sums of another length", readWindow, { ...window, tallies: [{ ...window.tallies[0], sums: [1] }] }],
-    ["a part of a call begun", readWindow, { ...window, tallies: [{ ...window.tallies[0], begunMore: 0.5 }] }],
-    [
-      "more begun than there can be",
-      readWindow,
-      { ...window, tallies: [{ ...window.tallies[0], begunMore: 1e6 + 1 }] },
-    ],
     [
       "fewer in flight than none",
       readDirectWindow,

@@ -45,7 +45,6 @@ const tally = Type.Object({
   side,
   sums: Type.Array(sum, { minItems: TALLY_TERMS.length, maxItems: TALLY_TERMS.length }),
   elapsed: Type.Array(amount, { maxItems: 2 * BUCKETS }),
-  begunMore: Type.Optional(Type.Integer({ minimum: -OVERFLOW_MAX, maximum: OVERFLOW_MAX })),
 });
 
 const inFlight = Type.Integer({ minimum: 0, maximum: OVERFLOW_MAX });

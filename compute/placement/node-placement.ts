@@ -48,8 +48,6 @@ interface PlacementOptions {
   readonly calibrate: (commands: Redis) => Promise<Calibrated | null>;
   /** Calls in the node now, waiting ones included. */
   readonly inFlight: () => number;
-  /** Of a function, of those whose side was chosen here. */
-  readonly inFlightOf: (name: string) => number;
   /** CPU time of this node's sandbox hosts, since they began; null: they have not run the calls of this node, and no others. */
   readonly hostsCpuUs: () => number | null;
   readonly log: Pick<Logger, "info" | "warn" | "debug">;
@@ -82,7 +80,7 @@ export class NodePlacement {
 
   constructor(options: PlacementOptions) {
     this.#options = options;
-    const { address, user, controllership, functions, inFlight, inFlightOf, hostsCpuUs, log, nowMs } = options;
+    const { address, user, controllership, functions, inFlight, hostsCpuUs, log, nowMs } = options;
     this.node = controllership.node;
     this.#link = new PlacementLink(address, user, this.node, {
       onConnected: () => this.#connected(),
@@ -115,7 +113,6 @@ export class NodePlacement {
       node: this.node,
       machine: machineNow(nowMs),
       inFlight,
-      inFlightOf,
       hostsCpuUs,
       onWindow: (window) => (this.#control === null ? this.#link.sendWindow(window) : this.#heard(window)),
     });

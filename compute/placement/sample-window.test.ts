@@ -7,14 +7,12 @@ import { SampleWindows } from "./sample-window.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** `inFlightOf`: of each function now. */
-function played(inFlightOf = (): number => 0) {
+function played() {
   const came: SampleWindow[] = [];
   const windows = new SampleWindows({
     node: "n",
     machine: () => ({ id: "m", cpus: [0], cores: 1 }),
     inFlight: () => 0,
-    inFlightOf,
     hostsCpuUs: () => 0,
     onWindow: (window) => came.push(window),
   });
@@ -62,22 +60,6 @@ test("a window ends where the plan moves something, after as long as the shortes
   expect(came).toHaveLength(3);
 });
 
-test("a window says how many more calls began than ended since the one before, but for what began in a rest between them", () => {
-  let inFlight = 0;
-  const { came, call } = played(() => inFlight);
-  const begunMoreAfter = (restMs: number, more: number): number | undefined => {
-    vi.advanceTimersByTime(restMs);
-    call("f");
-    inFlight += more;
-    vi.advanceTimersByTime(25);
-    return came.at(-1)!.tallies[0]!.begunMore;
-  };
-  const rests = [0, 0, 10, 10, 0, 1_000, 0];
-  const more = [3, 4, 5, -2, 0, 6, 7];
-  const told = [undefined, 4, 5, -2, undefined, undefined, 7];
-  expect(rests.map((restMs, at) => begunMoreAfter(restMs, more[at]!))).toEqual(told);
-});
-
 test("a call that was pushed back counts for what it did on the side that it left", () => {
   const { came, windows } = played();
   const sample = {
@@ -102,7 +84,6 @@ test("a window says how many cores the hosts have kept busy meanwhile, and nothi
     node: "n",
     machine: () => ({ id: "m", cpus: [0], cores: 1 }),
     inFlight: () => 0,
-    inFlightOf: () => 0,
     hostsCpuUs: () => hostsUs,
     onWindow: (window) => came.push(window),
   });

@@ -1,7 +1,6 @@
 // Windows of samples: what this node's calls used, sent to the controller many times a second while there are calls.
 
 import { clamp } from "#runtime/clamp.ts";
-import { BegunMore } from "#runtime/profile/window-length.ts";
 import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
@@ -12,8 +11,6 @@ interface WindowOptions {
   readonly node: string;
   readonly machine: () => Machine;
   readonly inFlight: () => number;
-  /** Calls in flight of a function whose side this node chose. */
-  readonly inFlightOf: (name: string) => number;
   /** CPU time of the node's sandbox hosts since they started; null: they did not run just this node's calls. */
   readonly hostsCpuUs: () => number | null;
   readonly onWindow: (window: SampleWindow) => void;
@@ -22,7 +19,6 @@ interface WindowOptions {
 export class SampleWindows implements CallObserver {
   readonly #options: WindowOptions;
   readonly #tally = new SampleTally();
-  readonly #begunMore = new BegunMore();
   #timer: NodeJS.Timeout | undefined;
   #sinceMs = performance.now();
   /** When the first call of this window ended. */
@@ -83,12 +79,10 @@ export class SampleWindows implements CallObserver {
     const nowMs = performance.now();
     const passedMs = nowMs - this.#sinceMs;
     const stretchMs = clamp(passedMs, WINDOW_MS, STRETCH_MS_MAX);
-    const isNext = this.#begunMs - this.#sinceMs <= WINDOW_MS;
     this.#sinceMs = nowMs;
-    const { node, inFlight, inFlightOf, hostsCpuUs, onWindow } = this.#options;
+    const { node, inFlight, hostsCpuUs, onWindow } = this.#options;
     const machine = this.#options.machine();
-    const { tallies: ended, untracked } = this.#tally.take();
-    const tallies = this.#begunMore.told(ended, inFlightOf, isNext);
+    const { tallies, untracked } = this.#tally.take();
     const { user, system } = process.cpuUsage();
     const [cpuUs, hostsUs] = [user + system, hostsCpuUs()];
     const coresOf = (nowUs: number | null, beforeUs: number | null): number | null =>

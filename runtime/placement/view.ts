@@ -47,7 +47,7 @@ export interface FunctionView {
 
 /** null: the function is not called, or nothing is known of its calls. */
 export function viewOf(name: string, rules: Rules, state: FunctionState, situation: Situation): FunctionView | null {
-  const { profiles, constants, capacity, callersGrown, nowMs, heardMs } = situation;
+  const { profiles, constants, capacity, nowMs, heardMs } = situation;
   const profile = profiles.get(name);
   if (profile === undefined || nowMs - profile.lastMs > ACTIVE_MS) return null;
   const estimates = profile.estimates(nowMs);
@@ -64,13 +64,9 @@ export function viewOf(name: string, rules: Rules, state: FunctionState, situati
   const closed = hasStorage ? bounded.closed : { compute: false, storage: true };
   const isIdle = hasStopped(profile, share, costs, heardMs);
   const rates = profile.rates(nowMs);
-  const surge = isIdle ? null : profile.surge(rates, nowMs);
-  // Callers who wait for answers call more often when calls get shorter. That is no surge.
-  const isSurge =
-    surge !== null &&
-    (surge.isNew || callersGrown >= CALLERS_GROWN_MIN || !areCallersMany(capacity) || isYoung(state, nowMs));
+  const surge = isIdle ? null : profile.surge(nowMs);
   // A function that comes back after a pause stays where it was until its rate is known.
-  const isResuming = !isSurge && memory.sinceMs > state.sinceMs && nowMs - memory.sinceMs < PAUSE_MS;
+  const isResuming = surge === null && memory.sinceMs > state.sinceMs && nowMs - memory.sinceMs < PAUSE_MS;
   const isFree = isPlaced && !isIdle && !isResuming && nowMs - memory.movedMs >= SETTLE_MS;
   // The mean ÷ the geometric mean, which a single huge call hardly moves.
   const typicalTimes = costs.demand.cpuUs / Math.max(1, costs.typical.cpuUs);
@@ -98,7 +94,7 @@ export function viewOf(name: string, rules: Rules, state: FunctionState, situati
       memory: bounded.memory,
       backCpuUs: state.state === "pinned" ? 0 : backCpuUs(estimates, state.backCpuUs),
     },
-    surge: isSurge ? { ...load, ...plannedCalls(surge) } : null,
+    surge: surge && { ...load, ...plannedCalls(surge) },
     isWarm: {
       // If storage runs nothing there is no other side whose calls could warm up compute.
       compute: !hasStorage || isWarmAt(costs.paces.compute, nowMs),
@@ -112,9 +108,6 @@ export function viewOf(name: string, rules: Rules, state: FunctionState, situati
     },
   };
 }
-
-/** Its calls became what they are a moment ago. */
-const isYoung = ({ sinceMs }: FunctionState, nowMs: number): boolean => nowMs - sinceMs < 1_000;
 
 export const areCallersMany = ({ callers, computeCores, storageMachineCores }: Capacity): boolean =>
   callers >= CALLERS_PER_CORE_MANY * (computeCores + storageMachineCores);

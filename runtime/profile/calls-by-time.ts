@@ -16,11 +16,13 @@ interface Heard {
   readonly bytes: number;
 }
 
-/** After the number of its slot. */
-const [AFTER, CALLS, ELAPSED_US, BYTES, UNTOLD, FIELDS] = [0, 1, 2, 3, 4, 5] as const;
-
 export class CallsByTime {
-  readonly #values = new Float64Array(SLOTS * FIELDS);
+  /** Of each place: the slot that it holds, plus 1. */
+  readonly #after = new Float64Array(SLOTS);
+  readonly #calls = new Float32Array(SLOTS);
+  readonly #elapsedUs = new Float32Array(SLOTS);
+  readonly #bytes = new Float32Array(SLOTS);
+  readonly #untold = new Float32Array(SLOTS);
   #latest = -1;
 
   /** The calls of a window are spread evenly over its time. */
@@ -28,14 +30,16 @@ export class CallsByTime {
     const last = Math.floor(nowMs / WINDOW_MS);
     const slots = clamp(Math.round(windowMs / WINDOW_MS), 1, Math.min(last + 1, WINDOW_MS_MAX / WINDOW_MS));
     this.#latest = Math.max(this.#latest, last);
+    const [calls, elapsedUs] = [sums[TERM_AT.calls]! / slots, sums[TERM_AT.elapsedUs]! / slots];
+    const [bytes, untold] = [sums[TERM_AT.bytes]! / slots, sums[TERM_AT.untold]! / slots];
     for (let slot = last - slots + 1; slot <= last; slot++) {
-      const [values, at] = [this.#values, (slot % SLOTS) * FIELDS];
-      if (values[at + AFTER] !== slot + 1) values.fill(0, at, at + FIELDS);
-      values[at + AFTER] = slot + 1;
-      values[at + CALLS]! += sums[TERM_AT.calls]! / slots;
-      values[at + ELAPSED_US]! += sums[TERM_AT.elapsedUs]! / slots;
-      values[at + BYTES]! += sums[TERM_AT.bytes]! / slots;
-      values[at + UNTOLD]! += sums[TERM_AT.untold]! / slots;
+      const at = slot % SLOTS;
+      const kept = this.#after[at] === slot + 1 ? 1 : 0;
+      this.#after[at] = slot + 1;
+      this.#calls[at] = kept * this.#calls[at]! + calls;
+      this.#elapsedUs[at] = kept * this.#elapsedUs[at]! + elapsedUs;
+      this.#bytes[at] = kept * this.#bytes[at]! + bytes;
+      this.#untold[at] = kept * this.#untold[at]! + untold;
     }
   }
 
@@ -43,15 +47,14 @@ export class CallsByTime {
   between(fromMs: number, toMs: number): Heard {
     const first = Math.max(Math.ceil(fromMs / WINDOW_MS), this.#latest - SLOTS + 1, 0);
     const end = Math.min(Math.ceil(toMs / WINDOW_MS), this.#latest + 1);
-    const values = this.#values;
     let [calls, elapsedUs, bytes, untold] = [0, 0, 0, 0];
     for (let slot = first; slot < end; slot++) {
-      const at = (slot % SLOTS) * FIELDS;
-      if (values[at + AFTER] !== slot + 1) continue;
-      calls += values[at + CALLS]!;
-      elapsedUs += values[at + ELAPSED_US]!;
-      bytes += values[at + BYTES]!;
-      untold += values[at + UNTOLD]!;
+      const at = slot % SLOTS;
+      if (this.#after[at] !== slot + 1) continue;
+      calls += this.#calls[at]!;
+      elapsedUs += this.#elapsedUs[at]!;
+      bytes += this.#bytes[at]!;
+      untold += this.#untold[at]!;
     }
     return { calls, elapsedUs: calls > 0 ? elapsedUs * (1 + untold / calls) : 0, bytes };
   }

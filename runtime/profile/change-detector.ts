@@ -3,17 +3,12 @@
 // by their input, like a hub and a leaf of a graph: on that scale they spread, and do not hide a change.
 
 import { clamp } from "#runtime/clamp.ts";
+import { FEW } from "./tally.ts";
 
-/** Calls in the reference before anything is compared with it, and in a pool. Not sensitive. */
-const POOL_CALLS = 16;
-/** The alarm is raised at this sum. One pool adds at most Z_MAX − 1: a stutter of the machine is no change. */
-const DECISION = 8;
-/** In standard deviations. */
-const Z_MAX = 6;
+/** Evidence at which the alarm is raised, in standard deviations. A pool adds less: a stutter is no change. */
+const ALARM = 6;
 /** Logarithm of a smaller change, which decay follows: the same calls take 1.4 times as long on busy cores. */
 const DEAD_ZONE = 0.35;
-/** The reference forgets by calls, so that it follows a slow drift. */
-const REFERENCE_CALLS_MAX = 10_000;
 
 export class ChangeDetector {
   /** The reference: calls, their mean, and the sum of their squared deviations. */
@@ -40,7 +35,7 @@ export class ChangeDetector {
     pool.calls += calls;
     pool.sum += sum;
     pool.squares += squares;
-    if (pool.calls < POOL_CALLS) return false;
+    if (pool.calls < FEW) return false;
     this.#pool = { calls: 0, sum: 0, squares: 0 };
     if (this.#calls === 0) {
       this.#learn(pool);
@@ -49,14 +44,14 @@ export class ChangeDetector {
     const difference = pool.sum / pool.calls - this.#mean;
     this.#weigh(difference, (this.#deviation / (this.#calls - 1)) * (1 / pool.calls + 1 / this.#calls));
     const evidence = Math.max(this.#up, this.#down);
-    if (evidence > DECISION) {
+    if (evidence > ALARM) {
       this.reset();
       this.#learn(pool);
       this.#lastChange = difference;
       return true;
     }
     // What looks like a change does not become the reference.
-    if (evidence < Z_MAX / 2) this.#learn(pool);
+    if (evidence < ALARM / 2) this.#learn(pool);
     return false;
   }
 
@@ -69,7 +64,7 @@ export class ChangeDetector {
   /** Adds a difference of means to the evidence. The variance is that of independent calls. */
   #weigh(difference: number, variance: number): void {
     const beyond = Math.sign(difference) * Math.max(0, Math.abs(difference) - DEAD_ZONE);
-    const z = clamp(beyond / (Math.sqrt(variance * this.#inflation) + Number.EPSILON), -Z_MAX, Z_MAX);
+    const z = clamp(beyond / (Math.sqrt(variance * this.#inflation) + Number.EPSILON), -ALARM, ALARM);
     // Over the last fifty pools or so; a change counts as three deviations.
     this.#inflation = Math.max(1, this.#inflation * (1 + (Math.min(z * z, 9) - 1) / 50));
     this.#up = Math.max(0, this.#up + z - 1);
@@ -80,7 +75,8 @@ export class ChangeDetector {
   #learn({ calls, sum, squares }: { readonly calls: number; readonly sum: number; readonly squares: number }): void {
     const before = this.#calls;
     const total = before + calls;
-    const kept = Math.min(1, REFERENCE_CALLS_MAX / total);
+    // It forgets by calls, so that it follows a slow drift.
+    const kept = Math.min(1, 10_000 / total);
     const difference = sum / calls - this.#mean;
     const own = Math.max(0, squares - (sum * sum) / calls);
     this.#deviation = kept * (this.#deviation + own + (difference * difference * before * calls) / total);

@@ -6,6 +6,9 @@ import { TALLY_TERMS, TERM_AT } from "./tally.ts";
 /** Long against the noise of windows, short against the time in which loads change. */
 const HALF_LIFE = new HalfLife(2_000);
 
+/** For what hardly changes. Not sensitive. */
+export const SLOW_HALF_LIFE = new HalfLife(10_000);
+
 /** The part of what was known that still counts after this time. */
 export const keptAfter = (ms: number): number => HALF_LIFE.partAfter(ms);
 

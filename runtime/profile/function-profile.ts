@@ -2,7 +2,7 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import { CallsByTime } from "./calls-by-time.ts";
-import { CallRates, type Rates, type Surge } from "./rates.ts";
+import { CallRates, type Rates } from "./rates.ts";
 import { otherSide, type Side } from "./sample.ts";
 import { SideProfile, type SideEstimate } from "./side-profile.ts";
 import type { Tally } from "./tally.ts";
@@ -38,7 +38,6 @@ export class FunctionProfile {
     const shifted = isOther && own.callsLatelyAt(nowMs) >= callsElsewhere;
     if (shifted) {
       other.reset();
-      this.#rates.forgetPeak(nowMs);
       this.#shiftedTimes = own.shiftedTimes;
     }
     return shifted;
@@ -101,7 +100,8 @@ export class FunctionProfile {
     return this.#rates.rates(nowMs);
   }
 
-  surge(usual: Rates, nowMs: number): Surge | null {
-    return this.#rates.surge(usual, nowMs);
+  /** The rates of this moment, if many more calls come than usual; else null. */
+  surge(nowMs: number): Rates | null {
+    return this.#rates.surge(nowMs);
   }
 }

@@ -43,8 +43,9 @@ describe("a profile", () => {
     for (let at = 0; at < 200; at++) fold(callsOf(10, usage));
     const { compute, storage } = estimates();
     expect(compute).toMatchObject({ failedShare: 0, lastMs: 5_000, callsInAll: 1_870 });
-    const { wallUs: _, ...means } = { ...usage, serviceUs: 75 };
-    for (const [term, mean] of Object.entries(means)) expect(compute?.[term as "cpuUs"]).toBeCloseTo(mean);
+    for (const term of ["queueUs", "cpuUs", "waitUs", "operations", "rounds"] as const)
+      expect(compute?.[term]).toBeCloseTo(usage[term]);
+    expect(compute?.serviceUs).toBeCloseTo(75);
     expect(profile().percentileUs("compute", 99)! / 100).toBeCloseTo(1, 1);
     expect(profile().rates(5_000).all).toBeCloseTo(400, -1);
     expect(profile().byTime.between(4_000, 5_000)).toMatchObject({ calls: 400, elapsedUs: 40_000 });

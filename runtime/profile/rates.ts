@@ -1,6 +1,7 @@
 // How fast calls of one function come: the rate that a plan follows, and surges: many more calls all at once.
 
 import { HalfLife, weightOf } from "#runtime/decay.ts";
+import { SLOW_HALF_LIFE } from "./decayed-sums.ts";
 import type { Side } from "./sample.ts";
 import { TERM_AT, type Tally } from "./tally.ts";
 
@@ -8,27 +9,14 @@ import { TERM_AT, type Tally } from "./tally.ts";
 export const RATE_HALF_LIFE = new HalfLife(250);
 /** Of the rate of this moment: a side that is full soon has queues. */
 const SURGE_HALF_LIFE = new HalfLife(35);
-/** Of the peak: a load that comes again within a minute is no surge. */
-const PEAK_HALF_LIFE = new HalfLife(60_000);
-/** Of the rate that people see. */
-const LATELY_HALF_LIFE = new HalfLife(5_000);
-/** A surge is so many standard deviations above the usual rate, so that chance makes none … */
-const SURGE_DEVIATIONS = 3;
-/** … and so many times the peak: callers who wait for answers call more often whenever calls get shorter. */
-const SURGE_TIMES = 1.25;
-/** Nobody planned for a surge of so many times the peak. */
-const NEW_TIMES = 2;
+/** A surge is so many times the usual rate. Callers who wait for answers call faster if calls get shorter. */
+const SURGE_TIMES = 1.5;
 
 /** Calls per second. */
 export interface Rates {
   readonly all: number;
   /** Calls that run on a side whatever the plan is. */
   readonly fixed: Readonly<Record<Side, number>>;
-}
-
-export interface Surge extends Rates {
-  /** No plan was made for so many. */
-  readonly isNew: boolean;
 }
 
 /** A number that fades by half in some time. */
@@ -46,11 +34,7 @@ export class Fading {
   }
 
   add(value: number, nowMs: number): void {
-    this.set(this.at(nowMs) + value, nowMs);
-  }
-
-  set(value: number, nowMs: number): void {
-    this.#value = value;
+    this.#value = this.at(nowMs) + value;
     this.#atMs = nowMs;
   }
 }
@@ -75,13 +59,21 @@ class FadingRates {
   }
 
   /** Of a stream that began so long ago: compared with a steady one, or a young rate would be too low. */
+  allAt(forMs: number, nowMs: number): number {
+    return this.#all.at(nowMs) * this.#rateOfOne(forMs);
+  }
+
   at(forMs: number, nowMs: number): Rates {
-    const weightMs = Math.max(1, weightOf(forMs, this.#halfLife.ms));
-    const rateOf = (calls: Fading): number => (1e3 * calls.at(nowMs)) / weightMs;
+    const each = this.#rateOfOne(forMs);
+    const { compute, storage } = this.#fixed;
     return {
-      all: rateOf(this.#all),
-      fixed: { compute: rateOf(this.#fixed.compute), storage: rateOf(this.#fixed.storage) },
+      all: each * this.#all.at(nowMs),
+      fixed: { compute: each * compute.at(nowMs), storage: each * storage.at(nowMs) },
     };
+  }
+
+  #rateOfOne(forMs: number): number {
+    return 1e3 / Math.max(1, weightOf(forMs, this.#halfLife.ms));
   }
 }
 
@@ -92,9 +84,7 @@ const deviationsOf = (more: number, less: number): number =>
 export class CallRates {
   readonly #usual = new FadingRates(RATE_HALF_LIFE);
   readonly #moment = new FadingRates(SURGE_HALF_LIFE);
-  readonly #lately = new FadingRates(LATELY_HALF_LIFE);
-  /** The greatest usual rate. */
-  readonly #peak = new Fading(PEAK_HALF_LIFE);
+  readonly #lately = new FadingRates(SLOW_HALF_LIFE);
   #firstMs: number | null = null;
   #lastMs = 0;
 
@@ -107,12 +97,10 @@ export class CallRates {
   fold(tally: Pick<Tally, "side" | "sums">, stretchMs: number, nowMs: number): boolean {
     this.#firstMs ??= nowMs - stretchMs;
     this.#lastMs = nowMs;
-    for (const rates of [this.#usual, this.#moment, this.#lately]) rates.add(tally, stretchMs, nowMs);
-    const usual = this.rates(nowMs);
-    const surge = this.surge(usual, nowMs);
-    // A surge is compared with what was before it.
-    if (surge === null) this.#peak.set(Math.max(usual.all, this.#peak.at(nowMs)), nowMs);
-    return surge !== null;
+    this.#usual.add(tally, stretchMs, nowMs);
+    this.#moment.add(tally, stretchMs, nowMs);
+    this.#lately.add(tally, stretchMs, nowMs);
+    return this.#hasSurge(nowMs);
   }
 
   /** As a plan follows them. */
@@ -122,21 +110,18 @@ export class CallRates {
 
   /** Over about ten seconds, for people. */
   perSecondLately(nowMs: number): number {
-    return this.#lately.at(Math.max(10_000, this.#forMs(nowMs)), nowMs).all;
+    return this.#lately.allAt(Math.max(10_000, this.#forMs(nowMs)), nowMs);
   }
 
-  /** The rates of this moment, if they are far above the usual ones; else null. If nothing is usual, nothing is a surge. */
-  surge(usual: Rates, nowMs: number): Surge | null {
-    const now = this.#moment.at(this.#forMs(nowMs), nowMs);
-    const peak = this.#peak.at(nowMs);
-    if (usual.all <= 0 || deviationsOf(now.all, usual.all) <= SURGE_DEVIATIONS) return null;
-    if (now.all <= SURGE_TIMES * Math.max(usual.all, peak)) return null;
-    return { ...now, isNew: now.all > NEW_TIMES * peak };
+  /** The rates of this moment, if they are far above the usual ones and not by chance; else null. */
+  surge(nowMs: number): Rates | null {
+    return this.#hasSurge(nowMs) ? this.#moment.at(this.#forMs(nowMs), nowMs) : null;
   }
 
-  /** Calls are other calls from now on: earlier rates are no yardstick. */
-  forgetPeak(nowMs: number): void {
-    this.#peak.set(0, nowMs);
+  #hasSurge(nowMs: number): boolean {
+    const forMs = this.#forMs(nowMs);
+    const [usual, now] = [this.#usual.allAt(forMs, nowMs), this.#moment.allAt(forMs, nowMs)];
+    return usual > 0 && now > SURGE_TIMES * usual && deviationsOf(now, usual) > 3;
   }
 
   #forMs(nowMs: number): number {

@@ -5,16 +5,9 @@ import { ChangeDetector } from "./change-detector.ts";
 import { DecayedSums, keptAfter, type Means } from "./decayed-sums.ts";
 import { DecayedHistogram } from "./histogram.ts";
 import { Fading, RATE_HALF_LIFE } from "./rates.ts";
-import { callUsOf, TERM_AT, type Tally } from "./tally.ts";
+import { callUsOf, FEW, TERM_AT, type Tally } from "./tally.ts";
 import { WARM_CALLS, WarmUp } from "./warm-up.ts";
 import { WorkByBytes } from "./work-by-bytes.ts";
-
-/** So many calls count however old they are: a side that is rarely visited would be unknown otherwise. */
-const CALLS_KEPT = 16;
-/** A function runs on a side with this fraction of its calls. A side with fewer is only visited. */
-const RUN_PART = 0.4;
-/** A call that computes so long is not much dearer for caches that others have used, µs. */
-const LONG_CALL_US = 500;
 
 export interface SideEstimate extends Means {
   /** Calls since `sinceMs`, each counted once: what was before is forgotten. */
@@ -28,7 +21,7 @@ export interface SideEstimate extends Means {
   readonly logCpuDeviation: number;
   /** Standard error of `serviceUs`, as a fraction of it. */
   readonly serviceError: number;
-  /** Calls of warm code in earnest: where the function runs, or that are long. No `calls`: there were none. */
+  /** Calls of warm code while the function runs here. `calls` is 0: there were none. */
   readonly inEarnest: Means;
   /** Calls whose reads the read cache could know: the function has run here for a while. null: none. */
   readonly foundReads: Means | null;
@@ -50,6 +43,8 @@ export class SideProfile {
   #callUs = 0;
   #callsInAll = 0;
   #sinceMs = 0;
+  /** Many ask for it at the same time; null: it is outdated. */
+  #estimated: { readonly nowMs: number; readonly estimate: SideEstimate | null } | null = null;
   /** Calls since the function runs here; null: it is only visited. */
   #callsSinceRun: number | null = null;
 
@@ -84,6 +79,7 @@ export class SideProfile {
    * True: the function shifted, and what was known is forgotten.
    */
   fold({ sums, elapsed }: Tally, isDirect: boolean, callsElsewhere: number, nowMs: number): boolean {
+    this.#estimated = null;
     const calls = sums[TERM_AT.calls]!;
     if (calls <= 0) {
       // Failures alone make what is known neither younger nor older.
@@ -92,16 +88,19 @@ export class SideProfile {
     }
     this.#lately.add(calls, nowMs);
     const callsHere = this.callsLatelyAt(nowMs);
-    const runs = callsHere >= RUN_PART * (callsHere + callsElsewhere);
+    // A side with fewer calls is only visited: it finds caches as others left them.
+    const runs = 2 * callsHere >= callsElsewhere;
     const wasWarm = this.warmMs !== null;
-    const isInEarnest = wasWarm && (runs || this.#sums.mean(TERM_AT.cpuUs) >= LONG_CALL_US);
     if (this.#warmUp.add(sums, nowMs)) this.reset();
     // The reference of the detector would be visits.
     else if (runs && this.#callsSinceRun === null) this.#detector.reset();
     const shifted = this.#detector.observe(calls, sums[TERM_AT.logWork]!, sums[TERM_AT.logWorkSquared]!);
     if (shifted) this.forget();
-    if (isInEarnest) this.#inEarnest.add(sums, nowMs);
-    if (runs && this.#callsSinceRun! >= WARM_CALLS) this.#foundReads.add(sums, nowMs);
+    if (wasWarm && runs) this.#inEarnest.add(sums, nowMs);
+    const isUsed = runs && this.#callsSinceRun! >= WARM_CALLS;
+    // Most functions read nothing that a cache may answer.
+    if (isUsed && (sums[TERM_AT.findableOperations]! > 0 || this.#foundReads.lastMs > 0))
+      this.#foundReads.add(sums, nowMs);
     this.#callsSinceRun = runs ? (this.#callsSinceRun ?? 0) + calls : null;
     if (wasWarm) this.workByBytes.add(calls, sums[TERM_AT.bytes]!, sums[TERM_AT.cpuUs]!, nowMs);
     const kept = this.#keptAt(nowMs, calls);
@@ -114,6 +113,11 @@ export class SideProfile {
 
   /** null: nothing is known. */
   estimate(nowMs: number): SideEstimate | null {
+    if (this.#estimated?.nowMs !== nowMs) this.#estimated = { nowMs, estimate: this.#estimateAt(nowMs) };
+    return this.#estimated.estimate;
+  }
+
+  #estimateAt(nowMs: number): SideEstimate | null {
     const sums = this.#sums;
     const means = sums.means(this.#keptAt(nowMs, 0));
     if (means.calls <= 0) return null;
@@ -138,6 +142,7 @@ export class SideProfile {
 
   /** Calls are other calls from now on. */
   forget(): void {
+    this.#estimated = null;
     for (const part of [this.#sums, this.#inEarnest, this.#foundReads, this.#elapsed]) part.forget();
     this.#nodeCalls = this.#callUs = this.#callsInAll = 0;
     if (this.#callsSinceRun !== null) this.#callsSinceRun = 0;
@@ -155,11 +160,14 @@ export class SideProfile {
     this.#callUs = kept * this.#callUs + (isDirect ? 0 : callUsOf(sums));
   }
 
-  /** The part of earlier calls that still counts. `coming`: calls that take the place of old ones. */
+  /**
+   * The part of earlier calls that still counts. A few count however old they are, or a rarely visited side would be
+   * unknown. `coming`: calls that take their place.
+   */
   #keptAt(nowMs: number, coming: number): number {
     const left = keptAfter(nowMs - this.lastMs);
     const calls = this.#sums.sum(TERM_AT.calls);
-    return calls <= 0 ? left : Math.max(left, Math.min(1, Math.max(0, CALLS_KEPT - coming) / calls));
+    return calls <= 0 ? left : Math.max(left, Math.min(1, Math.max(0, FEW - coming) / calls));
   }
 
   /** One call does not tell how calls differ: then the error is as large as the mean. */

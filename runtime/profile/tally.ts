@@ -56,12 +56,12 @@ export interface Tally {
   readonly sums: readonly number[];
   /** `elapsedUs` of the calls, by bucket of `histogram.ts`: bucket, count, bucket, count, … */
   readonly elapsed: readonly number[];
-  /** Calls in flight on both sides, now less than one window ago, if their side was chosen. 0 if absent. */
-  readonly begunMore?: number;
 }
 
 /** Functions at once. Calls of further ones are counted as `untracked`. */
 export const TALLIED_FUNCTIONS_MAX = 4_096;
+/** Fewer calls or windows tell nothing by themselves. Not sensitive. */
+export const FEW = 16;
 /** An operation counts as so much computing in `logWork`: about its price at compute. Not sensitive. */
 const OPERATION_WORK_US = 5;
 

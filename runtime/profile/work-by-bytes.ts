@@ -4,18 +4,11 @@
 //
 // CPU time = a + b · bytes, by least squares over windows, each weighted by its calls.
 
-import { HalfLife } from "#runtime/decay.ts";
-
-/** What a function does with a byte hardly changes. Not sensitive. */
-const HALF_LIFE = new HalfLife(10_000);
-/** Windows that must be known: fewer are on a line by chance. Not sensitive. */
-const WINDOWS_MIN = 16;
-/** Bytes explain CPU time if they explain this fraction of its variance. */
-const EXPLAINED_MIN = 0.5;
+import { SLOW_HALF_LIFE } from "./decayed-sums.ts";
+import { FEW } from "./tally.ts";
 
 /** Sums over windows: products are divided by the calls of the window. */
 const NOTHING = { windows: 0, calls: 0, bytes: 0, cpuUs: 0, bytesSquared: 0, cpuSquared: 0, bytesCpu: 0 };
-const FIELDS = Object.keys(NOTHING) as readonly (keyof typeof NOTHING)[];
 
 export class WorkByBytes {
   readonly #sums = { ...NOTHING };
@@ -28,29 +21,29 @@ export class WorkByBytes {
 
   /** Sums over calls of warm code on one side. */
   add(calls: number, bytes: number, cpuUs: number, nowMs: number): void {
-    const kept = HALF_LIFE.partAfter(nowMs - this.#atMs);
+    const kept = SLOW_HALF_LIFE.partAfter(nowMs - this.#atMs);
     this.#atMs = nowMs;
     const sums = this.#sums;
-    for (const field of FIELDS) sums[field] *= kept;
-    sums.windows += 1;
-    sums.calls += calls;
-    sums.bytes += bytes;
-    sums.cpuUs += cpuUs;
-    sums.bytesSquared += (bytes * bytes) / calls;
-    sums.cpuSquared += (cpuUs * cpuUs) / calls;
-    sums.bytesCpu += (bytes * cpuUs) / calls;
+    sums.windows = kept * sums.windows + 1;
+    sums.calls = kept * sums.calls + calls;
+    sums.bytes = kept * sums.bytes + bytes;
+    sums.cpuUs = kept * sums.cpuUs + cpuUs;
+    sums.bytesSquared = kept * sums.bytesSquared + (bytes * bytes) / calls;
+    sums.cpuSquared = kept * sums.cpuSquared + (cpuUs * cpuUs) / calls;
+    sums.bytesCpu = kept * sums.bytesCpu + (bytes * cpuUs) / calls;
   }
 
   /** CPU time of a call that does not depend on its bytes, as so many bytes: a ÷ b. null: CPU time does not go with bytes. */
   get besidesBytes(): number | null {
     const { windows, calls, ...sums } = this.#sums;
-    if (windows < WINDOWS_MIN) return null;
+    if (windows < FEW) return null;
     const [bytes, cpuUs] = [sums.bytes / calls, sums.cpuUs / calls];
     const varied = sums.bytesSquared / calls - bytes ** 2;
     const together = sums.bytesCpu / calls - bytes * cpuUs;
     // Bytes that vary by less than a tenth make no difference.
     if (varied <= (bytes / 10) ** 2 || together <= 0) return null;
     const own = sums.cpuSquared / calls - cpuUs ** 2;
-    return together ** 2 < EXPLAINED_MIN * varied * own ? null : Math.max(0, (cpuUs * varied) / together - bytes);
+    // They have to explain half of the variance of CPU time.
+    return 2 * together ** 2 < varied * own ? null : Math.max(0, (cpuUs * varied) / together - bytes);
   }
 }
