@@ -1,30 +1,39 @@
-// Calls that reached Redis without a node (LOCUS.CALL) count too: the module adds them up, and the node that controls asks for them. The
-// question waits in Redis until there are any, so an idle Redis is asked once in a few seconds.
+// Samples of calls that reached Redis without a node (LOCUS.CALL). The module sums them up, and the node that controls
+// asks for them. The question waits in Redis for the next calls, so an idle Redis is asked once in some seconds.
 
+import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
 
-import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { BegunMore } from "#runtime/profile/begun-more.ts";
+import type { Tally } from "#runtime/profile/tally.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
+import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { readDirectWindow, type DirectWindow } from "./messages.ts";
 
-/** Well below what the connection itself waits for an answer. */
+/** The question waits in Redis for this time: well below the connection's own timeout. */
 const WAIT_MS = 5_000;
-/** After what could not be answered: Redis is away, or does not allow it. */
+/** Pause after a question that failed. Not sensitive. */
 const RETRY_MS = 1_000;
+
+export interface DirectCalls {
+  readonly stretchMs: number;
+  readonly inFlight: number;
+  readonly tallies: readonly Tally[];
+}
 
 interface DirectSamplesOptions {
   readonly address: RedisAddress;
   readonly user: RedisUser;
-  readonly onWindow: (window: DirectWindow) => void;
-  /** Redis refuses, or answers what this node does not know. */
+  readonly onWindow: (window: DirectCalls) => void;
+  /** Redis refuses the question, or its answer is invalid. */
   readonly onRefused: (reason: string) => void;
 }
 
 export class DirectSamples {
   readonly #options: DirectSamplesOptions;
   readonly #connection: Redis;
-  readonly #closed = new AbortController();
+  readonly #windows = new DirectWindows();
+  #isClosed = false;
 
   constructor(options: DirectSamplesOptions) {
     this.#options = options;
@@ -34,52 +43,42 @@ export class DirectSamples {
   }
 
   close(): void {
-    this.#closed.abort();
+    this.#isClosed = true;
     this.#connection.disconnect();
   }
 
   async #run(): Promise<void> {
-    const { onWindow, onRefused } = this.#options;
-    const { signal } = this.#closed;
-    const windows = new DirectWindows();
-    while (!signal.aborted) {
+    while (!this.#isClosed) {
       try {
-        const text = String(await this.#connection.call("LOCUS.NODE", "SAMPLES", String(WAIT_MS)));
-        const window = readDirectWindow(text);
-        if (signal.aborted) return;
-        if (window === null) throw new ReplyFault("LOCUS.NODE SAMPLES answered what this node does not know");
-        const told = windows.told(window);
-        if (told.tallies.length > 0) onWindow(told);
+        await this.#ask();
       } catch (error) {
         const { name, message } = error as Error;
-        if (name === "ReplyError" || error instanceof ReplyFault) onRefused(message);
-        await pause(RETRY_MS, signal);
+        if (name === "ReplyError") this.#options.onRefused(message);
+        await pause(RETRY_MS, undefined, { ref: false });
       }
     }
   }
+
+  async #ask(): Promise<void> {
+    const { onWindow, onRefused } = this.#options;
+    const window = readDirectWindow(String(await this.#connection.call("LOCUS.NODE", "SAMPLES", String(WAIT_MS))));
+    if (this.#isClosed) return;
+    if (window === null) return onRefused("the answer to LOCUS.NODE SAMPLES is invalid and is ignored");
+    const calls = this.#windows.next(window);
+    if (calls.tallies.length > 0) onWindow(calls);
+  }
 }
 
-/** One after the other, each with how many more calls have begun than ended since the one before. */
+/** Adds to each window how many more calls have begun than ended since the one before. */
 export class DirectWindows {
   readonly #begunMore = new BegunMore();
   #number = Number.NaN;
 
-  /** All that are taken, those without a call too. */
-  told({ tallies, ...window }: DirectWindow): DirectWindow {
-    const { number = Number.NaN, restMs = Infinity } = window;
-    // Somebody else may have taken what was between.
+  next({ number, restMs = Infinity, tallies, stretchMs, inFlight }: DirectWindow): DirectCalls {
+    // Another client may have taken windows in between.
     const isNext = number === this.#number + 1 && restMs <= WINDOW_MS;
     this.#number = number;
-    const inFlight = new Map(tallies.map((tally) => [tally.function, tally.chosenInFlight]));
-    return { ...window, tallies: this.#begunMore.told(tallies, (name) => inFlight.get(name) ?? 0, isNext) };
+    const chosen = new Map(tallies.map((tally) => [tally.function, tally.chosenInFlight ?? 0]));
+    return { stretchMs, inFlight, tallies: this.#begunMore.told(tallies, (name) => chosen.get(name) ?? 0, isNext) };
   }
 }
-
-class ReplyFault extends Error {}
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(resolve, ms).unref();
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-  });

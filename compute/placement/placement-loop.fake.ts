@@ -70,7 +70,13 @@ export class Replay implements Disposable {
   run(ms: number, calls: Readonly<Record<string, Calls>>, { inFlight = 1, nodeCores = 0.5 } = {}): this {
     for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
       this.nowMs += WINDOW_MS;
-      const told = { stretchMs: WINDOW_MS, inFlight, nodeCores, hostCores: null, ...this.#tally(calls).take() };
+      const told = {
+        stretchMs: WINDOW_MS,
+        inFlight,
+        nodeCores,
+        hostCores: null,
+        tallies: this.#tally(calls).take().tallies,
+      };
       this.loop.take({ node: "n", machine: this.machine, ...told });
       if (this.loop.step !== this.#last) this.steps.push(this.nowMs);
       this.#last = this.loop.step;
@@ -79,13 +85,13 @@ export class Replay implements Disposable {
   }
 
   direct(calls: Readonly<Record<string, Calls>>): void {
-    this.loop.takeDirect({ stretchMs: WINDOW_MS, inFlight: 1, ...this.#tally(calls).take() });
+    this.loop.takeDirect({ stretchMs: WINDOW_MS, inFlight: 1, tallies: this.#tally(calls).take().tallies });
   }
 
   /** A window as anybody may have written it. */
   hear(stretchMs: number, tallies: readonly Tally[], inFlight = 1): void {
     this.nowMs += WINDOW_MS;
-    const window = { node: "n", machine: MACHINE, stretchMs, tallies, untracked: 0, inFlight };
+    const window = { node: "n", machine: MACHINE, stretchMs, tallies, inFlight };
     this.loop.take(readWindow(JSON.stringify({ ...window, nodeCores: 4_096, hostCores: 4_096 }))!);
   }
 
