@@ -73,12 +73,6 @@ test.each<readonly [string, Used]>([
   for (let at = 0; at < 40; at++) expect(after(used)).toBe(Infinity);
 });
 
-test("intervals that are too short to tell are joined", () => {
-  const { after } = machineOf();
-  expect(after(STARVED, 60)).toBe(Infinity);
-  expect(after(STARVED, 60)).toBeCloseTo(0.1);
-});
-
 test.each<readonly [string, Partial<CoreTimes> | null]>([
   ["a machine that was started again", { clockUs: 1_000_000 }],
   ["another Redis", { redisUs: 0 }],

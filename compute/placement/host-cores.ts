@@ -16,8 +16,6 @@ export interface CoreTimes {
   readonly hostsWaitedUs: number;
 }
 
-/** The kernel counts idle time in steps of 10 ms, so a shorter interval says little. */
-const INTERVAL_MIN_US = 100_000;
 /** Others limit hosts if they use this part of all cores, and at most IDLE_MAX of all is idle. Not sensitive. */
 const OTHERS_MIN = 0.25;
 const IDLE_MAX = 0.1;
@@ -33,13 +31,10 @@ export class HostCores {
     return this.#cores;
   }
 
-  /** null: unknown. */
+  /** null: unknown. The kernel counts idle time in steps of 10 ms, so shorter intervals than 100 ms say little. */
   update(times: CoreTimes | null): void {
-    const last = this.#last;
-    const passedUs = times === null || last === null ? 0 : times.clockUs - last.clockUs;
-    if (passedUs > 0 && passedUs < INTERVAL_MIN_US) return;
+    this.#cores = times && this.#last ? coresAfter(this.#cores, this.#last, times) : Infinity;
     this.#last = times;
-    this.#cores = times === null || last === null ? Infinity : coresAfter(this.#cores, last, times);
   }
 }
 

@@ -153,7 +153,6 @@ export type Machine = Static<typeof window>["machine"];
 export type SampleWindow = Omit<Static<typeof window>, "tallies"> & { readonly tallies: readonly Tally[] };
 export type DirectWindow = Static<typeof directWindow>;
 export type PlanChange = Static<typeof planChange>;
-export type Question = Static<typeof question>;
 
 export const readWindow: (text: string) => SampleWindow | null = reader(window);
 export const readDirectWindow = reader(directWindow);

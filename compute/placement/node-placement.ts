@@ -15,7 +15,6 @@ import { PlacementLink } from "./placement-link.ts";
 import { placementText } from "./placement-metrics.ts";
 import { PlacementStore } from "./placement-store.ts";
 import { PlanFollower, type SidesInFlight } from "./plan-follower.ts";
-import { Questions } from "./questions.ts";
 import { SampleWindows, type WindowOptions } from "./sample-window.ts";
 import { NO_RULES, type StoredRules } from "./stored-rules.ts";
 
@@ -33,7 +32,6 @@ export class NodePlacement {
   readonly #follower = new PlanFollower();
   readonly #followed: FollowedPlan;
   readonly #windows: SampleWindows;
-  readonly #questions: Questions;
   #control: PlacementControl | null = null;
   #isTaking = false;
   #isClosed = false;
@@ -46,15 +44,11 @@ export class NodePlacement {
       onConnected: () => this.#connected(),
       onPlan: (change) => this.#followed.apply(change),
       onRules: () => void this.#control?.rules.read(),
-      onAnswer: (answer) => this.#questions.answered(answer),
       onWindow: (window) => this.#control?.take(window),
-      onQuestion: ({ id, node, function: name }) => {
-        if (this.#control !== null) this.#link.answer(node, { id, answer: this.#answerOf(this.#control, name) });
-      },
+      onQuestion: (name) => this.#known(name),
       onRefused: (reason) => log.warn({ reason }, "placement is hindered"),
     });
     this.#store = new PlacementStore(this.#link.commands, (reason) => this.#link.refused(reason));
-    this.#questions = new Questions(this.node, this.#link);
     this.#followed = new FollowedPlan(
       () => this.#store.readPlan(),
       ({ placements }, hasMoved) => {
@@ -127,7 +121,6 @@ export class NodePlacement {
     this.#isClosed = true;
     this.#windows.close();
     this.#leave();
-    this.#questions.close();
     this.#link.close();
   }
 
@@ -185,10 +178,12 @@ export class NodePlacement {
   }
 
   async #ask(name: string | null): Promise<Answer["answer"]> {
-    return this.#control === null ? await this.#questions.ask(name) : this.#answerOf(this.#control, name);
+    return this.#control === null ? await this.#link.ask(name) : this.#known(name);
   }
 
-  #answerOf(control: PlacementControl, name: string | null): Answer["answer"] {
-    return name === null ? control.overview(this.#followed.plan.version) : control.explain(name);
+  /** null: this node does not control, or the function is unknown. */
+  #known(name: string | null): Answer["answer"] {
+    if (name !== null) return this.#control?.loop.explain(name) ?? null;
+    return this.#control?.overview(this.#followed.plan.version) ?? null;
   }
 }

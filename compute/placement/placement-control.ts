@@ -3,7 +3,6 @@
 
 import type { Logger } from "pino";
 
-import type { Explanation } from "#runtime/placement/explanation.ts";
 import type { FunctionRecord } from "#runtime/placement/function-state.ts";
 import { isLaterPlan, NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
 import type { Transition } from "#runtime/placement/transition.ts";
@@ -126,11 +125,6 @@ export class PlacementControl {
   take(window: SampleWindow): void {
     this.watch.keepFresh();
     this.loop.take(window);
-  }
-
-  /** null: the function is unknown. */
-  explain(name: string): Explanation | null {
-    return this.loop.explain(name);
   }
 
   overview(planVersion: number): PlacementOverview {

@@ -1,12 +1,14 @@
 // How nodes exchange messages about placement: channels of Redis. Every node hears changes of the plan and of rules
 // and answers to its questions. The node that controls hears windows and questions as well.
 
+import { randomInt } from "node:crypto";
 import type { Redis } from "ioredis";
 
+import { LocusError } from "#runtime/errors.ts";
 import { openLastingConnection, whenBothStand, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { readAnswer, type Answer } from "./answers.ts";
 import { readPlanChange, readQuestion, readWindow } from "./messages.ts";
-import type { PlanChange, Question, SampleWindow } from "./messages.ts";
+import type { PlanChange, SampleWindow } from "./messages.ts";
 import { PLAN_CHANNEL, RULES_CHANNEL } from "./placement-store.ts";
 
 const WINDOWS_CHANNEL = "locus:placement:windows";
@@ -16,7 +18,10 @@ const answersTo = (node: string): string => `locus:placement:answers:${node}`;
 
 /** Windows that Redis has not acknowledged. More are dropped, so they do not pile up before a silent server. */
 const WINDOWS_SENT_MAX = 8;
-/** Different texts that are reported. */
+/** A controller that has not answered by then counts as gone. */
+const ANSWER_TIMEOUT_MS = 1_000;
+/** Questions that wait for an answer, and different refusals that are reported. */
+const QUESTIONS_MAX = 256;
 const REFUSALS_MAX = 32;
 
 export interface LinkListener {
@@ -24,10 +29,9 @@ export interface LinkListener {
   readonly onConnected: () => void;
   readonly onPlan: (change: PlanChange) => void;
   readonly onRules: () => void;
-  readonly onAnswer: (answer: Answer) => void;
-  /** Only while `listenAsController`, as are questions. */
+  /** Only while `listenAsController`. null asks about all functions. */
   readonly onWindow: (window: SampleWindow) => void;
-  readonly onQuestion: (question: Question) => void;
+  readonly onQuestion: (name: string | null) => Answer["answer"];
   /** Redis refuses a command, or a message is invalid; once for each text. */
   readonly onRefused: (reason: string) => void;
 }
@@ -38,6 +42,8 @@ export class PlacementLink {
   readonly #node: string;
   readonly #listener: LinkListener;
   readonly #refusals = new Set<string>();
+  /** Questions of this node, by id. */
+  readonly #questions = new Map<number, (answer: Answer["answer"]) => void>();
   #isController = false;
   #windowsSent = 0;
 
@@ -69,13 +75,27 @@ export class PlacementLink {
     this.#windowsSent -= 1;
   }
 
-  /** Returns how many controllers receive it. Rejects while Redis is away. */
-  ask(question: Question): Promise<number> {
-    return this.commands.publish(QUESTIONS_CHANNEL, JSON.stringify(question));
-  }
-
-  answer(node: string, answer: Answer): void {
-    void this.attempt(() => this.commands.publish(answersTo(node), JSON.stringify(answer)));
+  /** Asks about one function, or all (null). Resolves to null if no node controls. Rejects with OVERLOADED. */
+  async ask(name: string | null): Promise<Answer["answer"]> {
+    if (this.#questions.size >= QUESTIONS_MAX) {
+      throw new LocusError("OVERLOADED", `${QUESTIONS_MAX} questions wait for the node that controls: ask again later`);
+    }
+    // Random, so that nobody can publish an answer to a guessed question.
+    const id = randomInt(2 ** 48 - 1);
+    const { promise, resolve } = Promise.withResolvers<Answer["answer"]>();
+    const timer = setTimeout(() => resolve(null), ANSWER_TIMEOUT_MS);
+    this.#questions.set(id, resolve);
+    // Not awaited: a frozen Redis counts against the same timeout.
+    this.commands.publish(QUESTIONS_CHANNEL, JSON.stringify({ id, node: this.#node, function: name })).then(
+      (receivers) => receivers === 0 && resolve(null),
+      () => resolve(null),
+    );
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#questions.delete(id);
+    }
   }
 
   /** Never rejects. A lost connection needs no report; what Redis refuses is reported. */
@@ -95,6 +115,7 @@ export class PlacementLink {
   }
 
   close(): void {
+    for (const resolve of this.#questions.values()) resolve(null);
     this.commands.disconnect();
     this.#subscriber.disconnect();
   }
@@ -105,7 +126,7 @@ export class PlacementLink {
   }
 
   #hear(channel: string, text: string): void {
-    const { onPlan, onRules, onAnswer, onWindow, onQuestion } = this.#listener;
+    const { onPlan, onRules, onWindow, onQuestion } = this.#listener;
     const pass = <Message>(message: Message | null, on: (message: Message) => void): void => {
       if (message === null) this.refused(`a message on ${channel} is invalid and is ignored`);
       else on(message);
@@ -113,7 +134,11 @@ export class PlacementLink {
     if (channel === WINDOWS_CHANNEL) pass(readWindow(text), onWindow);
     else if (channel === PLAN_CHANNEL) pass(readPlanChange(text), onPlan);
     else if (channel === RULES_CHANNEL) onRules();
-    else if (channel === QUESTIONS_CHANNEL) pass(readQuestion(text), onQuestion);
-    else pass(readAnswer(text), onAnswer);
+    else if (channel === QUESTIONS_CHANNEL) {
+      pass(readQuestion(text), ({ id, node, function: name }) => {
+        const answer: Answer = { id, answer: onQuestion(name) };
+        void this.attempt(() => this.commands.publish(answersTo(node), JSON.stringify(answer)));
+      });
+    } else pass(readAnswer(text), ({ id, answer }) => this.#questions.get(id)?.(answer));
   }
 }

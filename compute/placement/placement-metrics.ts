@@ -1,9 +1,9 @@
 // Placement in a node's metrics: the plan that every node follows, and in the node that controls what it decides from.
 
-import { exposeNumber, exposeNumbers, type Series } from "#runtime/exposition.ts";
+import { exposeNumbers, type Series } from "#runtime/exposition.ts";
 import { busyUs, type CostConstants } from "#runtime/placement/cost-model.ts";
 import { functionCosts, predictionErrorOf } from "#runtime/placement/function-costs.ts";
-import type { Counters } from "#runtime/placement/function-state.ts";
+import type { FunctionState } from "#runtime/placement/function-state.ts";
 import type { Placement } from "#runtime/placement/plan.ts";
 import { POOLS } from "#runtime/placement/pool-use.ts";
 import type { PlacementLoop } from "./placement-loop.ts";
@@ -18,72 +18,77 @@ interface MeasuredPlacement {
 }
 
 interface MeasuredControl {
+  /** null: unknown. */
   readonly storageCalls: StorageCalls | null;
   readonly loop: Pick<PlacementLoop, "functions" | "profiles" | "outlook" | "regret" | "hostCores">;
   readonly constants: CostConstants;
   readonly nowMs: number;
 }
 
+const one = (value: number): Series[] => [{ labels: {}, value }];
 const byLabel = (label: string, values: Iterable<readonly [string, number]>): Series[] =>
   Array.from(values, ([name, value]) => ({ labels: { [label]: name }, value }));
 
 export function placementText({ placements, stayed, control }: MeasuredPlacement): string {
+  const texts: string[] = [];
+  const counter = (name: string, help: string, series: Series[]) =>
+    texts.push(exposeNumbers("counter", `locus_${name}_total`, help, series));
+  const gauge = (name: string, help: string, series: Series[]) =>
+    texts.push(exposeNumbers("gauge", `locus_${name}`, help, series));
+
+  const stayedHere = byLabel("function", stayed).filter(({ value }) => value > 0);
+  counter("calls_let_stay", "Calls that stayed at storage because push-backs had wasted enough.", stayedHere);
   const shares = Array.from(placements, ([name, { share }]) => [name, share] as const);
-  return [
-    exposeNumbers(
-      "counter",
-      "locus_calls_let_stay_total",
-      "Calls that exceeded the limit at storage and stayed: push-backs of the function had wasted enough.",
-      byLabel(
-        "function",
-        [...stayed].filter(([, calls]) => calls > 0),
-      ),
-    ),
-    exposeNumbers(
-      "gauge",
-      "locus_placement_share",
-      "Planned part of a function's calls at storage.",
-      byLabel("function", shares),
-    ),
-    exposeNumber("gauge", "locus_placement_controls", "Whether this node decides placement.", control === null ? 0 : 1),
-    ...(control === null ? [] : [storageText(control), functionsText(control), poolsText(control)]),
-  ].join("");
+  gauge("placement_share", "Planned fraction of a function's calls at storage.", byLabel("function", shares));
+  gauge("placement_controls", "Whether this node decides placement.", one(control === null ? 0 : 1));
+  if (control === null) return texts.join("");
+
+  const { loop, storageCalls } = control;
+  if (storageCalls !== null) {
+    const { now, ended, letStay } = storageCalls;
+    gauge("storage_invocations", "Invocations beside Redis now, by state.", byLabel("state", Object.entries(now)));
+    const ends = byLabel("state", Object.entries(ended));
+    counter("storage_invocations_ended", "Invocations beside Redis that ended since the module was loaded.", ends);
+    counter("storage_calls_let_stay", "LOCUS.CALLs that stayed as push-backs had wasted enough.", one(letStay));
+  }
+  const count = (pick: (state: FunctionState) => number): Series[] =>
+    byLabel(
+      "function",
+      Array.from(loop.functions, ([name, state]) => [name, pick(state)] as const),
+    );
+  counter(
+    "placement_moves",
+    "Changes of a function's share that its calls caused.",
+    count(({ moves }) => moves),
+  );
+  counter(
+    "placement_reverts",
+    "Moves taken back.",
+    count(({ reverts }) => reverts),
+  );
+  counter(
+    "placement_trials",
+    "Trials: all calls of a function ran on one side for a moment.",
+    count(({ trials }) => trials),
+  );
+  const { visits, errors } = costSeries(control);
+  gauge("placement_visit_cost", "Fraction of a function's work that visits to its other side take.", visits);
+  gauge("placement_prediction_error", "Error of the predicted latency without queues ÷ measured latency.", errors);
+  const { outlook, regret, hostCores } = loop;
+  const utilisation = byLabel(
+    "pool",
+    POOLS.map((pool) => [pool, outlook?.utilisation[pool] ?? 0] as const),
+  );
+  gauge("placement_utilisation", "How busy the plan keeps each pool; 1 is all of it.", utilisation);
+  const limit = hostCores < Infinity ? one(hostCores) : [];
+  gauge("placement_host_cores", "Cores that hosts beside Redis get while other processes use the rest.", limit);
+  gauge("placement_regret", "Fraction of the optimum's benefit that the current shares miss.", one(regret ?? 0));
+  return texts.join("");
 }
 
-function storageText({ storageCalls }: MeasuredControl): string {
-  if (storageCalls === null) return "";
-  return [
-    exposeNumbers(
-      "gauge",
-      "locus_storage_invocations",
-      "Invocations in the sandbox hosts beside Redis now, whether they came to a node or to Redis.",
-      byLabel("state", Object.entries(storageCalls.now)),
-    ),
-    exposeNumbers(
-      "counter",
-      "locus_storage_invocations_ended_total",
-      "How invocations beside Redis ended since the module was loaded, whether they came to a node or to Redis.",
-      byLabel("state", Object.entries(storageCalls.ended)),
-    ),
-    exposeNumber(
-      "counter",
-      "locus_storage_calls_let_stay_total",
-      "LOCUS.CALLs that exceeded the limit and stayed: push-backs of their function had wasted enough.",
-      storageCalls.letStay,
-    ),
-  ].join("");
-}
-
-const COUNTERS: Readonly<Record<keyof Counters, string>> = {
-  moves: "Changes of a function's share that its calls caused: neither pins nor trials.",
-  reverts: "Moves taken back.",
-  trials: "Trials: all calls of a function ran on one side for a moment.",
-};
-
-function functionsText({ loop, constants, nowMs }: MeasuredControl): string {
-  const functions = [...loop.functions];
+function costSeries({ loop, constants, nowMs }: MeasuredControl) {
   const [visits, errors]: [Series[], Series[]] = [[], []];
-  for (const [name, { paces, share, probeEvery }] of functions) {
+  for (const [name, { paces, share, probeEvery }] of loop.functions) {
     const profile = loop.profiles.get(name);
     const costs = profile && functionCosts(profile.estimates(nowMs), constants, nowMs, paces);
     if (!costs) continue;
@@ -97,55 +102,5 @@ function functionsText({ loop, constants, nowMs }: MeasuredControl): string {
       if (error !== null) errors.push({ labels: { function: name, side }, value: error });
     }
   }
-  const counters = Object.entries(COUNTERS) as [keyof Counters, string][];
-  return [
-    ...counters.map(([counter, help]) =>
-      exposeNumbers(
-        "counter",
-        `locus_placement_${counter}_total`,
-        help,
-        byLabel(
-          "function",
-          functions.map(([name, state]) => [name, state[counter]]),
-        ),
-      ),
-    ),
-    exposeNumbers(
-      "gauge",
-      "locus_placement_visit_cost",
-      "Fraction of a function's work that its planned visits to the other side take.",
-      visits,
-    ),
-    exposeNumbers(
-      "gauge",
-      "locus_placement_prediction_error",
-      "Difference between the predicted and the measured latency without queues, as a fraction of the measured.",
-      errors,
-    ),
-  ].join("");
+  return { visits, errors };
 }
-
-const poolsText = ({ loop: { outlook, hostCores, regret } }: MeasuredControl): string =>
-  [
-    exposeNumbers(
-      "gauge",
-      "locus_placement_utilisation",
-      "How busy the plan keeps each pool; 1 is all of it.",
-      byLabel(
-        "pool",
-        POOLS.map((pool) => [pool, outlook?.utilisation[pool] ?? 0]),
-      ),
-    ),
-    exposeNumbers(
-      "gauge",
-      "locus_placement_host_cores",
-      "Cores that sandbox hosts beside Redis get while other processes use the rest.",
-      hostCores < Infinity ? [{ labels: {}, value: hostCores }] : [],
-    ),
-    exposeNumber(
-      "gauge",
-      "locus_placement_regret",
-      "Fraction of the optimum's benefit that the current shares miss.",
-      regret ?? 0,
-    ),
-  ].join("");

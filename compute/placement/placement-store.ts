@@ -28,9 +28,6 @@ export const RULES_CHANNEL = KEYS.rules;
 /** No function's name begins with @. */
 const VERSION_FIELD = "@version";
 
-/** The lease is renewed rarely: hardly twice while a plan is written. */
-const WRITE_ATTEMPTS_MAX = 5;
-
 export class PlacementStore {
   readonly #redis: Redis;
   readonly #onInvalid: (reason: string) => void;
@@ -65,24 +62,23 @@ export class PlacementStore {
 
   /**
    * Writes and publishes the change if `holder` holds the lease and the plan is the change's base. False: another
-   * node controls or has written a plan. `isRetry`: the change may have been written without an answer.
+   * node controls or has written a plan. Rejects if another attempt may succeed. `isRetry`: an earlier one may have.
    */
   writePlan(holder: string, change: PlanChange, records: ReadonlyMap<string, string>, isRetry: boolean) {
     return inTurn(this.#redis, async (): Promise<boolean> => {
-      for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX; attempt++) {
-        const [, leaseHolder, text] = await Promise.all([
-          this.#redis.watch(CONTROLLER_LEASE_KEY, KEYS.plan),
-          this.#redis.get(CONTROLLER_LEASE_KEY),
-          this.#redis.hget(KEYS.plan, VERSION_FIELD),
-        ]);
-        const version = versionOf(text);
-        if (leaseHolder !== holder) return false;
-        if (isRetry && version === change.version) return true;
-        if (version !== change.base) return false;
-        // It fails if the lease was renewed meanwhile.
-        if (await isExecuted(this.#transactionOf(change, records))) return true;
-      }
-      return false;
+      const [, leaseHolder, text] = await Promise.all([
+        this.#redis.watch(CONTROLLER_LEASE_KEY, KEYS.plan),
+        this.#redis.get(CONTROLLER_LEASE_KEY),
+        this.#redis.hget(KEYS.plan, VERSION_FIELD),
+      ]);
+      const version = versionOf(text);
+      // The node may regain a lease that nobody holds.
+      if (leaseHolder === null) throw new Error("no node holds the lease");
+      if (leaseHolder !== holder) return false;
+      if (isRetry && version === change.version) return true;
+      if (version !== change.base) return false;
+      if (await isExecuted(this.#transactionOf(change, records))) return true;
+      throw new Error("the lease was renewed meanwhile");
     });
   }
 
