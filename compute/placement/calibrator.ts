@@ -30,7 +30,7 @@ interface CalibratorOptions {
 
 export class Calibrator {
   readonly #options: CalibratorOptions;
-  readonly #closed = new AbortController();
+  #isClosed = false;
   #constants: CostConstants = DEFAULT_CONSTANTS;
   #from: ConstantsSource = "usual";
 
@@ -52,7 +52,7 @@ export class Calibrator {
     const kept = await store.readConstants().catch(() => null);
     if (kept !== null) this.#use(kept, "kept");
     let isNetworkKnown = false;
-    for (let pauseMs = PAUSE_MIN_MS; !this.#closed.signal.aborted; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
+    for (let pauseMs = PAUSE_MIN_MS; !this.#isClosed; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
       if (await this.#isCalibrated(pauseMs)) return;
       const paused = pause(pauseMs, undefined, { ref: false });
       isNetworkKnown ||= await this.#measureNetwork(kept);
@@ -61,14 +61,14 @@ export class Calibrator {
   }
 
   close(): void {
-    this.#closed.abort();
+    this.#isClosed = true;
   }
 
   async #isCalibrated(pauseMs: number): Promise<boolean> {
     const { store, redis, calibrate, isOpen, log } = this.#options;
     try {
       const calibrated = isOpen() ? await calibrate(redis) : null;
-      if (this.#closed.signal.aborted) return false;
+      if (this.#isClosed) return false;
       if (calibrated === null) {
         log.debug(
           { pauseMs },
@@ -91,7 +91,7 @@ export class Calibrator {
   /** False: Redis did not answer. */
   async #measureNetwork(kept: CostConstants | null): Promise<boolean> {
     const roundTripUs = await shortestRoundTripUs(this.#options.redis);
-    if (roundTripUs === null || this.#closed.signal.aborted) return false;
+    if (roundTripUs === null || this.#isClosed) return false;
     const constants = constantsOver(roundTripUs, kept);
     if (constants === kept) return true;
     this.#options.log.info({ roundTripUs, rest: this.#from }, "calibrated for the network alone");
@@ -100,7 +100,7 @@ export class Calibrator {
   }
 
   #use(constants: CostConstants, from: ConstantsSource): void {
-    if (this.#closed.signal.aborted) return;
+    if (this.#isClosed) return;
     this.#constants = constants;
     this.#from = from;
     this.#options.onChange();

@@ -2,11 +2,10 @@
 
 import { callersAfter, callersGrown, inFlightAt, type Callers } from "#runtime/placement/callers.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
+import { ACTIVE_MS } from "#runtime/placement/view.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import type { Machine } from "./messages.ts";
 
-/** A node that has sent nothing for this time does not count. One with calls sends three times a second. */
-const SILENT_MS = 5_000;
 /** Further nodes are ignored. */
 const NODES_MAX = 1_024;
 /** At least this part of a thread or core is available for calls, whatever else runs there. Not sensitive. */
@@ -55,8 +54,9 @@ export class Nodes {
     this.report(DIRECT, null, window, nowMs);
   }
 
+  /** A node without calls for a while does not count. */
   forgetSilent(nowMs: number): void {
-    for (const [node, { atMs }] of this.#nodes) if (nowMs - atMs > SILENT_MS) this.#nodes.delete(node);
+    for (const [node, { atMs }] of this.#nodes) if (nowMs - atMs > ACTIVE_MS) this.#nodes.delete(node);
   }
 
   get hasDirect(): boolean {

@@ -9,11 +9,10 @@ import type { Tally } from "#runtime/profile/tally.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { readDirectWindow, type DirectWindow } from "./messages.ts";
+import { RETRY_MS } from "./placement-store.ts";
 
 /** The question waits in Redis for this time: well below the connection's own timeout. */
 const WAIT_MS = 5_000;
-/** Pause after a question that failed. Not sensitive. */
-const RETRY_MS = 1_000;
 
 export interface DirectCalls {
   readonly stretchMs: number;

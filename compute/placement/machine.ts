@@ -2,15 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import { availableCores } from "#runtime/sandbox/native-supervisor.ts";
-import type { Machine } from "./messages.ts";
+import { CPUS_MAX, type Machine } from "./messages.ts";
 
 /** The same for every process until the machine restarts, in containers too. */
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const STATUS = "/proc/self/status";
 /** Time between readings: an operator may give the process other cores. Not sensitive. */
 const READ_EVERY_MS = 1_000;
-/** The kernel supports at most so many. */
-const CPUS_MAX = 4_096;
 
 const thisMachine = (): Machine => ({
   id: readFileSync(BOOT_ID, "utf8").trim(),

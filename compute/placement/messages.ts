@@ -85,9 +85,10 @@ const directWindow = Type.Object({
   ),
 });
 
-const CORES_MAX = 4_096;
+/** The kernel supports at most so many. */
+export const CPUS_MAX = 4_096;
 /** null: unknown. */
-const busyCores = orNull(Type.Number({ minimum: 0, maximum: CORES_MAX }));
+const busyCores = orNull(Type.Number({ minimum: 0, maximum: CPUS_MAX }));
 
 /** What one node saw in a stretch of time. */
 const window = Type.Object({
@@ -106,8 +107,8 @@ const window = Type.Object({
     /** The same for all processes on one machine, containers included. */
     id: Type.String({ maxLength: 64 }),
     /** Cores that the node may use, by number; and how many at once: fewer under a quota. */
-    cpus: Type.Array(Type.Integer({ minimum: 0, maximum: 65_535 }), { maxItems: CORES_MAX }),
-    cores: Type.Number({ exclusiveMinimum: 0, maximum: CORES_MAX }),
+    cpus: Type.Array(Type.Integer({ minimum: 0, maximum: 65_535 }), { maxItems: CPUS_MAX }),
+    cores: Type.Number({ exclusiveMinimum: 0, maximum: CPUS_MAX }),
   }),
   /** Cores that the node's process kept busy, and its sandbox hosts. */
   nodeCores: busyCores,

@@ -25,6 +25,9 @@ const KEYS = {
 export const PLAN_CHANNEL = KEYS.plan;
 export const RULES_CHANNEL = KEYS.rules;
 
+/** Pause before a command that failed is repeated, because Redis is away or busy. Not sensitive. */
+export const RETRY_MS = 500;
+
 /** No function's name begins with @. */
 const VERSION_FIELD = "@version";
 

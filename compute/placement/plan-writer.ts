@@ -1,13 +1,13 @@
 // Turns the controller's placements into versions of the plan in Redis: one change at a time, with the records of the
 // functions that it is about. Placements that come while a change is written go together into the next one.
 
+import { setTimeout as pause } from "node:timers/promises";
+
 import type { FunctionRecord } from "#runtime/placement/function-state.ts";
 import { isLaterPlan, isSamePlacement, nextReign, planVersion } from "#runtime/placement/plan.ts";
 import type { Placement, Plan } from "#runtime/placement/plan.ts";
 import { recordText, type PlanChange } from "./messages.ts";
-
-/** Pause after a write that failed, because Redis is away or busy. Not sensitive. */
-const RETRY_MS = 200;
+import { RETRY_MS } from "./placement-store.ts";
 
 interface WriterOptions {
   /** The plan in Redis. */
@@ -85,7 +85,7 @@ export class PlanWriter {
         this.#isClosed = true;
         return this.#options.onDeposed();
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+      await pause(RETRY_MS, undefined, { ref: false });
     }
   }
 

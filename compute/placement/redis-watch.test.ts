@@ -103,13 +103,13 @@ test("Redis is asked four times a second at most, and for its clocks once a seco
   expect([asked, clocks.length]).toEqual([5, 2]);
 });
 
-test("the clocks tell what Redis' thread and hosts have worked, and what commands took", async () => {
+test("the clocks tell how long Redis' thread, the hosts and commands have worked", async () => {
   await storageAfter(1_000);
   // Another thread held the lock for 200 µs. Commands of functions, and those that run others, are not counted.
   expect(clocks).toEqual([{ atMs: 1_000, redisUs: 150_000_200, hostsUs: 2_000_500, commands: 500, commandsUs: 75 }]);
 });
 
-test("the machine of Redis and what can run there are known, and a change is reported", async () => {
+test("a change of Redis' machine or of what can run there is reported", async () => {
   expect(await storageAfter(250)).toMatchObject({
     machine: { id: "here", cores: 2 },
     isolatesMax: 16,
@@ -144,7 +144,7 @@ test("the cores that hosts get are known after two answers", async () => {
   expect((await storageAfter(250, coreTimes(11))).hostCores).toBeCloseTo(0.2);
 });
 
-test("calls that the module counts are known once Redis has answered", async () => {
+test("the module's counts of calls are known once Redis has answered", async () => {
   expect(watch.calls).toBeNull();
   await storageAfter(250, CALLS);
   const now = { queued: 1, starting: 2, running: 3, waiting: 4 };

@@ -11,8 +11,6 @@ import { cpusOf } from "./machine.ts";
 
 /** Time between questions. Other processes that take cores beside Redis are noticed within two of these. */
 const EVERY_MS = 250;
-/** Time between readings of the clocks: nodes report calls some tens of milliseconds after Redis has counted them. */
-const CLOCKS_EVERY_MS = 1_000;
 
 type Info = ReadonlyMap<string, string>;
 
@@ -73,7 +71,8 @@ export class RedisWatch {
 
   async #ask(): Promise<void> {
     const { redis, nowMs, onClocks, onChange } = this.#options;
-    const readsClocks = nowMs() - this.#clocksMs >= CLOCKS_EVERY_MS;
+    // Nodes report calls some tens of milliseconds after Redis has counted them, so clocks need longer intervals.
+    const readsClocks = nowMs() - this.#clocksMs >= 4 * EVERY_MS;
     const info = await readRedisInfo(redis, ...(readsClocks ? ["cpu", "stats", "commandstats"] : []));
     if (readsClocks) {
       this.#clocksMs = nowMs();

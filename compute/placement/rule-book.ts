@@ -4,11 +4,8 @@ import type { Logger } from "pino";
 
 import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
-import type { PlacementStore } from "./placement-store.ts";
+import { RETRY_MS, type PlacementStore } from "./placement-store.ts";
 import type { StoredRules } from "./stored-rules.ts";
-
-/** Time until rules that could not be read are read again. Not sensitive. */
-const RETRY_MS = 500;
 
 interface RuleBookOptions {
   readonly store: Pick<PlacementStore, "readRules" | "writeRules">;
