@@ -12,7 +12,7 @@ import type { Storage } from "./capacity.ts";
 import { readWindow, type Machine } from "./messages.ts";
 import { PlacementLoop } from "./placement-loop.ts";
 
-export const MACHINE: Machine = { id: "m", cpus: [0, 1], cores: 2 };
+const MACHINE: Machine = { id: "m", cpus: [0, 1], cores: 2 };
 /** All calls of a crowded function fit there about as well as on both sides. */
 export const THREE_CORES: Machine = { ...MACHINE, cpus: [0, 1, 2], cores: 3 };
 const STORAGE: Storage = {

@@ -185,21 +185,6 @@ describe.skipIf(!redisServerExists())("placement in a real server (skipped witho
     expect((await store.readRules()).get("walk")?.weight).toBe(3);
   });
 
-  test("two operators who change different rules of a function at once both succeed", async () => {
-    const others = await storeAt(server.path);
-    for (let round = 0; round < 20; round++) {
-      await Promise.all([
-        store.writeRules("both", { pinnedShare: round / 100 }),
-        others.store.writeRules("both", { weight: 2 + round }),
-      ]);
-      const expected = { pinnedShare: round / 100, weight: 2 + round, p99UnderUs: null };
-      expect((await store.readRules()).get("both")).toEqual(expected);
-    }
-    await store.writeRules("both", null);
-    expect((await others.store.readRules()).has("both")).toBe(false);
-    others.link.close();
-  });
-
   test("a link is connected once commands work as well, and again when their connection is back", async () => {
     const proxy = await startAnswerThief(server.path);
     // The connection of commands is the first: it comes back long after the subscriptions.

@@ -47,22 +47,19 @@ let redis: Redis;
 /** null: Redis answers nothing. */
 let module: Readonly<Record<string, string>> | null;
 let nowMs: number;
-let asked: number;
 let changes: number;
 let clocks: RedisClocks[];
 let watch: RedisWatch;
 
 beforeEach(async () => {
-  [module, nowMs, asked, changes, clocks] = [MODULE, 0, 0, 0, []];
+  [module, nowMs, changes, clocks] = [MODULE, 0, 0, []];
   const linesOf = (info: Readonly<Record<string, string>>): string =>
     Object.entries(info)
       .map((line) => line.join(":"))
       .join("\r\n");
   server = await startScriptedRedis(([command = ""]) => {
     if (module === null) return new Error("LOADING Redis is loading the dataset in memory");
-    if (command === "info") return linesOf(SERVER);
-    asked += 1;
-    return linesOf(module);
+    return linesOf(command === "info" ? SERVER : module);
   });
   redis = openLastingConnection(server.address, server.user, "test");
   await once(redis, "ready");
@@ -91,17 +88,6 @@ const storageAfter = async (ms: number, change: Readonly<Record<string, string>>
   );
   return watch.storage;
 };
-
-test("Redis is asked four times a second at most, and for its clocks once a second", async () => {
-  await storageAfter(1_000);
-  for (let ms = 0; ms < 240; ms += 40) {
-    nowMs += 40;
-    watch.keepFresh();
-  }
-  await storageAfter(10);
-  for (let at = 0; at < 3; at++) await storageAfter(250);
-  expect([asked, clocks.length]).toEqual([5, 2]);
-});
 
 test("the clocks tell how long Redis' thread, the hosts and commands have worked", async () => {
   await storageAfter(1_000);
