@@ -1,5 +1,5 @@
-// What the node that controls answers to questions of other nodes, and the gateway to its clients: why one function
-// is where it is, or an overview of all.
+// What the node that controls answers to questions of other nodes, and the gateway to its clients:
+// why one function is where it is, or an overview of all.
 
 import { Type } from "typebox";
 

@@ -1,6 +1,6 @@
-// Measures what moving and computing cost here, within about a second: a function that is not deployed runs on both
-// sides, in a sandbox host of this node and beside Redis (LOCUS.NODE TRY). Reads that the user may not make are refused,
-// which takes the same way there and back.
+// Measures what moving and computing cost here, within about a second: a function that is not
+// deployed runs on both sides, in a sandbox host of this node and beside Redis (LOCUS.NODE TRY).
+// Reads that the user may not make are refused, which takes the same way there and back.
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
@@ -15,8 +15,8 @@ import { openBrittleConnection, type RedisAddress, type RedisUser } from "../nod
 import { readRedisInfo, redisClocksIn } from "./redis-watch.ts";
 
 const NAME = "locus-calibration";
-// Each key is read once, so the read cache answers nothing. A user who may not read asks for one key only, since
-// ACL LOG has a line for each.
+// Each key is read once, so the read cache answers nothing. A user who may not read asks for one
+// key only, since ACL LOG has a line for each.
 const BUNDLE = new TextEncoder().encode(`
 const nothing = () => null;
 const prefix = "${NAME}:" + Math.random();
@@ -84,7 +84,8 @@ export async function calibrate(machine: Machine): Promise<Calibrated | null> {
   const computingUs: Record<Side, number> = { compute: Infinity, storage: Infinity };
   const measured = async (side: Side): Promise<Runs> => {
     const runs = await measure(side, runners[side], clocks);
-    // The sides take turns, because cores are slower for a while when others are at work. The least was disturbed least.
+    // The sides take turns, because cores are slower for a while when others are at work. The least
+    // was disturbed least.
     await repeat(async () => {
       for (const on of ["compute", "storage"] as const) {
         computingUs[on] = Math.min(computingUs[on], (await runners[on](COMPUTING, 0)).usage.cpuUs);

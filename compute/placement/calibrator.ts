@@ -1,5 +1,6 @@
-// The cost constants of the node that controls: the default or those of an earlier controller, until a calibration
-// succeeds. It needs a quiet machine, so it is tried again and again. Meanwhile only the network is measured.
+// The cost constants of the node that controls: the default or those of an earlier controller,
+// until a calibration succeeds. It needs a quiet machine, so it is tried again and again. Meanwhile
+// only the network is measured.
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";

@@ -1,5 +1,6 @@
-// Samples of calls that reached Redis without a node (LOCUS.CALL). The module sums them up, and the node that controls
-// asks for them. The question waits in Redis for the next calls, so an idle Redis is asked once in some seconds.
+// Samples of calls that reached Redis without a node (LOCUS.CALL). The module sums them up, and the
+// node that controls asks for them. The question waits in Redis for the next calls, so an idle
+// Redis is asked once in some seconds.
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";

@@ -1,5 +1,6 @@
-// The plan as a node knows it: read once, then kept up to date by changes that the controller publishes. A change that
-// is not based on the known version means that one was missed: the plan is read again.
+// The plan as a node knows it: read once, then kept up to date by changes that the controller
+// publishes. A change that is not based on the known version means that one was missed: the plan is
+// read again.
 
 import { isLaterPlan, NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";

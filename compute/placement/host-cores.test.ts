@@ -35,8 +35,13 @@ const machineOf = () => {
   return { hostCores, after, times: () => times };
 };
 const FIRST = {
-  ...{ clockUs: 5e6, cpus: CPUS, idleUs: 9e9, interruptsUs: 1e9 },
-  ...{ redisUs: 7e9, hostsUs: 3e9, hostsWaitedUs: 4e9 },
+  clockUs: 5e6,
+  cpus: CPUS,
+  idleUs: 9e9,
+  interruptsUs: 1e9,
+  redisUs: 7e9,
+  hostsUs: 3e9,
+  hostsWaitedUs: 4e9,
 };
 
 /** Others have most of the cores, and calls wait. */
@@ -85,11 +90,8 @@ test.each<readonly [string, Partial<CoreTimes> | null]>([
 
 test("a line of LOCUS.INFO is read if it is complete", () => {
   const line = "clock_us=11,cpus=2,idle_us=3,interrupts_us=4,redis_us=5,hosts_us=6,hosts_waited_us=7,and_more=8";
-  const [clock, hosts] = [
-    { clockUs: 11, cpus: 2, idleUs: 3, interruptsUs: 4 },
-    { redisUs: 5, hostsUs: 6, hostsWaitedUs: 7 },
-  ];
-  expect(readCoreTimes(line)).toEqual({ ...clock, ...hosts });
+  const host = { redisUs: 5, hostsUs: 6, hostsWaitedUs: 7 };
+  expect(readCoreTimes(line)).toEqual({ ...host, clockUs: 11, cpus: 2, idleUs: 3, interruptsUs: 4 });
   for (const cpus of ["", ",cpus=0", ",cpus=two", ",cpus=1e999", ",cpus=-5"]) {
     expect(readCoreTimes(line.replace(",cpus=2", cpus))).toBeNull();
   }

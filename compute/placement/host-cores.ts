@@ -1,6 +1,6 @@
-// Cores that the sandbox hosts beside Redis get while other processes compute there. Hosts give way to them, and
-// nobody knows how many cores the others would leave. But while calls wait for a core all the time, the cores that
-// hosts work on are all that they get.
+// Cores that the sandbox hosts beside Redis get while other processes compute there. Hosts give way
+// to them, and nobody knows how many cores the others would leave. But while calls wait for a core
+// all the time, the cores that hosts work on are all that they get.
 
 /** Times of the cores of Redis' machine until one moment. All but `cpus` are sums, µs. */
 export interface CoreTimes {

@@ -1,5 +1,5 @@
-// What nodes, the module and Redis tell each other about placement, as JSON. Any client of Redis may have written it,
-// so a message is checked before it is used; an invalid one is read as null.
+// What nodes, the module and Redis tell each other about placement, as JSON. Any client of Redis
+// may have written it, so a message is checked before it is used; an invalid one is read as null.
 
 import { Type, type Static, type TSchema } from "typebox";
 import { Compile } from "typebox/compile";

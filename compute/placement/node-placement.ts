@@ -1,5 +1,6 @@
-// A node's part in placement: it follows the plan, sends windows of samples and asks the node that controls. While it
-// holds the lease it controls itself (placement-control.ts). A call costs a look-up in the plan and a few sums.
+// A node's part in placement: it follows the plan, sends windows of samples and asks the node that
+// controls. While it holds the lease it controls itself (placement-control.ts). A call costs a
+// look-up in the plan and a few sums.
 
 import type { Plan } from "#runtime/placement/plan.ts";
 import { isLaterPlan, NO_PLAN } from "#runtime/placement/plan.ts";

@@ -1,5 +1,5 @@
-// What only the node that controls placement does: it collects windows of samples, decides and writes the plan. It
-// goes on from the plan of the controller before it.
+// What only the node that controls placement does: it collects windows of samples, decides and
+// writes the plan. It goes on from the plan of the controller before it.
 
 import type { Logger } from "pino";
 
@@ -20,9 +20,6 @@ import { PlanWriter } from "./plan-writer.ts";
 import { RedisWatch } from "./redis-watch.ts";
 import { RuleBook } from "./rule-book.ts";
 import type { StoredRules } from "./stored-rules.ts";
-
-/** At least this time between readings of the registry because calls of an unknown version end. Not sensitive. */
-const REFRESH_MS = 1_000;
 
 export interface ControlOptions {
   readonly node: string;
@@ -64,7 +61,6 @@ export class PlacementControl {
   readonly #calibrator: Calibrator;
   readonly #writer: PlanWriter;
   readonly #direct: DirectSamples;
-  #refreshedMs = -Infinity;
 
   /** `followed`: the plan that nodes follow. It is later than the one found if Redis has lost that. */
   constructor(options: ControlOptions, { found, records, moduleVersion, rules }: Inheritance, followed: Plan) {
@@ -92,7 +88,8 @@ export class PlacementControl {
       {
         rules: () => this.rules.rules,
         currentVersion: (name) => functions.current(name, null)?.version ?? null,
-        onOtherVersion: () => this.#refreshFunctions(),
+        // A later window tries again.
+        onOtherVersion: () => void functions.refresh().catch(() => {}),
         surroundings: () => ({ constants: this.#calibrator.constants, storage: this.watch.storage }),
         onPlacements: (placements) => this.#writer.want(placements),
         onTransition: (transition) => {
@@ -149,14 +146,6 @@ export class PlacementControl {
     this.#writer.close();
     this.#direct.close();
     this.#calibrator.close();
-  }
-
-  #refreshFunctions(): void {
-    const { functions, nowMs } = this.#options;
-    if (nowMs() - this.#refreshedMs < REFRESH_MS) return;
-    this.#refreshedMs = nowMs();
-    // A later window tries again.
-    void functions.refresh().catch(() => {});
   }
 }
 

@@ -1,5 +1,6 @@
-// How nodes exchange messages about placement: channels of Redis. Every node hears changes of the plan and of rules
-// and answers to its questions. The node that controls hears windows and questions as well.
+// How nodes exchange messages about placement: channels of Redis. Every node hears changes of the
+// plan and of rules and answers to its questions. The node that controls hears windows and
+// questions as well.
 
 import { randomInt } from "node:crypto";
 import type { Redis } from "ioredis";

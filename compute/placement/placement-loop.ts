@@ -1,5 +1,5 @@
-// The loop around the decider (runtime/placement/controller.ts): windows of samples in, placements out. It runs in the
-// node that controls placement and decides when a step is due.
+// The loop around the decider (runtime/placement/controller.ts): windows of samples in, placements
+// out. It runs in the node that controls placement and decides when a step is due.
 
 import { clamp } from "#runtime/clamp.ts";
 import { advance, regretAfter, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
@@ -146,7 +146,8 @@ export class PlacementLoop {
   take({ node, machine, stretchMs, tallies, inFlight, nodeCores, hostCores }: SampleWindow): void {
     const nowMs = this.#options.nowMs();
     this.#nodes.report(node, machine, { inFlight, windowMs: windowMsOf(tallies.length) }, nowMs);
-    // A call that came straight to Redis may be handed to a node. Its CPU time is in that node's window.
+    // A call that came straight to Redis may be handed to a node. Its CPU time is in that node's
+    // window.
     const isAlone = !this.#nodes.hasDirect;
     const window = {
       ...this.#checked(tallies, stretchMs),
@@ -197,7 +198,8 @@ export class PlacementLoop {
     this.#hasSurged ||= surging.length > 0;
     const gapMs = Math.min(nowMs - this.#windowMs, STRETCH_MS_MAX);
     this.#windowMs = nowMs;
-    // Windows come at about equal gaps: step with the one that is nearest to the time when a step is due.
+    // Windows come at about equal gaps: step with the one that is nearest to the time when a step
+    // is due.
     this.#reviewIn(gapMs / 2);
   }
 

@@ -1,4 +1,5 @@
-// Placement in a node's metrics: the plan that every node follows, and in the node that controls what it decides from.
+// Placement in a node's metrics: the plan that every node follows, and in the node that controls
+// what it decides from.
 
 import { exposeNumbers, type Series } from "#runtime/exposition.ts";
 import { busyUs, type CostConstants } from "#runtime/placement/cost-model.ts";

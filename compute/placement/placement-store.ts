@@ -1,6 +1,6 @@
-// Placement in Redis: the plan, what each function has been through and its rules are hashes by function; the
-// calibrated constants are a string. Any client may have written them: what is invalid is left out.
-// All methods reject with ioredis' errors while Redis is away.
+// Placement in Redis: the plan, what each function has been through and its rules are hashes by
+// function; the calibrated constants are a string. Any client may have written them: what is
+// invalid is left out. All methods reject with ioredis' errors while Redis is away.
 
 import type { ChainableCommander, Redis } from "ioredis";
 

@@ -1,6 +1,7 @@
-// Follows the plan call by call: the planned share of a function's calls goes to storage, spread evenly, and one call in
-// so many visits the other side. Runs for every call, so it is a look-up and a few comparisons. The module has a twin,
-// storage-module/src/plan_follower.h; test/storage-module/plan-follower.test.ts holds the two together.
+// Follows the plan call by call: the planned share of a function's calls goes to storage, spread
+// evenly, and one call in so many visits the other side. Runs for every call, so it is a look-up
+// and a few comparisons. The module has a twin, storage-module/src/plan_follower.h;
+// test/storage-module/plan-follower.test.ts holds the two together.
 
 import { clamp } from "#runtime/clamp.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";

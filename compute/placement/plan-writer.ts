@@ -1,5 +1,6 @@
-// Turns the controller's placements into versions of the plan in Redis: one change at a time, with the records of the
-// functions that it is about. Placements that come while a change is written go together into the next one.
+// Turns the controller's placements into versions of the plan in Redis: one change at a time, with
+// the records of the functions that it is about. Placements that come while a change is written go
+// together into the next one.
 
 import { setTimeout as pause } from "node:timers/promises";
 

@@ -1,5 +1,6 @@
-// What the controller needs to know of Redis: whether functions run beside it, its machine, the cores that sandbox
-// hosts get there, and how much it has worked. Redis is asked while there are calls or somebody reads the metrics.
+// What the controller needs to know of Redis: whether functions run beside it, its machine, the
+// cores that sandbox hosts get there, and how much it has worked. Redis is asked while there are
+// calls or somebody reads the metrics.
 
 import type { Redis } from "ioredis";
 
@@ -71,7 +72,8 @@ export class RedisWatch {
 
   async #ask(): Promise<void> {
     const { redis, nowMs, onClocks, onChange } = this.#options;
-    // Nodes report calls some tens of milliseconds after Redis has counted them, so clocks need longer intervals.
+    // Nodes report calls some tens of milliseconds after Redis has counted them, so clocks need
+    // longer intervals.
     const readsClocks = nowMs() - this.#clocksMs >= 4 * EVERY_MS;
     const info = await readRedisInfo(redis, ...(readsClocks ? ["cpu", "stats", "commandstats"] : []));
     if (readsClocks) {

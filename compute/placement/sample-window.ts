@@ -1,4 +1,5 @@
-// Windows of samples: sums over this node's calls, sent to the controller many times a second while there are calls.
+// Windows of samples: sums over this node's calls, sent to the controller many times a second while
+// there are calls.
 
 import { clamp } from "#runtime/clamp.ts";
 import { BegunMore } from "#runtime/profile/begun-more.ts";

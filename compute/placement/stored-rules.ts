@@ -1,5 +1,5 @@
-// Rules as Redis keeps them: one hash field for each rule of a function, so that two operators who change
-// different rules of one function at once both succeed.
+// Rules as Redis keeps them: one hash field for each rule of a function, so that two operators who
+// change different rules of one function at once both succeed.
 
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
