@@ -145,7 +145,6 @@ export class Replay {
         machine: this.#machine,
         stretchMs,
         tallies,
-        untracked: 0,
         inFlight: CALLERS,
         nodeCores,
         hostCores: null,
@@ -164,7 +163,7 @@ export class Replay {
       recordOf: (name) => loop.recordOf(name),
       write: async (change) => {
         changes.push(change);
-        return "written";
+        return true;
       },
       onWritten: (plan) => plans.push(plan),
       onDeposed: () => {},

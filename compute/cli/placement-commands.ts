@@ -6,7 +6,7 @@ import { percentText } from "#runtime/figures.ts";
 import { isSide } from "#runtime/placement/choose-side.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { PlacementRules } from "../gateway/placement-routes.ts";
-import { P99_MS_RANGE, SHARE_RANGE, WEIGHT_RANGE } from "../placement/said-rules.ts";
+import { P99_MS_RANGE, SHARE_RANGE, WEIGHT_RANGE } from "../placement/stored-rules.ts";
 import { asksNode, FUNCTION, type Asking, type NodeFlags } from "./node-command.ts";
 import { numberWithin } from "./option.ts";
 import { overviewText, summaryText } from "./placement-text.ts";

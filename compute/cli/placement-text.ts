@@ -16,7 +16,7 @@ const NO_CONTROLLER = "No node controls placement now. The last plan holds; what
 const TRANSITIONS_SHOWN_MAX = 6;
 
 export const overviewText = (overview: PlacementOverview, nowMs: number): string => {
-  const { functions, outlook, hostCores = null, regret } = overview;
+  const { functions, outlook, hostCores, regret } = overview;
   const heads = ["FUNCTION", "STATE", "AT STORAGE", "CALLS/S", "COMPUTE", "STORAGE", "MOVES", "REVERTS", "TRIALS"];
   const rows = functions.map((one) => [
     one.function,

@@ -7,7 +7,7 @@ import { SIDE_REASONS } from "#runtime/placement/choose-side.ts";
 import { PLACEMENT_STATES } from "#runtime/placement/plan.ts";
 import { LOG_LEVELS } from "../node/log-buffer.ts";
 import { TRACE_STATES } from "../node/trace.ts";
-import { P99_MS_RANGE, WEIGHT_RANGE } from "../placement/said-rules.ts";
+import { P99_MS_RANGE, WEIGHT_RANGE } from "../placement/stored-rules.ts";
 
 const text = { type: "string" } as const;
 const flag = { type: "boolean" } as const;

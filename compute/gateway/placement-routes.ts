@@ -6,7 +6,7 @@ import { LocusError } from "#runtime/errors.ts";
 import { isSide } from "#runtime/placement/choose-side.ts";
 import { FREE_RULES } from "#runtime/placement/situation.ts";
 import type { PlacementOverview, PlacementSummary } from "../placement/answers.ts";
-import { P99_MS_RANGE, type Range, type SaidRules, SHARE_RANGE, WEIGHT_RANGE } from "../placement/said-rules.ts";
+import { P99_MS_RANGE, type Range, type StoredRules, SHARE_RANGE, WEIGHT_RANGE } from "../placement/stored-rules.ts";
 import type { FunctionCatalogue } from "../node/function-catalogue.ts";
 import { refuseUnknown, type Query } from "./call-request.ts";
 import { RULE_TYPE, ruleMembers, takeRuleBodies } from "./rule-body.ts";
@@ -16,7 +16,7 @@ export interface PlacementDesk {
   overview(): Promise<PlacementOverview>;
   explain(name: string): Promise<PlacementSummary>;
   /** What is not said of it stays as it was; null takes back all. What holds from now on. */
-  rule(name: string, change: Partial<SaidRules> | null): Promise<SaidRules>;
+  rule(name: string, change: Partial<StoredRules> | null): Promise<StoredRules>;
 }
 
 /** What was said of a function, as a reply. */
@@ -80,7 +80,7 @@ export const addPlacementRoutes = (
   });
 };
 
-const rulesReply = (name: string, { pinnedShare, weight, p99UnderUs }: SaidRules): PlacementRules => ({
+const rulesReply = (name: string, { pinnedShare, weight, p99UnderUs }: StoredRules): PlacementRules => ({
   function: name,
   pin: pinnedShare,
   weight,
@@ -88,7 +88,7 @@ const rulesReply = (name: string, { pinnedShare, weight, p99UnderUs }: SaidRules
 });
 
 /** Throws REQUEST_INVALID. */
-function changeOf(text: string): Partial<SaidRules> {
+function changeOf(text: string): Partial<StoredRules> {
   const { pin, weight, p99UnderMs } = ruleMembers(text, ["pin", "weight", "p99UnderMs"], '{"pin": "storage"}');
   return {
     ...(pin === undefined ? {} : { pinnedShare: pin === null ? null : shareOf(pin) }),

@@ -1,6 +1,6 @@
-// Measures what moving and computing cost here, within a second: one function that is not deployed runs on both
-// sides, in a sandbox host of this node and beside Redis (LOCUS.NODE TRY). Reads that the user may not make are
-// refused, which takes the same way there and back.
+// Measures what moving and computing cost here, within about a second: a function that is not
+// deployed runs on both sides, in a sandbox host of this node and beside Redis (LOCUS.NODE TRY).
+// Reads that the user may not make are refused, which takes the same way there and back.
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
@@ -12,11 +12,11 @@ import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { openBrittleConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
-import { readRedisInfo, redisClocksIn } from "./redis-clocks.ts";
+import { readRedisInfo, redisClocksIn } from "./redis-watch.ts";
 
 const NAME = "locus-calibration";
-// Each key is read once, so the read cache answers nothing. A user who may not read asks for one key only, since
-// ACL LOG has a line for each.
+// Each key is read once, so the read cache answers nothing. A user who may not read asks for one
+// key only, since ACL LOG has a line for each.
 const BUNDLE = new TextEncoder().encode(`
 const nothing = () => null;
 const prefix = "${NAME}:" + Math.random();
@@ -38,17 +38,14 @@ export default { kind: "locus.function", name: "${NAME}", async run({ redis, arg
 } };
 `);
 const ARGUMENTS = { nothing: '["nothing"]', chain: '["chain",32]', batch: '["batch",256,4]', long: '["echo",16384,8]' };
-/** V8's own code: it need not be compiled first, which would take longer on one side than on the other. */
+/** V8's own code: it is not compiled first, which would take longer on one side than on the other. */
 const COMPUTING = '["compute"]';
 
-/** All of it, in equal parts for each kind of run. Over a slow network each kind runs once, however long. */
-const WITHIN_MS = 900;
-const PARTS = 4 * RUN_KINDS.length + 2;
+/** Time for each of eighteen measurements. Over a slow network each runs once, however long. Not sensitive. */
+const MEASURE_MS = 50;
 /** Concurrent calls of a crowd: enough that a core that is awake finds more to do. Not sensitive. */
 const CALLERS = 8;
-const DEADLINE_MS = 5_000;
-/** Before and after, for so long, others may keep Redis' thread, or a core of hosts or of this node, this busy. */
-const LISTEN_MS = 30;
+/** Others may keep Redis' thread, or a core of hosts or of this node, this busy. Not sensitive. */
 const OTHERS_MAX = 0.2;
 
 interface Machine {
@@ -56,7 +53,7 @@ interface Machine {
   readonly address: RedisAddress;
   /** The user as whom functions run. */
   readonly functionUser: RedisUser;
-  /** For Redis' own figures, as the node's user. */
+  /** The node's user, for Redis' own figures. */
   readonly commands: Redis;
 }
 
@@ -73,8 +70,8 @@ interface Ran {
 type Runner = (args: string, caller: number) => Promise<Ran>;
 
 /**
- * null: others are at work, or a sandbox host ended meanwhile and took its CPU times along. Rejects if a side cannot
- * run the function.
+ * null: others are at work, or a sandbox host ended and took its CPU times along. Rejects if a side cannot run the
+ * function.
  */
 export async function calibrate(machine: Machine): Promise<Calibrated | null> {
   const startMs = performance.now();
@@ -84,24 +81,21 @@ export async function calibrate(machine: Machine): Promise<Calibrated | null> {
   await using connections = new AsyncDisposableStack();
   const runners = await openRunners(machine, connections);
   for (const run of Object.values(runners)) await run(ARGUMENTS.nothing, 0);
-  const firstMs = performance.now();
-  const partMs = (startMs + WITHIN_MS - LISTEN_MS - firstMs) / PARTS;
-  let part = 0;
-  // A part that took too long shortens the next ones.
-  const nextPartEndMs = (): number => firstMs + partMs * (part += 1);
-  const ratios: Record<Side, number[]> = { compute: [], storage: [] };
+  const computingUs: Record<Side, number> = { compute: Infinity, storage: Infinity };
   const measured = async (side: Side): Promise<Runs> => {
-    const runs = await measure(side, runners[side], nextPartEndMs, clocks);
-    // The sides take turns, since cores are slower for a while when others are at work.
-    await repeat(nextPartEndMs(), async () => {
-      for (const on of ["compute", "storage"] as const) ratios[on].push((await runners[on](COMPUTING, 0)).usage.cpuUs);
+    const runs = await measure(side, runners[side], clocks);
+    // The sides take turns, because cores are slower for a while when others are at work. The least
+    // was disturbed least.
+    await repeat(async () => {
+      for (const on of ["compute", "storage"] as const) {
+        computingUs[on] = Math.min(computingUs[on], (await runners[on](COMPUTING, 0)).usage.cpuUs);
+      }
     });
     return runs;
   };
   const [compute, storage] = [await measured("compute"), await measured("storage")];
   if (!(await isQuiet(clocks)) || (await clocks()).hostsEnded > hostsEnded) return null;
-  // More than the least was disturbed.
-  const cpuRatio = Math.min(...ratios.storage) / Math.min(...ratios.compute);
+  const cpuRatio = computingUs.storage / computingUs.compute;
   return { constants: constantsOf({ compute, storage, cpuRatio }), tookMs: Math.round(performance.now() - startMs) };
 }
 
@@ -109,12 +103,13 @@ async function openRunners(
   { supervisor, address, functionUser }: Machine,
   connections: AsyncDisposableStack,
 ): Promise<Readonly<Record<Side, Runner>>> {
-  const limits = Object.fromEntries(Object.entries(LIMITS).map(([name, range]) => [name, range.default]));
+  const limits = Object.fromEntries(Object.entries(LIMITS).map(([name, range]) => [name, range.default])) as unknown;
+  const { deadlineMs } = limits as Limits;
   const description: FunctionDescription = {
     name: NAME,
     version: versionOf(BUNDLE),
     side: null,
-    limits: limits as unknown as Limits,
+    limits: limits as Limits,
     input: null,
     output: null,
   };
@@ -125,11 +120,7 @@ async function openRunners(
     callers.push(connection);
   }
   const image = { description, bundle: BUNDLE };
-  const [bundle, describedAs, options] = [
-    Buffer.from(BUNDLE),
-    JSON.stringify(description),
-    `{"deadlineMs":${DEADLINE_MS}}`,
-  ];
+  const trial = [Buffer.from(BUNDLE), JSON.stringify(description), "0", JSON.stringify({ deadlineMs })];
   const timed =
     (call: (args: string, caller: number) => Promise<Usage>): Runner =>
     async (args, caller) => {
@@ -139,12 +130,12 @@ async function openRunners(
     };
   return {
     compute: timed(async (argsJson) => {
-      const outcome = await supervisor.invoke({ image, keys: [], argsJson, deadlineMs: DEADLINE_MS, logs: false });
+      const outcome = await supervisor.invoke({ image, keys: [], argsJson, deadlineMs, logs: false });
       if (!outcome.ok) throw new Error(`at compute: ${outcome.error.message}`);
       return outcome.usage;
     }),
     storage: timed(async (args, caller) => {
-      const reply = await callers[caller]!.call("LOCUS.NODE", "TRY", bundle, describedAs, "0", options, args);
+      const reply = await callers[caller]!.call("LOCUS.NODE", "TRY", ...trial, args);
       const [outcome, , usage, , error] = reply as [string, string, string, string, string];
       if (outcome !== "ok") throw new Error(`at storage: ${error}`);
       return JSON.parse(usage) as Usage;
@@ -152,9 +143,10 @@ async function openRunners(
   };
 }
 
-/** At least once, and no more if one like the last would end too late. */
-async function repeat<Result>(untilMs: number, work: () => Promise<Result>): Promise<Result[]> {
+/** At least once, and no more if another one like the last would end too late. */
+async function repeat<Result>(work: () => Promise<Result>): Promise<Result[]> {
   const results: Result[] = [];
+  const untilMs = performance.now() + MEASURE_MS;
   for (let tookMs = 0; results.length === 0 || performance.now() + tookMs < untilMs;) {
     const beganMs = performance.now();
     results.push(await work());
@@ -163,45 +155,42 @@ async function repeat<Result>(untilMs: number, work: () => Promise<Result>): Pro
   return results;
 }
 
-async function measure(
-  side: Side,
-  run: Runner,
-  nextPartEndMs: () => number,
-  clocks: () => Promise<Clocks>,
-): Promise<Runs> {
-  const alone = new Map<string, readonly Ran[]>();
+async function measure(side: Side, run: Runner, clocks: () => Promise<Clocks>): Promise<Runs> {
   const runs = new Map<string, Run>();
+  const singles = new Map<string, readonly Ran[]>();
   // Single calls come first: they warm up the code for the crowds.
-  for (const kind of RUN_KINDS) alone.set(kind, await repeat(nextPartEndMs(), () => run(ARGUMENTS[kind], 0)));
-  for (const kind of RUN_KINDS) {
-    const untilMs = nextPartEndMs();
+  for (const kind of RUN_KINDS) singles.set(kind, await repeat(() => run(ARGUMENTS[kind], 0)));
+  for (const [kind, alone] of singles) {
+    const args = ARGUMENTS[kind as keyof Runs];
     const before = await clocks();
-    const callers = Array.from({ length: CALLERS }, (_, caller) => repeat(untilMs, () => run(ARGUMENTS[kind], caller)));
+    const callers = Array.from({ length: CALLERS }, (_, caller) => repeat(() => run(args, caller)));
     const crowd = (await Promise.all(callers)).flat().map(({ usage }) => usage);
     const after = await clocks();
-    const sumOf = (us: (usage: Usage) => number): number => crowd.reduce((sum, usage) => sum + us(usage), 0);
-    const worked = (clock: keyof Clocks): number => after[clock] - before[clock];
+    /** Of one call of the crowd. */
+    const meanUs = (us: (usage: Usage) => number): number =>
+      crowd.reduce((sum, usage) => sum + us(usage), 0) / crowd.length;
+    const worked = (clock: keyof Clocks): number => (after[clock] - before[clock]) / crowd.length;
     const sideUs = side === "compute" ? worked("nodeHostsUs") + worked("nodeUs") : worked("hostsUs");
     const { operations, rounds, bytesIn, bytesOut } = crowd[0]!;
-    const singles = alone.get(kind)!;
     runs.set(kind, {
       operations,
       rounds,
       bytes: bytesIn + bytesOut,
-      serviceUs: medianOf(singles.map(({ usage: { wallUs, queueUs, cpuUs } }) => wallUs - queueUs - cpuUs)),
-      outsideUs: medianOf(singles.map(({ usage: { wallUs, queueUs }, elapsedUs }) => elapsedUs - wallUs + queueUs)),
-      sideUs: (sideUs - sumOf(({ cpuUs }) => cpuUs)) / crowd.length,
-      nodeUs: worked("nodeUs") / crowd.length,
-      redisUs: worked("redisUs") / crowd.length,
-      lockUs: sumOf(({ lockUs }) => lockUs) / crowd.length,
+      serviceUs: medianOf(alone, ({ usage: { wallUs, queueUs, cpuUs } }) => wallUs - queueUs - cpuUs),
+      outsideUs: medianOf(alone, ({ usage: { wallUs, queueUs }, elapsedUs }) => elapsedUs - wallUs + queueUs),
+      sideUs: sideUs - meanUs(({ cpuUs }) => cpuUs),
+      nodeUs: worked("nodeUs"),
+      redisUs: worked("redisUs"),
+      lockUs: meanUs(({ lockUs }) => lockUs),
     });
   }
   return Object.fromEntries(runs) as unknown as Runs;
 }
 
-const medianOf = (us: readonly number[]): number => us.toSorted((one, other) => one - other)[us.length >> 1]!;
+const medianOf = (all: readonly Ran[], us: (ran: Ran) => number): number =>
+  all.map(us).toSorted((one, other) => one - other)[all.length >> 1]!;
 
-/** CPU time of all that work for calls, µs, and the sandbox hosts that have ended until now. */
+/** CPU time of all that work for calls, µs, and the number of sandbox hosts that have ended. */
 type Clocks = Readonly<Record<"redisUs" | "hostsUs" | "nodeHostsUs" | "nodeUs" | "hostsEnded", number>>;
 
 async function readClocks({ commands, supervisor }: Pick<Machine, "commands" | "supervisor">): Promise<Clocks> {
@@ -214,7 +203,7 @@ async function readClocks({ commands, supervisor }: Pick<Machine, "commands" | "
 
 async function isQuiet(clocks: () => Promise<Clocks>): Promise<boolean> {
   const [before, beganMs] = [await clocks(), performance.now()];
-  await pause(LISTEN_MS);
+  await pause(MEASURE_MS);
   const after = await clocks();
   const mostUs = OTHERS_MAX * 1e3 * (performance.now() - beganMs);
   return (["redisUs", "hostsUs", "nodeHostsUs", "nodeUs"] as const).every(

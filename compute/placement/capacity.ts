@@ -1,20 +1,19 @@
-// What there is to run calls on: the cores of all nodes and of Redis' machine, by what each of them reports.
+// The capacity for calls: the cores of all nodes and of Redis' machine, as each of them reports.
 
 import { callersAfter, callersGrown, inFlightAt, type Callers } from "#runtime/placement/callers.ts";
 import type { Capacity } from "#runtime/placement/pool-use.ts";
+import { ACTIVE_MS } from "#runtime/placement/view.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import type { Machine } from "./messages.ts";
 
-/** A node that has sent nothing for this long takes no part. One with calls sends three times a second. */
-const SILENT_MS = 5_000;
-/** Further nodes are not counted. */
+/** Further nodes are ignored. */
 const NODES_MAX = 1_024;
-/** Whatever else runs there, this part of a thread or core is planned with. */
-const LEFT_MIN = 0.1;
+/** At least this part of a thread or core is available for calls, whatever else runs there. Not sensitive. */
+const AVAILABLE_MIN = 0.1;
 
 /** Redis, its machine, and the sandbox hosts beside it. */
 export interface Storage {
-  /** null: not known. */
+  /** null: unknown. */
   readonly machine: Machine | null;
   /** Calls that its hosts can run at once. */
   readonly isolatesMax: number;
@@ -22,18 +21,17 @@ export interface Storage {
   readonly isOpen: boolean;
   /** The read cache is in use. */
   readonly findsReads: boolean;
-  /** Cores that its hosts get while others keep them from more; Infinity: as many as they want. */
+  /** Cores that its hosts get while other processes use the rest; Infinity: as many as they want. */
   readonly hostCores: number;
 }
 
-/** Work that is not for calls, in cores. */
+/** Work that is not for calls, in cores: of all nodes, and of Redis' thread for plain clients. */
 interface OtherWork {
   readonly ofNodes: number;
-  /** Of Redis' thread, for plain clients. */
   readonly ofRedis: number;
 }
 
-interface KnownNode extends Callers {
+interface ReportingNode extends Callers {
   /** null: calls that came without a node bring no cores. */
   readonly machine: Machine | null;
 }
@@ -42,18 +40,23 @@ interface KnownNode extends Callers {
 const DIRECT = "";
 
 export class Nodes {
-  readonly #nodes = new Map<string, KnownNode>();
+  readonly #nodes = new Map<string, ReportingNode>();
 
-  /** A window of a node. `machine` null: of calls that came straight to Redis. */
-  heard(node: string | null, machine: Machine | null, window: Parameters<typeof callersAfter>[1], nowMs: number): void {
-    const name = node ?? DIRECT;
-    const before = this.#nodes.get(name);
+  /** A node has sent a window. */
+  report(node: string, machine: Machine | null, window: Parameters<typeof callersAfter>[1], nowMs: number): void {
+    const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
-    this.#nodes.set(name, { machine, ...callersAfter(before, window, nowMs) });
+    this.#nodes.set(node, { machine, ...callersAfter(before, window, nowMs) });
   }
 
+  /** A window of calls that came straight to Redis. */
+  reportDirect(window: Parameters<typeof callersAfter>[1], nowMs: number): void {
+    this.report(DIRECT, null, window, nowMs);
+  }
+
+  /** A node without calls for a while does not count. */
   forgetSilent(nowMs: number): void {
-    for (const [node, { atMs }] of this.#nodes) if (nowMs - atMs > SILENT_MS) this.#nodes.delete(node);
+    for (const [node, { atMs }] of this.#nodes) if (nowMs - atMs > ACTIVE_MS) this.#nodes.delete(node);
   }
 
   get hasDirect(): boolean {
@@ -79,56 +82,47 @@ export class Nodes {
 
   /** Cores that the hosts beside Redis get; Infinity: as many as they want. */
   hostCores(storage: Storage): number {
-    return coresOf(this.#machines(), storage).hostCores;
+    return this.#cores(storage).hostCores;
   }
 
   capacity(storage: Storage, { ofNodes, ofRedis }: OtherWork, nowMs: number): Capacity {
-    const {
-      hostCores: _,
-      computeCores,
-      storageMachineCores,
-      sharedCores,
-      storageCores,
-    } = coresOf(this.#machines(), storage);
-    const withoutOthers = (cores: number): number => Math.max(cores / 2, cores - ofNodes);
-    const withoutPlain = (cores: number): number => Math.max(LEFT_MIN * cores, cores - ofRedis);
+    const { hostCores: _, ...cores } = this.#cores(storage);
+    const withoutOthers = (all: number): number => Math.max(all / 2, all - ofNodes);
+    const withoutPlain = (all: number): number => Math.max(AVAILABLE_MIN * all, all - ofRedis);
     return {
-      computeCores: withoutOthers(computeCores),
-      storageCores,
+      computeCores: withoutOthers(cores.computeCores),
+      storageCores: cores.storageCores,
       redisThread: withoutPlain(1),
-      storageMachineCores: withoutPlain(storageMachineCores),
-      sharedCores: withoutPlain(withoutOthers(sharedCores)),
+      storageMachineCores: withoutPlain(cores.storageMachineCores),
+      sharedCores: withoutPlain(withoutOthers(cores.sharedCores)),
       nodes: Math.max(1, this.count),
       callers: this.inFlight(nowMs),
     };
   }
 
-  #machines(): readonly Machine[] {
-    return [...this.#nodes.values()].flatMap(({ machine }) => (machine === null ? [] : [machine]));
+  /** Nodes on one machine share its cores. If all of them are on Redis' machine, so do both sides. */
+  #cores({ machine, isolatesMax, isOpen, hostCores: available }: Storage) {
+    const machines = new Map<string, { readonly cpus: Set<number>; readonly cores: number }>();
+    for (const { machine: own } of this.#nodes.values()) {
+      if (own === null) continue;
+      const others = machines.get(own.id) ?? { cpus: new Set<number>(), cores: 0 };
+      const cpus = others.cpus.union(new Set(own.cpus));
+      machines.set(own.id, { cpus, cores: Math.min(cpus.size, others.cores + own.cores) });
+    }
+    const computeCores = [...machines.values()].reduce((sum, { cores }) => sum + cores, 0);
+    const nodeCpus = machines.get(machine?.id ?? "")?.cpus ?? new Set<number>();
+    const sharesSome = machine !== null && machine.cpus.some((cpu) => nodeCpus.has(cpu));
+    // A machine counts as one core until it is known.
+    const machineCores = machine?.cores ?? 1;
+    const wanted = Math.min(machineCores, isolatesMax);
+    const isLimited = !sharesSome && available < wanted;
+    const hostCores = isLimited ? Math.max(AVAILABLE_MIN * machineCores, available) : Infinity;
+    return {
+      hostCores,
+      computeCores: Math.max(1, computeCores),
+      storageCores: isOpen ? Math.min(wanted, hostCores) : 0,
+      storageMachineCores: Math.max(1, machineCores),
+      sharedCores: sharesSome && machines.size === 1 ? nodeCpus.union(new Set(machine.cpus)).size : Infinity,
+    };
   }
-}
-
-/** Nodes on one machine share its cores. If all of them are on Redis' machine, so do both sides. */
-function coresOf(nodes: readonly Machine[], { machine, isolatesMax, isOpen, hostCores: got }: Storage) {
-  const cpusById = new Map<string, Set<number>>();
-  const coresById = new Map<string, number>();
-  for (const { id, cpus, cores } of nodes) {
-    const all = (cpusById.get(id) ?? new Set<number>()).union(new Set(cpus));
-    cpusById.set(id, all);
-    coresById.set(id, Math.min(all.size, (coresById.get(id) ?? 0) + cores));
-  }
-  const computeCores = [...coresById.values()].reduce((sum, cores) => sum + cores, 0);
-  const nodeCpus = machine === null ? undefined : cpusById.get(machine.id);
-  const sharesSome = machine !== null && machine.cpus.some((cpu) => nodeCpus?.has(cpu));
-  // A machine that is not known yet is taken for one core.
-  const storageCores = machine?.cores ?? 1;
-  const wanted = Math.min(storageCores, isolatesMax);
-  const hostCores = sharesSome || got >= wanted ? Infinity : Math.max(LEFT_MIN * storageCores, got);
-  return {
-    hostCores,
-    computeCores: Math.max(1, computeCores),
-    storageCores: isOpen ? Math.min(wanted, hostCores) : 0,
-    storageMachineCores: Math.max(1, storageCores),
-    sharedCores: sharesSome && cpusById.size === 1 ? new Set(machine.cpus).union(nodeCpus!).size : Infinity,
-  };
 }

@@ -1,28 +1,28 @@
-// Calls that reached Redis without a node (LOCUS.CALL) count too: the module adds them up, and the node that controls asks for them. The
-// question waits in Redis until there are any, so an idle Redis is asked once in a few seconds.
+// Samples of calls that reached Redis without a node (LOCUS.CALL). The module sums them up, and the
+// node that controls asks for them. The question waits in Redis for the next calls, so an idle
+// Redis is asked once in some seconds.
 
+import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
-
 import { openLastingConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
 import { readDirectWindow, type DirectWindow } from "./messages.ts";
+import { RETRY_MS } from "./placement-store.ts";
 
-/** Well below what the connection itself waits for an answer. */
+/** The question waits in Redis for this time: well below the connection's own timeout. */
 const WAIT_MS = 5_000;
-/** After what could not be answered: Redis is away, or does not allow it. */
-const RETRY_MS = 1_000;
 
 interface DirectSamplesOptions {
   readonly address: RedisAddress;
   readonly user: RedisUser;
   readonly onWindow: (window: DirectWindow) => void;
-  /** Redis refuses, or answers what this node does not know. */
+  /** Redis refuses the question, or its answer is invalid. */
   readonly onRefused: (reason: string) => void;
 }
 
 export class DirectSamples {
   readonly #options: DirectSamplesOptions;
   readonly #connection: Redis;
-  readonly #closed = new AbortController();
+  #isClosed = false;
 
   constructor(options: DirectSamplesOptions) {
     this.#options = options;
@@ -32,34 +32,27 @@ export class DirectSamples {
   }
 
   close(): void {
-    this.#closed.abort();
+    this.#isClosed = true;
     this.#connection.disconnect();
   }
 
   async #run(): Promise<void> {
-    const { onWindow, onRefused } = this.#options;
-    const { signal } = this.#closed;
-    while (!signal.aborted) {
+    while (!this.#isClosed) {
       try {
-        const text = String(await this.#connection.call("LOCUS.NODE", "SAMPLES", String(WAIT_MS)));
-        const window = readDirectWindow(text);
-        if (signal.aborted) return;
-        if (window === null) throw new ReplyFault("LOCUS.NODE SAMPLES answered what this node does not know");
-        if (window.tallies.length > 0) onWindow(window);
+        await this.#ask();
       } catch (error) {
         const { name, message } = error as Error;
-        if (name === "ReplyError" || error instanceof ReplyFault) onRefused(message);
-        await pause(RETRY_MS, signal);
+        if (name === "ReplyError") this.#options.onRefused(message);
+        await pause(RETRY_MS, undefined, { ref: false });
       }
     }
   }
+
+  async #ask(): Promise<void> {
+    const { onWindow, onRefused } = this.#options;
+    const window = readDirectWindow(String(await this.#connection.call("LOCUS.NODE", "SAMPLES", String(WAIT_MS))));
+    if (this.#isClosed) return;
+    if (window === null) return onRefused("the answer to LOCUS.NODE SAMPLES is invalid and is ignored");
+    if (window.tallies.length > 0) onWindow(window);
+  }
 }
-
-class ReplyFault extends Error {}
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(resolve, ms).unref();
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-  });

@@ -1,7 +1,6 @@
-// Cores that the sandbox hosts beside Redis get. Other processes may compute there as well, and hosts give way to
-// them: calls then have fewer cores than the machine has, though each takes as much CPU time as before. Nobody
-// can tell how many cores the others would leave. But while calls wait for a core all the time, the cores that
-// hosts work on are all that they get.
+// Cores that the sandbox hosts beside Redis get while other processes compute there. Hosts give way
+// to them, and nobody knows how many cores the others would leave. But while calls wait for a core
+// all the time, the cores that hosts work on are all that they get.
 
 /** Times of the cores of Redis' machine until one moment. All but `cpus` are sums, µs. */
 export interface CoreTimes {
@@ -17,12 +16,10 @@ export interface CoreTimes {
   readonly hostsWaitedUs: number;
 }
 
-/** The kernel counts idle time by 10 ms, so that a shorter interval says little. */
-const INTERVAL_MIN_US = 100_000;
-/** Others take cores from hosts if they have this part of all cores, and at most IDLE_MAX of all is idle. */
+/** Others limit hosts if they use this part of all cores, and at most IDLE_MAX of all is idle. Not sensitive. */
 const OTHERS_MIN = 0.25;
 const IDLE_MAX = 0.1;
-/** Threads of hosts that wait, for each that runs. Cores full of these calls alone reach 1.5. */
+/** Threads of hosts that wait, for each that runs. Cores full of calls alone reach 1.5. */
 const WAITING_MIN = 2;
 
 export class HostCores {
@@ -34,59 +31,47 @@ export class HostCores {
     return this.#cores;
   }
 
-  /** null: the module does not say. */
+  /** null: unknown. The kernel counts idle time in steps of 10 ms, so shorter intervals than 100 ms say little. */
   update(times: CoreTimes | null): void {
-    const last = this.#last;
-    const passedUs = times === null || last === null ? 0 : times.clockUs - last.clockUs;
-    if (passedUs > 0 && passedUs < INTERVAL_MIN_US) return;
+    this.#cores = times && this.#last ? coresAfter(this.#cores, this.#last, times) : Infinity;
     this.#last = times;
-    const used = times === null || last === null ? null : usedBetween(last, times);
-    this.#cores = used === null ? Infinity : coresAfter(this.#cores, used);
   }
 }
 
-function coresAfter(before: number, { cpus, idle, others, hosts, waiting }: Used): number {
-  if (others < OTHERS_MIN * cpus) return Infinity;
-  const isWaiting = waiting >= Math.max(1, WAITING_MIN * hosts);
-  if (isWaiting && idle <= IDLE_MAX * cpus) return before < hosts ? (before + hosts) / 2 : hosts;
-  // Calls may have left because hosts lacked cores. Hosts could have used the idle ones.
-  return before === Infinity ? Infinity : Math.min(cpus, Math.max(before, hosts + idle));
-}
-
-/** Between two moments, in cores; `waiting` in threads. */
-interface Used {
-  readonly cpus: number;
-  readonly idle: number;
-  readonly others: number;
-  readonly hosts: number;
-  readonly waiting: number;
-}
-
-/** null: impossible, as when Redis was restarted or is on another machine. */
-function usedBetween(before: CoreTimes, after: CoreTimes): Used | null {
+/** `cores`: before the interval. */
+function coresAfter(cores: number, before: CoreTimes, after: CoreTimes): number {
   const { cpus } = after;
   const passedUs = after.clockUs - before.clockUs;
   const per = (name: keyof CoreTimes): number => (after[name] - before[name]) / passedUs;
-  // The kernel may take back a tick of idle time, and threads that end take their waiting along.
+  // The kernel may take back a step of idle time. Threads that end take their waiting time along.
   const [idle, waiting] = [Math.max(0, per("idleUs")), Math.max(0, per("hostsWaitedUs"))];
-  const parts = [idle, per("interruptsUs"), per("redisUs"), per("hostsUs")];
+  const hosts = per("hostsUs");
+  const parts = [idle, per("interruptsUs"), per("redisUs"), hosts];
   const isPossible = parts.every((part) => part >= 0 && part <= 2 * cpus);
-  if (!(passedUs > 0) || cpus !== before.cpus || !isPossible) return null;
-  return { cpus, idle, others: cpus - parts.reduce((sum, part) => sum + part, 0), hosts: per("hostsUs"), waiting };
+  // Redis was restarted or is on another machine.
+  if (!(passedUs > 0) || cpus !== before.cpus || !isPossible) return Infinity;
+  const others = cpus - parts.reduce((sum, part) => sum + part, 0);
+  if (others < OTHERS_MIN * cpus) return Infinity;
+  const isWaiting = waiting >= Math.max(1, WAITING_MIN * hosts);
+  if (isWaiting && idle <= IDLE_MAX * cpus) return cores < hosts ? (cores + hosts) / 2 : hosts;
+  // Calls may have left for lack of cores. Hosts could have used the idle ones.
+  return cores === Infinity ? Infinity : Math.min(cpus, Math.max(cores, hosts + idle));
 }
 
-/** Of the line `core_times` in LOCUS.INFO, `name=value,…`; null: incomplete. */
+const FIELDS = {
+  clockUs: "clock_us",
+  cpus: "cpus",
+  idleUs: "idle_us",
+  interruptsUs: "interrupts_us",
+  redisUs: "redis_us",
+  hostsUs: "hosts_us",
+  hostsWaitedUs: "hosts_waited_us",
+} as const satisfies Record<keyof CoreTimes, string>;
+
+/** Reads `core_times` of LOCUS.INFO, `name=value,…`. null: incomplete. */
 export function readCoreTimes(line = ""): CoreTimes | null {
-  const values = new Map(line.split(",").map((one) => [one.split("=")[0], Number(one.split("=")[1])]));
-  const numberOf = (name: string): number => values.get(name) ?? Number.NaN;
-  const times: CoreTimes = {
-    clockUs: numberOf("clock_us"),
-    cpus: numberOf("cpus"),
-    idleUs: numberOf("idle_us"),
-    interruptsUs: numberOf("interrupts_us"),
-    redisUs: numberOf("redis_us"),
-    hostsUs: numberOf("hosts_us"),
-    hostsWaitedUs: numberOf("hosts_waited_us"),
-  };
+  const values = new Map(line.split(",").map((one) => one.split("=") as [string, string]));
+  const entries = Object.entries(FIELDS).map(([name, field]) => [name, Number(values.get(field) ?? Number.NaN)]);
+  const times = Object.fromEntries(entries) as CoreTimes;
   return times.cpus > 0 && Object.values(times).every((value) => value >= 0 && value < Infinity) ? times : null;
 }

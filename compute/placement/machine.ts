@@ -1,16 +1,14 @@
-// This machine, and the cores of it that this process may use: they tell whether a node and Redis share cores.
+// This machine and its cores: they tell whether a node and Redis share cores.
 
 import { readFileSync } from "node:fs";
 import { availableCores } from "#runtime/sandbox/native-supervisor.ts";
-import type { Machine } from "./messages.ts";
+import { CPUS_MAX, type Machine } from "./messages.ts";
 
-/** The same for every process until the machine is started again, in containers too. */
+/** The same for every process until the machine restarts, in containers too. */
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const STATUS = "/proc/self/status";
-/** Whoever runs this process may give it other cores. */
+/** Time between readings: an operator may give the process other cores. Not sensitive. */
 const READ_EVERY_MS = 1_000;
-/** A list from the kernel is believed to this length. */
-const CPUS_MAX = 4_096;
 
 const thisMachine = (): Machine => ({
   id: readFileSync(BOOT_ID, "utf8").trim(),
@@ -18,6 +16,7 @@ const thisMachine = (): Machine => ({
   cores: availableCores(),
 });
 
+/** Cores that this process may use. */
 export const allowedCpus = (): number[] =>
   cpusOf(/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(STATUS, "utf8"))?.[1] ?? "");
 
@@ -36,7 +35,7 @@ export function machineNow(nowMs: () => number, read = thisMachine): () => Machi
   };
 }
 
-/** Of a list such as `0-3,8`. */
+/** From a list such as `0-3,8`. */
 export function cpusOf(list: string): number[] {
   const cpus: number[] = [];
   for (const [, first = "", last] of list.matchAll(/(\d+)(?:-(\d+))?/g)) {

@@ -1,173 +1,174 @@
-// What nodes tell each other about placement, as text: windows up to the controller, changes of the plan down from it, questions.
-// Whoever may publish in Redis may have written them, so every one is checked before anything of it is believed; what is no such
-// message is null.
+// What nodes, the module and Redis tell each other about placement, as JSON. Any client of Redis
+// may have written it, so a message is checked before it is used; an invalid one is read as null.
 
 import { Type, type Static, type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 
 import { NAME_PATTERN } from "#runtime/function/description.ts";
 import type { CostConstants } from "#runtime/placement/cost-model.ts";
-import {
-  BACK_CPU_US_MAX,
-  OVERFLOW_MAX,
-  placeOf,
-  PLACEMENT_STATES,
-  PROBE_EVERY_MAX,
-  type Placement,
-  type Plan,
-} from "#runtime/placement/plan.ts";
+import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import type { FunctionRecord } from "#runtime/placement/function-state.ts";
+import { BACK_CPU_US_MAX, OVERFLOW_MAX, PLACEMENT_STATES, PROBE_EVERY_MAX, placeOf } from "#runtime/placement/plan.ts";
+import type { Placement, Plan } from "#runtime/placement/plan.ts";
+import type { Why } from "#runtime/placement/transition.ts";
+import { RECORDED_TRANSITIONS_MAX } from "#runtime/placement/transitions.ts";
 import { BUCKETS } from "#runtime/profile/histogram.ts";
 import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS, type Tally } from "#runtime/profile/tally.ts";
 
-/** Of one message: 4,096 functions on two sides, each with a few hundred bytes of sums. */
+/** 4,096 functions on two sides, each with a few hundred bytes of sums. */
 const TEXT_LENGTH_MAX = 8 * 1024 * 1024;
 
-const name = Type.String({ pattern: NAME_PATTERN.source });
-const amount = Type.Number({ minimum: 0, maximum: 1e15 });
-/** The square of five minutes in µs, over more calls than there are. */
-const sum = Type.Number({ minimum: 0, maximum: 1e30 });
-const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const side = Type.Union([Type.Literal("compute"), Type.Literal("storage")]);
-
-const placement = Type.Object({
-  state: Type.Enum([...PLACEMENT_STATES]),
-  share: Type.Number({ minimum: 0, maximum: 1 }),
-  probeEvery: Type.Integer({ minimum: 0, maximum: PROBE_EVERY_MAX }),
-  backCpuUs: Type.Integer({ minimum: 0, maximum: BACK_CPU_US_MAX }),
-  overflowMin: Type.Integer({ minimum: 0, maximum: OVERFLOW_MAX }),
-  overflowTimes: Type.Number({ minimum: 0, maximum: OVERFLOW_MAX }),
-  fromShare: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
-});
-
-const tally = Type.Object({
-  function: name,
-  version: Type.String({ maxLength: 64 }),
-  side,
-  sums: Type.Array(sum, { minItems: TALLY_TERMS.length, maxItems: TALLY_TERMS.length }),
-  elapsed: Type.Array(amount, { maxItems: 2 * BUCKETS }),
-});
-
-const inFlight = Type.Integer({ minimum: 0, maximum: OVERFLOW_MAX });
-
-const seen = {
-  stretchMs: amount,
-  tallies: Type.Array(tally, { maxItems: 2 * TALLIED_FUNCTIONS_MAX }),
-  /** Calls of functions for which there was no room. */
-  untracked: count,
-  /** Calls under way at the end of it, waiting ones included. */
-  inFlight,
-};
-
-/** What the module saw of calls that came without a node. */
-const directWindow = Type.Object({
-  ...seen,
-  /** Of all windows that were taken since the module was loaded, by anybody. An older module does not tell, nor any other that is optional here. */
-  number: Type.Optional(count),
-  /** From the end of the window before until the first of its calls ended. */
-  restMs: Type.Optional(amount),
-  tallies: Type.Array(
-    Type.Object({
-      ...tally.properties,
-      /** At its end, of the function's calls those whose side the module has chosen, wherever they are; without: none. */
-      chosenInFlight: Type.Optional(inFlight),
-    }),
-    { maxItems: TALLIED_FUNCTIONS_MAX },
-  ),
-});
-
-const cores = Type.Union([Type.Number({ minimum: 0, maximum: 4_096 }), Type.Null()]);
-
-/** What one node saw in a stretch of time, and what it is. */
-const window = Type.Object({
-  node: Type.String({ minLength: 1, maxLength: 64 }),
-  ...seen,
-  machine: Type.Object({
-    /** The same for all processes on one machine, containers included. */
-    id: Type.String({ maxLength: 64 }),
-    /** That the node may use, by number. */
-    cpus: Type.Array(Type.Integer({ minimum: 0, maximum: 65_535 }), { maxItems: 4_096 }),
-    /** That it may use at once: fewer where a quota says so. */
-    cores: Type.Number({ exclusiveMinimum: 0, maximum: 4_096 }),
-  }),
-  /** That the node itself kept busy, its sandbox hosts apart; null: it was at rest before, and nobody looked when it began. */
-  nodeCores: cores,
-  /** The same of its sandbox hosts; null also where these did not run the calls of the node, and no others. */
-  hostCores: cores,
-});
-
-/** What changed in the plan since the one of version `base`. */
-const planChange = Type.Object({
-  version: count,
-  base: count,
-  placements: Type.Record(name, placement, { additionalProperties: false }),
-  removed: Type.Array(name),
-});
-
-/** null asks about all. */
-const question = Type.Object({
-  id: count,
-  node: Type.String({ minLength: 1, maxLength: 64 }),
-  function: Type.Union([name, Type.Null()]),
-});
-
-const SIDE_CONSTANTS = [
-  "callWaitUs",
-  "enterUs",
-  "operationWaitUs",
-  "roundWaitUs",
-  "callUs",
-  "operationUs",
-  "roundUs",
-  "byteUs",
-  "nodeCallUs",
-  "redisCallUs",
-  "redisOperationUs",
-  "redisRoundUs",
-  "redisByteUs",
-] as const;
-const constantsNamed = <Name extends string>(...names: readonly Name[]) =>
-  Type.Object(Object.fromEntries(names.map((one) => [one, amount])) as Record<Name, typeof amount>);
-
-export const costConstants = Type.Object({
-  compute: constantsNamed(...SIDE_CONSTANTS, "bytesPerUs"),
-  storage: constantsNamed(...SIDE_CONSTANTS, "cpuRatio", "found"),
-});
-
-export type Machine = Static<typeof window>["machine"];
-/** What is written is not changed by who reads it. */
-export type SampleWindow = Omit<Static<typeof window>, "tallies"> & { readonly tallies: readonly Tally[] };
-export type DirectWindow = Omit<Static<typeof directWindow>, "tallies"> & {
-  readonly tallies: readonly (Tally & { readonly chosenInFlight?: number })[];
-};
-export type PlanChange = Static<typeof planChange>;
-export type Question = Static<typeof question>;
+/** null: the text is not JSON of this schema. */
 export function reader<Schema extends TSchema>(schema: Schema): (text: string) => Static<Schema> | null {
   const compiled = Compile(schema);
   return (text) => {
     if (text.length > TEXT_LENGTH_MAX) return null;
-    let value: unknown;
     try {
-      value = JSON.parse(text);
+      const value: unknown = JSON.parse(text);
+      return compiled.Check(value) ? value : null;
     } catch {
       return null;
     }
-    return compiled.Check(value) ? value : null;
   };
 }
 
+export const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
+/** An object with the keys of the sample, all of which are numbers. */
+export const numbersLike = <Key extends string>(sample: Readonly<Record<Key, unknown>>, value = Type.Number()) =>
+  Type.Object(Object.fromEntries(Object.keys(sample).map((key) => [key, value])) as Record<Key, typeof value>);
+
+export const functionName = Type.String({ pattern: NAME_PATTERN.source });
+export const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+export const share = Type.Number({ minimum: 0, maximum: 1 });
+export const state = Type.Enum([...PLACEMENT_STATES]);
+export const side = Type.Union([Type.Literal("compute"), Type.Literal("storage")]);
+/** What a date can hold, ms. */
+export const time = Type.Number({ minimum: 0, maximum: 8.64e15 });
+const nodeName = Type.String({ minLength: 1, maxLength: 64 });
+const amount = Type.Number({ minimum: 0, maximum: 1e15 });
+const inFlight = Type.Integer({ minimum: 0, maximum: OVERFLOW_MAX });
+
+const placement = Type.Object({
+  state,
+  share,
+  probeEvery: Type.Integer({ minimum: 0, maximum: PROBE_EVERY_MAX }),
+  backCpuUs: Type.Integer({ minimum: 0, maximum: BACK_CPU_US_MAX }),
+  overflowMin: inFlight,
+  overflowTimes: Type.Number({ minimum: 0, maximum: OVERFLOW_MAX }),
+  fromShare: Type.Optional(share),
+});
+
+const tally = {
+  function: functionName,
+  version: Type.String({ maxLength: 64 }),
+  side,
+  /** At most squares of five minutes in µs, summed over more calls than there are. */
+  sums: Type.Array(Type.Number({ minimum: 0, maximum: 1e30 }), {
+    minItems: TALLY_TERMS.length,
+    maxItems: TALLY_TERMS.length,
+  }),
+  elapsed: Type.Array(amount, { maxItems: 2 * BUCKETS }),
+};
+
+/** Calls that came to Redis without a node, as the module counted them. */
+const directWindow = Type.Object({
+  stretchMs: amount,
+  inFlight,
+  tallies: Type.Array(Type.Object(tally), { maxItems: TALLIED_FUNCTIONS_MAX }),
+});
+
+/** The kernel supports at most so many. */
+export const CPUS_MAX = 4_096;
+/** null: unknown. */
+const busyCores = orNull(Type.Number({ minimum: 0, maximum: CPUS_MAX }));
+
+/** What one node saw in a stretch of time. */
+const window = Type.Object({
+  node: nodeName,
+  stretchMs: amount,
+  /** Calls at the end of it, waiting ones included. */
+  inFlight,
+  tallies: Type.Array(Type.Object(tally), { maxItems: 2 * TALLIED_FUNCTIONS_MAX }),
+  machine: Type.Object({
+    /** The same for all processes on one machine, containers included. */
+    id: Type.String({ maxLength: 64 }),
+    /** Cores that the node may use, by number; and how many at once: fewer under a quota. */
+    cpus: Type.Array(Type.Integer({ minimum: 0, maximum: 65_535 }), { maxItems: CPUS_MAX }),
+    cores: Type.Number({ exclusiveMinimum: 0, maximum: CPUS_MAX }),
+  }),
+  /** Cores that the node's process kept busy, and its sandbox hosts. */
+  nodeCores: busyCores,
+  hostCores: busyCores,
+});
+
+/** From the plan of version `base` to that of `version`. */
+const planChange = Type.Object({
+  version: count,
+  base: count,
+  placements: Type.Record(functionName, placement, { additionalProperties: false }),
+  removed: Type.Array(functionName),
+});
+
+/** null asks about all functions. */
+const question = Type.Object({ id: count, node: nodeName, function: orNull(functionName) });
+
+export const costConstants = Type.Object({
+  compute: numbersLike(DEFAULT_CONSTANTS.compute, amount),
+  storage: numbersLike(DEFAULT_CONSTANTS.storage, amount),
+});
+
+/** Of any kind, because a newer node may send one that this node does not know. */
+const why = Type.Unsafe<Why>(
+  Type.Object(
+    { kind: Type.String({ pattern: "^[a-z][a-z-]{0,31}$" }) },
+    {
+      additionalProperties: orNull(Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 64 })])),
+      maxProperties: 8,
+    },
+  ),
+);
+/** Without the function's name. */
+export const transition = { atMs: time, from: state, to: state, fromShare: share, toShare: share, why };
+const record = Type.Object({
+  moves: count,
+  reverts: count,
+  trials: count,
+  transitions: Type.Array(Type.Object(transition), { maxItems: RECORDED_TRANSITIONS_MAX }),
+});
+
+export type Machine = Static<typeof window>["machine"];
+export type SampleWindow = Omit<Static<typeof window>, "tallies"> & { readonly tallies: readonly Tally[] };
+export type DirectWindow = Static<typeof directWindow>;
+export type PlanChange = Static<typeof planChange>;
+
 export const readWindow: (text: string) => SampleWindow | null = reader(window);
-export const readDirectWindow: (text: string) => DirectWindow | null = reader(directWindow);
+export const readDirectWindow = reader(directWindow);
 export const readPlanChange = reader(planChange);
 export const readPlacement: (text: string) => Placement | null = reader(placement);
 export const readQuestion = reader(question);
 export const readConstants: (text: string) => CostConstants | null = reader(costConstants);
+const readAnyRecord = reader(record);
 
 /** What Redis keeps of a change: names of functions and their placements, in turn. */
 export const fieldsOf = ({ placements }: PlanChange): string[] =>
-  Object.entries(placements).flatMap(([one, its]) => [one, JSON.stringify(its)]);
+  Object.entries(placements).flatMap(([name, one]) => [name, JSON.stringify(one)]);
 
-/** As the module is told it: it tells nobody why a call runs where it does. */
+/** For the module, which does not need to know about trials. */
 export const planText = ({ version, placements }: Plan): string => {
-  const told = Array.from(placements, ([one, its]) => [one, placeOf(its)] as const);
-  return JSON.stringify({ version, placements: Object.fromEntries(told) });
+  const places = Array.from(placements, ([name, one]) => [name, placeOf(one)] as const);
+  return JSON.stringify({ version, placements: Object.fromEntries(places) });
 };
+
+/** The hash field with a function's record bears its name. */
+export const recordText = ({ counters, transitions }: FunctionRecord): string =>
+  JSON.stringify({ ...counters, transitions: transitions.map((one) => ({ ...one, function: undefined })) });
+
+export function readRecord(name: string, text: string): FunctionRecord | null {
+  const own = readAnyRecord(text);
+  if (own === null) return null;
+  const { moves, reverts, trials, transitions } = own;
+  return {
+    counters: { moves, reverts, trials },
+    transitions: transitions.map((one) => ({ ...one, function: name })),
+  };
+}

@@ -12,7 +12,7 @@ import type { Storage } from "./capacity.ts";
 import { readWindow, type Machine } from "./messages.ts";
 import { PlacementLoop } from "./placement-loop.ts";
 
-export const MACHINE: Machine = { id: "m", cpus: [0, 1], cores: 2 };
+const MACHINE: Machine = { id: "m", cpus: [0, 1], cores: 2 };
 /** All calls of a crowded function fit there about as well as on both sides. */
 export const THREE_CORES: Machine = { ...MACHINE, cpus: [0, 1, 2], cores: 3 };
 const STORAGE: Storage = {
@@ -32,7 +32,7 @@ export interface Calls {
   readonly findable?: number;
 }
 
-/** A loop whose time passes with the windows that it is given. */
+/** Replays calls as windows. */
 export class Replay implements Disposable {
   readonly loop: PlacementLoop;
   readonly plans: ReadonlyMap<string, Placement>[] = [];
@@ -70,8 +70,8 @@ export class Replay implements Disposable {
   run(ms: number, calls: Readonly<Record<string, Calls>>, { inFlight = 1, nodeCores = 0.5 } = {}): this {
     for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
       this.nowMs += WINDOW_MS;
-      const told = { stretchMs: WINDOW_MS, inFlight, nodeCores, hostCores: null, ...this.#tally(calls).take() };
-      this.loop.take({ node: "n", machine: this.machine, ...told });
+      const window = { ...this.#windowOf(calls), inFlight, nodeCores, hostCores: null };
+      this.loop.take({ node: "n", machine: this.machine, ...window });
       if (this.loop.step !== this.#last) this.steps.push(this.nowMs);
       this.#last = this.loop.step;
     }
@@ -79,13 +79,13 @@ export class Replay implements Disposable {
   }
 
   direct(calls: Readonly<Record<string, Calls>>): void {
-    this.loop.takeDirect({ stretchMs: WINDOW_MS, inFlight: 1, ...this.#tally(calls).take() });
+    this.loop.takeDirect(this.#windowOf(calls));
   }
 
-  /** A window as anybody may have written it. */
+  /** A window as any client of Redis may have published it. */
   hear(stretchMs: number, tallies: readonly Tally[], inFlight = 1): void {
     this.nowMs += WINDOW_MS;
-    const window = { node: "n", machine: MACHINE, stretchMs, tallies, untracked: 0, inFlight };
+    const window = { node: "n", machine: MACHINE, stretchMs, tallies, inFlight };
     this.loop.take(readWindow(JSON.stringify({ ...window, nodeCores: 4_096, hostCores: 4_096 }))!);
   }
 
@@ -93,7 +93,7 @@ export class Replay implements Disposable {
     return this.steps.slice(fromStep + 1).map((ms, at) => ms - this.steps[fromStep + at]!);
   }
 
-  #tally(calls: Readonly<Record<string, Calls>>): SampleTally {
+  #windowOf(calls: Readonly<Record<string, Calls>>) {
     const tally = new SampleTally();
     for (const [name, { count, cpuUs = 100, rounds = 0, waitUs = 0, findable = 0 }] of Object.entries(calls)) {
       const { share = 0, probeEvery = 0 } = this.loop.functions.get(name) ?? {};
@@ -107,7 +107,7 @@ export class Replay implements Disposable {
         tally.record({ ...sample, cpuUs: size * cpuUs, wallUs }, wallUs + 20);
       }
     }
-    return tally;
+    return { stretchMs: WINDOW_MS, inFlight: 1, tallies: tally.take().tallies };
   }
 }
 

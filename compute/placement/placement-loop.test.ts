@@ -5,10 +5,10 @@ import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { functionCosts } from "#runtime/placement/function-costs.ts";
 import { placeOf } from "#runtime/placement/plan.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
-import { SampleTally, TALLY_TERMS, termOf, type Tally } from "#runtime/profile/tally.ts";
+import { SampleTally, TALLY_TERMS, type Tally } from "#runtime/profile/tally.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
-import { readPlacement, readWindow } from "./messages.ts";
-import { MACHINE, Replay, THREE_CORES, WALKS, type Calls } from "./placement-loop.fake.ts";
+import { readPlacement } from "./messages.ts";
+import { Replay, THREE_CORES, WALKS, type Calls } from "./placement-loop.fake.ts";
 
 afterEach(() => void vi.useRealTimers());
 
@@ -16,7 +16,7 @@ const each = (functions: number, cpuUs = 100): Record<string, Calls> =>
   Object.fromEntries(Array.from({ length: functions }, (_, at) => [`f${at}`, { count: 3, cpuUs }]));
 
 describe("steps", () => {
-  it("follow every window while few functions are called", () => {
+  it("follow every window if few functions are called", () => {
     expect(new Replay(8).run(500, each(8)).steps).toHaveLength(500 / WINDOW_MS);
   });
 
@@ -31,7 +31,7 @@ describe("steps", () => {
     expect(most).toBeLessThanOrEqual(1_600);
   });
 
-  it("come within half a second if the calls of a function change", () => {
+  it("come soon if the calls of a function change", () => {
     const replay = new Replay(1_000).run(6_000, each(1_000));
     const changedMs = replay.nowMs;
     replay.run(1_500, { ...each(1_000), f7: { count: 3, cpuUs: 50_000 } });
@@ -39,7 +39,7 @@ describe("steps", () => {
     expect(shifted!.atMs - changedMs).toBeLessThanOrEqual(700);
   });
 
-  it("come within half a second if there are more callers than usual", () => {
+  it("come soon if there are more callers than usual", () => {
     const replay = new Replay(1_000).run(6_000, each(1_000));
     const known = replay.steps.length - 1;
     replay.run(2_000, each(1_000), { inFlight: 100 });
@@ -68,36 +68,35 @@ describe("the plan", () => {
     expect(replay.loop.decidedMs).toBeLessThanOrEqual(replay.nowMs);
   });
 
-  it("holds the share from before a trial, for a controller that takes over", () => {
+  /** A function of which all calls run on one side for a moment. */
+  const inTrial = (): Replay => {
     const replay = new Replay();
     replay.machine = THREE_CORES;
     const busy = { f0: { count: 16, cpuUs: 10_000 } };
-    for (let at = 0; at < 400 && !replay.plans.some((plan) => plan.get("f0")?.fromShare !== undefined); at++) {
-      replay.run(WINDOW_MS, busy, { inFlight: 16 });
-    }
-    const tried = replay.plans.at(-1)!.get("f0")!;
-    expect(tried.fromShare).toBeDefined();
+    for (let at = 0; at < 400 && !isTried(replay); at++) replay.run(WINDOW_MS, busy, { inFlight: 16 });
+    expect(isTried(replay)).toBe(true);
+    return replay;
+  };
+  const isTried = ({ loop }: Replay): boolean => loop.functions.get("f0")?.fromShare !== undefined;
+
+  it("holds the share from before a trial, for a controller that takes over", () => {
+    const tried = inTrial().loop.placements.get("f0")!;
     expect(readPlacement(JSON.stringify(tried))).toEqual(tried);
     const { state } = resumed(new Map([["f0", tried]]), new Map(), 0);
     expect(state.functions.get("f0")).toMatchObject({ share: tried.fromShare });
   });
 
-  it("ends a trial though all callers stop and no window comes any more", () => {
+  it("ends a trial even if no window comes any more", () => {
     vi.useFakeTimers();
-    const replay = new Replay();
-    replay.machine = THREE_CORES;
-    const busy = { f0: { count: 16, cpuUs: 10_000 } };
-    const isTried = (): boolean => replay.loop.functions.get("f0")?.fromShare !== undefined;
-    for (let at = 0; at < 400 && !isTried(); at++) replay.run(WINDOW_MS, busy, { inFlight: 16 });
-    expect(isTried()).toBe(true);
+    const replay = inTrial();
     for (let at = 0; at < 80; at++) {
       replay.nowMs += WINDOW_MS;
       vi.advanceTimersByTime(WINDOW_MS);
     }
-    expect(isTried()).toBe(false);
+    expect(isTried(replay)).toBe(false);
   });
 
-  it("keeps nothing busy ten seconds after the last call", () => {
+  it("keeps nothing busy when there have been no calls for a while", () => {
     const replay = new Replay().run(1_000, { f0: { count: 16, cpuUs: 10_000 } });
     expect(replay.loop.outlook!.busiest).toBeGreaterThan(0.75);
     replay.nowMs += 10_100;
@@ -108,7 +107,7 @@ describe("the plan", () => {
 });
 
 describe("what calls take", () => {
-  it("is learnt from windows of nodes, and not while calls come without a node", () => {
+  it("is learned from windows of nodes, unless calls come without a node", () => {
     const calls = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`f${at}`, { count: 3, cpuUs: 1 }]));
     const nodeCores = (12_000 * 30) / 1e6;
     const learnt = new Replay(100).run(2_000, calls, { nodeCores });
@@ -132,7 +131,7 @@ describe("what calls take", () => {
 });
 
 describe("windows", () => {
-  it("of a version that was replaced are ignored, and make the node look for the new one", () => {
+  it("of another version are ignored, and make the node look for a new one", () => {
     const replay = new Replay();
     replay.version = "1";
     replay.run(500, { f0: { count: 3 } });
@@ -154,15 +153,14 @@ describe("windows", () => {
     elapsed: [],
   });
 
-  it("that no calls can have come to make no profile", () => {
+  it("that no calls can have caused make no profile", () => {
     const replay = new Replay();
     replay.hear(WINDOW_MS, [forged({ calls: 0.5, cpuUs: 100 })]);
     replay.hear(WINDOW_MS, [forged({ calls: 1, cpuUs: 1e30 })]);
     expect(replay.loop.profiles.get("f0")).toBeUndefined();
-    expect(termOf(sums({ calls: 1 }), "calls")).toBe(1);
   });
 
-  it("never make what calls take anything but numbers, nor a plan that cannot be followed", () => {
+  it("of any content never make the constants or the plan invalid", () => {
     const tally = fc.record({
       function: fc.constantFrom("f0", "f1", "f2"),
       version: fc.constantFrom("1", "2"),
@@ -190,13 +188,5 @@ describe("windows", () => {
       }),
       { numRuns: 100 },
     );
-  });
-
-  it("with more calls in flight than any node has are refused", () => {
-    const window = { node: "n", machine: MACHINE, stretchMs: WINDOW_MS, tallies: [], untracked: 0 };
-    const read = (inFlight: number) =>
-      readWindow(JSON.stringify({ ...window, inFlight, nodeCores: 1, hostCores: null }));
-    expect(read(1e6)).not.toBeNull();
-    expect(read(1e6 + 1)).toBeNull();
   });
 });

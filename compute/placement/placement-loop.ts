@@ -1,5 +1,5 @@
-// The loop around the decider (runtime/placement/controller.ts): windows of samples in, placements out.
-// It runs in the node that controls placement, decides when a step is due, and nothing else.
+// The loop around the decider (runtime/placement/controller.ts): windows of samples in, placements
+// out. It runs in the node that controls placement and decides when a step is due.
 
 import { clamp } from "#runtime/clamp.ts";
 import { advance, regretAfter, resumed, type ControllerState, type Step } from "#runtime/placement/controller.ts";
@@ -18,17 +18,15 @@ import { isPlausible } from "#runtime/profile/plausible-tally.ts";
 import type { Tally } from "#runtime/profile/tally.ts";
 import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-length.ts";
 import { Nodes, type Storage } from "./capacity.ts";
+
 import type { DirectWindow, SampleWindow } from "./messages.ts";
 
-/**
- * Time between steps for each function that is called, so that steps take a few percent of a core
- * (bench `controller`), and the bounds of it. What is urgent or being measured has a step within SOON_MS.
- */
+/** Time between steps for each function that is called: steps take a few percent of a core (bench `controller`). */
 const STEP_MS_PER_FUNCTION = 1.5;
+/** The longest time between steps, and the longest if something is urgent or being measured. Not sensitive. */
 const STEP_MS_MAX = 1_500;
 const SOON_MS = 500;
 
-/** What is known beside the calls. */
 export interface Surroundings {
   /** As calibrated. */
   readonly constants: CostConstants;
@@ -38,9 +36,9 @@ export interface Surroundings {
 interface LoopOptions {
   /** Of all deployed functions. */
   readonly rules: () => ReadonlyMap<string, Rules>;
-  /** null: unknown, so that calls of any version count. */
+  /** null: unknown, so calls of any version count. */
   readonly currentVersion: (name: string) => string | null;
-  /** Calls of another version came: it may be a new one. */
+  /** Calls of another version came, which may be new. */
   readonly onOtherVersion: () => void;
   readonly surroundings: () => Surroundings;
   readonly onPlacements: (placements: ReadonlyMap<string, Placement>) => void;
@@ -49,20 +47,20 @@ interface LoopOptions {
 }
 
 export class PlacementLoop {
+  readonly profiles = new Profiles();
   readonly #options: LoopOptions;
-  readonly #profiles = new Profiles();
   readonly #nodes = new Nodes();
   readonly #corrections = new Corrections();
   readonly #transitions = new Transitions();
-  /** Since the last step: functions whose calls have changed, and whether many more calls come. */
-  readonly #shifted = new Set<string>();
+  /** Since the last step: functions whose calls have changed, and whether the rate of one has surged. */
+  #shifted = new Set<string>();
   #hasSurged = false;
   #state: ControllerState;
   #step: Step | null = null;
   #steppedMs = -Infinity;
   #decidedMs: number | null = null;
-  /** When the last window came, and how long after the one before. */
-  #heard = { atMs: -Infinity, gapMs: WINDOW_MS };
+  /** When the last window came. */
+  #windowMs = -Infinity;
   #due: NodeJS.Timeout | undefined;
 
   /** Goes on from the plan of an earlier controller. */
@@ -82,12 +80,11 @@ export class PlacementLoop {
     return this.#state.functions;
   }
 
+  /** What nodes follow. During a trial it includes the share to return to. */
   get placements(): ReadonlyMap<string, Placement> {
+    const placementOf = (state: FunctionState): Placement =>
+      state.fromShare === undefined ? placeOf(state) : { ...placeOf(state), fromShare: state.fromShare };
     return new Map(Array.from(this.functions, ([name, state]) => [name, placementOf(state)]));
-  }
-
-  get profiles(): Profiles {
-    return this.#profiles;
   }
 
   /** As calibrated, and corrected by what calls took. */
@@ -97,7 +94,7 @@ export class PlacementLoop {
     return storage.findsReads ? corrected : { ...corrected, storage: { ...corrected.storage, found: 0 } };
   }
 
-  /** Cores that sandbox hosts beside Redis get while others keep them from more; Infinity: as many as they want. */
+  /** Cores that sandbox hosts beside Redis get while other processes use the rest; Infinity: as many as they want. */
   get hostCores(): number {
     return this.#nodes.hostCores(this.#options.surroundings().storage);
   }
@@ -116,7 +113,7 @@ export class PlacementLoop {
     return this.#step && (this.#isIdle() ? 0 : regretAfter(this.#step));
   }
 
-  /** When the plan last changed; null: it has not yet. */
+  /** When the plan last changed; null: it has not. */
   get decidedMs(): number | null {
     return this.#decidedMs;
   }
@@ -132,7 +129,7 @@ export class PlacementLoop {
     return explain(name, {
       state,
       rules: this.#options.rules().get(name) ?? FREE_RULES,
-      profile: this.#profiles.get(name),
+      profile: this.profiles.get(name),
       constants: this.constants,
       transitions: this.#transitions.of(name),
       step: this.#isIdle() ? null : this.#step,
@@ -140,7 +137,7 @@ export class PlacementLoop {
     });
   }
 
-  /** What of a function outlives this controller; null: it is not known. */
+  /** What outlives this controller; null: the function is unknown. */
   recordOf(name: string): FunctionRecord | null {
     const state = this.functions.get(name);
     return state === undefined ? null : { counters: countersOf(state), transitions: this.#transitions.recorded(name) };
@@ -149,34 +146,33 @@ export class PlacementLoop {
   /** A window of a node. A step follows if it is due. */
   take({ node, machine, stretchMs, tallies, inFlight, nodeCores, hostCores }: SampleWindow): void {
     const nowMs = this.#options.nowMs();
-    this.#nodes.heard(node, machine, { inFlight, windowMs: windowMsOf(tallies.length) }, nowMs);
-    const plausible = tallies.filter(isPlausible);
-    // A call that came straight to Redis may be handed to a node. Its CPU time is in that node's window.
+    this.#nodes.report(node, machine, { inFlight, windowMs: windowMsOf(tallies.length) }, nowMs);
+    // A call that came straight to Redis may be handed to a node. Its CPU time is in that node's
+    // window.
     const isAlone = !this.#nodes.hasDirect;
     const window = {
-      tallies: plausible,
-      stretchMs: clampStretch(stretchMs),
+      ...this.#checked(tallies, stretchMs),
       nodeCores: isAlone ? nodeCores : null,
       hostCores: isAlone && hostCores !== null ? Math.min(hostCores, machine.cores) : null,
       inFlight: isAlone ? this.#nodes.inFlight(nowMs) : Infinity,
     };
     this.#corrections.learnNode(window, this.#options.surroundings().constants, nowMs);
-    this.#fold(plausible, stretchMs, false);
+    this.#fold(window, false);
   }
 
   /** A window of calls that came straight to Redis. */
   takeDirect({ stretchMs, tallies, inFlight }: DirectWindow): void {
-    this.#nodes.heard(null, null, { inFlight, windowMs: windowMsOf(tallies.length) }, this.#options.nowMs());
-    const plausible = tallies.filter(isPlausible);
-    this.#corrections.learnDirect(plausible);
-    this.#fold(plausible, clampStretch(stretchMs), true);
+    this.#nodes.reportDirect({ inFlight, windowMs: windowMsOf(tallies.length) }, this.#options.nowMs());
+    const calls = this.#checked(tallies, stretchMs);
+    this.#corrections.learnDirect(calls.tallies);
+    this.#fold(calls, true);
   }
 
   learnRedis(clocks: RedisClocks): void {
     this.#corrections.learnRedis(clocks, this.#options.surroundings().constants, this.#options.nowMs());
   }
 
-  /** Something has changed beside the calls. */
+  /** Something other than the calls has changed. */
   reviewSoon(): void {
     this.#reviewIn(0);
   }
@@ -185,7 +181,12 @@ export class PlacementLoop {
     clearTimeout(this.#due);
   }
 
-  #fold(tallies: readonly Tally[], stretchMs: number, isDirect: boolean): void {
+  /** A node may send anything. */
+  #checked(tallies: readonly Tally[], stretchMs: number): Calls {
+    return { tallies: tallies.filter(isPlausible), stretchMs: clamp(stretchMs, WINDOW_MS, STRETCH_MS_MAX) };
+  }
+
+  #fold({ tallies, stretchMs }: Calls, isDirect: boolean): void {
     // Calls of a replaced version end among those of the new one.
     const current = tallies.filter(({ function: name, version }) => {
       const wanted = this.#options.currentVersion(name);
@@ -193,19 +194,21 @@ export class PlacementLoop {
     });
     if (current.length < tallies.length) this.#options.onOtherVersion();
     const nowMs = this.#options.nowMs();
-    const { shifted, surging } = this.#profiles.fold(current, nowMs, stretchMs, isDirect);
+    const { shifted, surging } = this.profiles.fold(current, nowMs, stretchMs, isDirect);
     for (const name of shifted) this.#shifted.add(name);
     this.#hasSurged ||= surging.length > 0;
-    this.#heard = { atMs: nowMs, gapMs: Math.min(nowMs - this.#heard.atMs, STRETCH_MS_MAX) };
-    // Windows come at about equal gaps: step with the one that is nearest to the time when a step is due.
-    this.#reviewIn(this.#heard.gapMs / 2);
+    const gapMs = Math.min(nowMs - this.#windowMs, STRETCH_MS_MAX);
+    this.#windowMs = nowMs;
+    // Windows come at about equal gaps: step with the one that is nearest to the time when a step
+    // is due.
+    this.#reviewIn(gapMs / 2);
   }
 
-  /** A step now if it is due within `earlyMs`; else with a later window, or by itself if none comes. */
+  /** Steps now if a step is due within `earlyMs`; otherwise with a later window, or by itself if none comes. */
   #reviewIn(earlyMs: number): void {
     const waitMs = this.#steppedMs + this.#intervalMs() - this.#options.nowMs();
-    if (waitMs <= earlyMs) return this.#review();
-    this.#reviewAfter(waitMs + this.#nodes.longestWindowMs() + WINDOW_MS);
+    if (waitMs <= earlyMs) this.#review();
+    else this.#reviewAfter(waitMs + this.#nodes.longestWindowMs() + WINDOW_MS);
   }
 
   #reviewAfter(ms: number): void {
@@ -215,32 +218,25 @@ export class PlacementLoop {
 
   #intervalMs(): number {
     const { views = [], isAwaited = false } = this.#step ?? {};
-    const isUrgent =
-      isAwaited ||
-      this.#hasSurged ||
-      this.#shifted.size > 0 ||
-      this.#nodes.callersGrown(this.#options.nowMs()) >= CALLERS_GROWN_MIN;
+    const hasGrown = this.#nodes.callersGrown(this.#options.nowMs()) >= CALLERS_GROWN_MIN;
+    const isUrgent = isAwaited || this.#hasSurged || this.#shifted.size > 0 || hasGrown;
     return clamp(STEP_MS_PER_FUNCTION * views.length, WINDOW_MS, isUrgent ? SOON_MS : STEP_MS_MAX);
   }
 
   #review(): void {
     clearTimeout(this.#due);
-    this.#due = undefined;
-    const nowMs = this.#options.nowMs();
-    this.#steppedMs = nowMs;
-    const situation = this.#situation(nowMs);
-    this.#shifted.clear();
-    this.#hasSurged = false;
+    const situation = this.#takeSituation();
     const before = this.functions;
+    this.#steppedMs = situation.nowMs;
     this.#step = advance(this.#state, situation);
     this.#state = this.#step.state;
-    this.#profiles.keepOnly(situation.rules);
+    this.profiles.keepOnly(situation.rules);
     this.#transitions.keepOnly(situation.rules);
     this.#report(this.#step.transitions);
     // An experiment ends even if no window comes any more.
     if (this.#state.experiment !== null) this.#reviewAfter(SOON_MS + WINDOW_MS);
-    if (!isOther(before, this.functions)) return;
-    this.#decidedMs = nowMs;
+    if (hasSamePlacements(before, this.functions)) return;
+    this.#decidedMs = situation.nowMs;
     this.#options.onPlacements(this.placements);
   }
 
@@ -251,16 +247,19 @@ export class PlacementLoop {
     }
   }
 
-  #situation(nowMs: number): Situation {
+  #takeSituation(): Situation {
+    const nowMs = this.#options.nowMs();
     const { storage } = this.#options.surroundings();
     const otherWork = { ofNodes: this.#corrections.workBeyondCalls(nowMs), ofRedis: this.#corrections.plainCores };
+    const shifted = this.#shifted;
+    [this.#shifted, this.#hasSurged] = [new Set(), false];
     this.#nodes.forgetSilent(nowMs);
     return {
       nowMs,
       // Longer windows keep the latest calls back.
       heardMs: nowMs - (this.#nodes.longestWindowMs() - WINDOW_MS),
-      profiles: this.#profiles,
-      shifted: new Set(this.#shifted),
+      profiles: this.profiles,
+      shifted,
       constants: this.constants,
       capacity: this.#nodes.capacity(storage, otherWork, nowMs),
       callersGrown: this.#nodes.callersGrown(nowMs),
@@ -268,24 +267,13 @@ export class PlacementLoop {
     };
   }
 
-  /** Nobody has called anything for a while. */
+  /** There have been no calls for a while. */
   #isIdle(): boolean {
-    return this.#options.nowMs() - this.#heard.atMs > ACTIVE_MS;
+    return this.#options.nowMs() - this.#windowMs > ACTIVE_MS;
   }
 }
 
-/** A node may write anything. */
-const clampStretch = (stretchMs: number): number => clamp(stretchMs, WINDOW_MS, STRETCH_MS_MAX);
+type Calls = Pick<SampleWindow, "tallies" | "stretchMs">;
 
-/** What nodes follow; with the share to return to if a trial runs. */
-const placementOf = (state: FunctionState): Placement => ({
-  ...placeOf(state),
-  ...(state.fromShare !== undefined && { fromShare: state.fromShare }),
-});
-
-/** Whether the nodes have something new to follow. */
-function isOther(before: ReadonlyMap<string, Placement>, after: ReadonlyMap<string, Placement>): boolean {
-  if (before.size !== after.size) return true;
-  for (const [name, placement] of after) if (!isSamePlacement(before.get(name), placement)) return true;
-  return false;
-}
+const hasSamePlacements = (before: ReadonlyMap<string, Placement>, after: ReadonlyMap<string, Placement>): boolean =>
+  before.size === after.size && [...after].every(([name, placement]) => isSamePlacement(before.get(name), placement));

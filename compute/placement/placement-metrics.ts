@@ -1,135 +1,107 @@
-// What placement comes to in a node's metrics: what every node follows, and in the one that controls what it is decided from.
+// Placement in a node's metrics: the plan that every node follows, and in the node that controls
+// what it decides from.
 
-import { exposeNumber, exposeNumbers, type Series } from "#runtime/exposition.ts";
-import type { FunctionState } from "#runtime/placement/function-state.ts";
+import { exposeNumbers, type Series } from "#runtime/exposition.ts";
 import { busyUs, type CostConstants } from "#runtime/placement/cost-model.ts";
-import { functionCosts, predictionErrorOf, type FunctionCosts } from "#runtime/placement/function-costs.ts";
+import { functionCosts, predictionErrorOf } from "#runtime/placement/function-costs.ts";
+import type { FunctionState } from "#runtime/placement/function-state.ts";
 import type { Placement } from "#runtime/placement/plan.ts";
 import { POOLS } from "#runtime/placement/pool-use.ts";
 import type { PlacementLoop } from "./placement-loop.ts";
-import type { StorageCalls } from "./surroundings.ts";
+import type { StorageCalls } from "./redis-watch.ts";
 
 interface MeasuredPlacement {
   readonly placements: ReadonlyMap<string, Placement>;
-  /** By function: this node's calls that were let stay at storage, since push-backs had wasted enough. */
+  /** By function: calls of this node that stayed at storage because push-backs had wasted enough. */
   readonly stayed: ReadonlyMap<string, number>;
-  /** As the controller knows them; null: it does not yet. */
-  readonly storageCalls: StorageCalls | null;
   /** null: this node does not control. */
-  readonly loop: Pick<PlacementLoop, "functions" | "profiles" | "outlook" | "regret" | "hostCores"> | null;
+  readonly control: MeasuredControl | null;
+}
+
+interface MeasuredControl {
+  /** null: unknown. */
+  readonly storageCalls: StorageCalls | null;
+  readonly loop: Pick<PlacementLoop, "functions" | "profiles" | "outlook" | "regret" | "hostCores">;
   readonly constants: CostConstants;
   readonly nowMs: number;
 }
 
-export function placementText({ placements, stayed, storageCalls, loop, constants, nowMs }: MeasuredPlacement): string {
-  const shares = Array.from(placements, ([name, { share }]) => ({ labels: { function: name }, value: share }));
-  const texts = [
-    exposeNumbers(
-      "counter",
-      "locus_calls_let_stay_total",
-      "Calls that were dearer at storage than what is pushed back, and stayed: push-backs of the function had wasted enough.",
-      Array.from(stayed, ([name, value]) => ({ labels: { function: name }, value })).filter(({ value }) => value > 0),
-    ),
-    exposeNumbers("gauge", "locus_placement_share", "Of a function's calls, the planned part at storage.", shares),
-    exposeNumber("gauge", "locus_placement_controls", "Whether this node decides placement.", loop === null ? 0 : 1),
-  ];
-  if (loop === null) return texts.join("");
-  if (storageCalls !== null) texts.push(...storageTexts(storageCalls));
-  const states = [...loop.functions];
+const one = (value: number): Series[] => [{ labels: {}, value }];
+const byLabel = (label: string, values: Iterable<readonly [string, number]>): Series[] =>
+  Array.from(values, ([name, value]) => ({ labels: { [label]: name }, value }));
+
+export function placementText({ placements, stayed, control }: MeasuredPlacement): string {
+  const texts: string[] = [];
+  const counter = (name: string, help: string, series: Series[]) =>
+    texts.push(exposeNumbers("counter", `locus_${name}_total`, help, series));
+  const gauge = (name: string, help: string, series: Series[]) =>
+    texts.push(exposeNumbers("gauge", `locus_${name}`, help, series));
+
+  const stayedHere = byLabel("function", stayed).filter(({ value }) => value > 0);
+  counter("calls_let_stay", "Calls that stayed at storage because push-backs had wasted enough.", stayedHere);
+  const shares = Array.from(placements, ([name, { share }]) => [name, share] as const);
+  gauge("placement_share", "Planned fraction of a function's calls at storage.", byLabel("function", shares));
+  gauge("placement_controls", "Whether this node decides placement.", one(control === null ? 0 : 1));
+  if (control === null) return texts.join("");
+
+  const { loop, storageCalls } = control;
+  if (storageCalls !== null) {
+    const { now, ended, letStay } = storageCalls;
+    gauge("storage_invocations", "Invocations beside Redis now, by state.", byLabel("state", Object.entries(now)));
+    const ends = byLabel("state", Object.entries(ended));
+    counter("storage_invocations_ended", "Invocations beside Redis that ended since the module was loaded.", ends);
+    counter("storage_calls_let_stay", "LOCUS.CALLs that stayed as push-backs had wasted enough.", one(letStay));
+  }
   const count = (pick: (state: FunctionState) => number): Series[] =>
-    states.map(([name, state]) => ({ labels: { function: name }, value: pick(state) }));
-  const known = states.flatMap(([name, { paces, share, probeEvery }]) => {
-    const profile = loop.profiles.get(name);
-    const costs = profile === undefined ? null : functionCosts(profile.estimates(nowMs), constants, nowMs, paces);
-    return costs === null ? [] : [{ name, share, probeEvery, costs }];
-  });
-  const errors = known.flatMap(({ name, costs }) => errorsOf(name, costs));
-  const visits = known.map(({ name, share, probeEvery, costs: { sides } }) => {
-    const [here, there] = share > 0 ? [sides.storage, sides.compute] : [sides.compute, sides.storage];
-    const hereUs = busyUs(here.cost);
-    const value = probeEvery === 0 || hereUs <= 0 ? 0 : busyUs(there.cost) / (probeEvery * hereUs);
-    return { labels: { function: name }, value };
-  });
-  texts.push(
-    exposeNumbers(
-      "counter",
-      "locus_placement_moves_total",
-      "Changes of a function's share that were decided, by its calls: neither pins nor trials.",
-      count((one) => one.moves),
-    ),
-    exposeNumbers(
-      "counter",
-      "locus_placement_reverts_total",
-      "Moves taken back.",
-      count((one) => one.reverts),
-    ),
-    exposeNumbers(
-      "counter",
-      "locus_placement_trials_total",
-      "Trials: all calls of a function ran on one side for a moment.",
-      count((one) => one.trials),
-    ),
-    exposeNumbers(
-      "gauge",
-      "locus_placement_visit_cost",
-      "Of what a function works, the part that calls take which visit its other side, by the plan and what is known.",
-      visits,
-    ),
-    exposeNumbers(
-      "gauge",
-      "locus_placement_prediction_error",
-      "Difference of what callers wait for by the model to the measured, queues aside, as a part of it.",
-      errors,
-    ),
-    exposeNumbers(
-      "gauge",
-      "locus_placement_utilisation",
-      "How busy the plan keeps each part, by what is known; 1 is all of it.",
-      POOLS.map((pool) => ({ labels: { pool }, value: loop.outlook?.utilisation[pool] ?? 0 })),
-    ),
-    exposeNumbers(
-      "gauge",
-      "locus_placement_host_cores",
-      "Cores that sandbox hosts beside Redis get, while others keep them from more.",
-      loop.hostCores < Infinity ? [{ labels: {}, value: loop.hostCores }] : [],
-    ),
-    exposeNumber(
-      "gauge",
-      "locus_placement_regret",
-      "Of what the best shares would give by what is known, the part that is missing.",
-      loop.regret ?? 0,
-    ),
+    byLabel(
+      "function",
+      Array.from(loop.functions, ([name, state]) => [name, pick(state)] as const),
+    );
+  counter(
+    "placement_moves",
+    "Changes of a function's share that its calls caused.",
+    count(({ moves }) => moves),
   );
+  counter(
+    "placement_reverts",
+    "Moves taken back.",
+    count(({ reverts }) => reverts),
+  );
+  counter(
+    "placement_trials",
+    "Trials: all calls of a function ran on one side for a moment.",
+    count(({ trials }) => trials),
+  );
+  const { visits, errors } = costSeries(control);
+  gauge("placement_visit_cost", "Fraction of a function's work that visits to its other side take.", visits);
+  gauge("placement_prediction_error", "Error of the predicted latency without queues ÷ measured latency.", errors);
+  const { outlook, regret, hostCores } = loop;
+  const utilisation = byLabel(
+    "pool",
+    POOLS.map((pool) => [pool, outlook?.utilisation[pool] ?? 0] as const),
+  );
+  gauge("placement_utilisation", "How busy the plan keeps each pool; 1 is all of it.", utilisation);
+  const limit = hostCores < Infinity ? one(hostCores) : [];
+  gauge("placement_host_cores", "Cores that hosts beside Redis get while other processes use the rest.", limit);
+  gauge("placement_regret", "Fraction of the optimum's benefit that the current shares miss.", one(regret ?? 0));
   return texts.join("");
 }
 
-const storageTexts = ({ now, ended, letStay }: StorageCalls): readonly string[] => {
-  const byState = (counts: Readonly<Record<string, number>>): Series[] =>
-    Object.entries(counts).map(([state, value]) => ({ labels: { state }, value }));
-  return [
-    exposeNumbers(
-      "gauge",
-      "locus_storage_invocations",
-      "Invocations in the sandbox hosts beside Redis now, whether they came to a node or to Redis.",
-      byState(now),
-    ),
-    exposeNumbers(
-      "counter",
-      "locus_storage_invocations_ended_total",
-      "How invocations beside Redis ended since the module was loaded, whether they came to a node or to Redis.",
-      byState(ended),
-    ),
-    exposeNumber(
-      "counter",
-      "locus_storage_calls_let_stay_total",
-      "LOCUS.CALLs that were dearer than what is pushed back, and stayed: push-backs of their function had wasted enough.",
-      letStay,
-    ),
-  ];
-};
-
-const errorsOf = (name: string, { sides }: FunctionCosts): Series[] =>
-  (["compute", "storage"] as const).flatMap((side) => {
-    const error = predictionErrorOf(sides[side]);
-    return error === null ? [] : [{ labels: { function: name, side }, value: error }];
-  });
+function costSeries({ loop, constants, nowMs }: MeasuredControl) {
+  const [visits, errors]: [Series[], Series[]] = [[], []];
+  for (const [name, { paces, share, probeEvery }] of loop.functions) {
+    const profile = loop.profiles.get(name);
+    const costs = profile && functionCosts(profile.estimates(nowMs), constants, nowMs, paces);
+    if (!costs) continue;
+    const { compute, storage } = costs.sides;
+    const [here, there] = share > 0 ? [storage, compute] : [compute, storage];
+    const hereUs = busyUs(here.cost);
+    const value = probeEvery === 0 || hereUs <= 0 ? 0 : busyUs(there.cost) / (probeEvery * hereUs);
+    visits.push({ labels: { function: name }, value });
+    for (const [side, of] of Object.entries(costs.sides)) {
+      const error = predictionErrorOf(of);
+      if (error !== null) errors.push({ labels: { function: name, side }, value: error });
+    }
+  }
+  return { visits, errors };
+}

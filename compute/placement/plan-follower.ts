@@ -1,26 +1,23 @@
-// Follows the plan, call by call: of each function's calls the planned share goes to storage, spread as evenly as can be, and now
-// and then one visits the other side. A call of a function that is split does not wait for its turn at a side that is busy while the
-// other stands idle, and one that overflows not in a long queue beside a short one. Part of the way of every call: a look-up and a few
-// comparisons. The module follows alike (storage-module/src/plan_follower.h): test/storage-module/plan-follower.test.ts holds the two together.
+// Follows the plan call by call: the planned share of a function's calls goes to storage, spread
+// evenly, and one call in so many visits the other side. Runs for every call, so it is a look-up
+// and a few comparisons. The module has a twin, storage-module/src/plan_follower.h;
+// test/storage-module/plan-follower.test.ts holds the two together.
 
 import { clamp } from "#runtime/clamp.ts";
 import type { PlannedSide } from "#runtime/placement/choose-side.ts";
-import { PushBackBudget } from "#runtime/placement/push-back.ts";
 import { homeOf, type Placement } from "#runtime/placement/plan.ts";
+import { PushBackBudget } from "#runtime/placement/push-back.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 
-/** Shares are sums of fractions: an error of rounding sends no call elsewhere. */
-const EPSILON = 1e-9;
-/**
- * So many calls the share may be off by where a side stands idle. Chosen: in the simulation of plan-follower.test.ts two callers then make
- * 1.19 times the calls, four 1.02; with twice as many 1.21 and 1.02.
- */
+/** Calls by which the share may be off, so that calls go to a side that is idle rather than wait at a busy one. */
 export const SLACK = 4;
+/** Shares are sums of fractions: a rounding error moves no call. */
+const EPSILON = 1e-9;
 
-/** How many calls of this node a side has now. */
+/** Calls of this node that a side has now. */
 export interface SideInFlight {
   readonly inFlight: number;
-  /** Of them, those of functions that overflow. */
+  /** Calls of functions that overflow. */
   readonly overflowing: number;
 }
 
@@ -29,7 +26,7 @@ export type SidesInFlight = Readonly<Record<Side, SideInFlight>>;
 class Spread {
   placement: Placement;
   readonly budget = new PushBackBudget();
-  /** What is owed to storage, in calls. */
+  /** Calls that storage should have had by now, less those that it had. */
   #owed = 0;
   #calls = 0;
 
@@ -55,7 +52,6 @@ class Spread {
   #spread({ compute, storage }: SidesInFlight): Side {
     const { share } = this.placement;
     if (share <= 0 || share >= 1) {
-      // What is not split owes nothing of before.
       this.#owed = 0;
       return share > 0 ? "storage" : "compute";
     }
@@ -80,7 +76,7 @@ class Spread {
 export class PlanFollower {
   readonly #functions = new Map<string, Spread>();
 
-  /** From the next call on. Functions that it does not name are not planned. */
+  /** From the next call on. */
   follow(placements: ReadonlyMap<string, Placement>): void {
     for (const name of this.#functions.keys()) if (!placements.has(name)) this.#functions.delete(name);
     for (const [name, placement] of placements) {
@@ -90,12 +86,12 @@ export class PlanFollower {
     }
   }
 
-  /** null: nothing is planned for it. */
+  /** null: the plan has no entry for the function. */
   sideFor(name: string, sides: SidesInFlight): PlannedSide | null {
     return this.#functions.get(name)?.next(sides) ?? null;
   }
 
-  /** By function: calls that were let stay at storage, since push-backs had wasted enough. */
+  /** By function: calls that stayed at storage because push-backs had wasted enough. */
   get stayed(): ReadonlyMap<string, number> {
     return new Map(Array.from(this.#functions, ([name, { budget }]) => [name, budget.stayed]));
   }

@@ -7,13 +7,13 @@ import { SampleWindows } from "./sample-window.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function played() {
+function played(hostsCpuUs = (): number | null => 0) {
   const came: SampleWindow[] = [];
   const windows = new SampleWindows({
     node: "n",
     machine: () => ({ id: "m", cpus: [0], cores: 1 }),
     inFlight: () => 0,
-    hostsCpuUs: () => 0,
+    hostsCpuUs,
     onWindow: (window) => came.push(window),
   });
   const call = (name: string): void => {
@@ -22,7 +22,7 @@ function played() {
   return { came, windows, call };
 }
 
-/** Of calls of so many functions at once, and of another one 40 ms later: in the windows that they come in, one after the other. */
+/** Functions in each window, if so many are called at once and another one 40 ms later. */
 function tallied(functions: number): readonly number[] {
   const { came, call } = played();
   for (let at = 0; at < functions; at++) call(`f${at}`);
@@ -32,12 +32,12 @@ function tallied(functions: number): readonly number[] {
   return came.map(({ tallies }) => tallies.length);
 }
 
-test("a window of few functions is over sooner than one of many", () => {
+test("a window of few functions is shorter than one of many", () => {
   expect(tallied(100)).toEqual([100, 1]);
   expect(tallied(600)).toEqual([601]);
 });
 
-test("a window ends where the plan moves something, after as long as the shortest at the earliest", () => {
+test("a window ends when the plan changes, but not before the shortest length", () => {
   const { came, windows, call } = played();
   windows.endEarly();
   for (let at = 0; at < 600; at++) call(`f${at}`);
@@ -60,7 +60,7 @@ test("a window ends where the plan moves something, after as long as the shortes
   expect(came).toHaveLength(3);
 });
 
-test("a call that was pushed back counts for what it did on the side that it left", () => {
+test("a call that was pushed back counts on the side that it left", () => {
   const { came, windows } = played();
   const sample = {
     ...NO_USAGE,
@@ -77,18 +77,11 @@ test("a call that was pushed back counts for what it did on the side that it lef
   expect([termOf(tally!.sums, "calls"), termOf(tally!.sums, "cpuUs")]).toEqual([1, 5_000]);
 });
 
-test("a window says how many cores the hosts have kept busy meanwhile, and nothing of what was before a rest", () => {
-  const came: SampleWindow[] = [];
+test("a window tells how many cores the hosts kept busy, unless there was a rest before it", () => {
   let hostsUs: number | null = 5_000_000;
-  const windows = new SampleWindows({
-    node: "n",
-    machine: () => ({ id: "m", cpus: [0], cores: 1 }),
-    inFlight: () => 0,
-    hostsCpuUs: () => hostsUs,
-    onWindow: (window) => came.push(window),
-  });
+  const { came, call } = played(() => hostsUs);
   const windowAfter = (ms: number, workedUs: number): number | null => {
-    windows.ran({ ...NO_USAGE, function: "f", version: "1", side: "compute", outcome: "ok" }, 10, [], "id", 0);
+    call("f");
     if (hostsUs !== null) hostsUs += workedUs;
     vi.advanceTimersByTime(ms);
     return came.at(-1)!.hostCores;

@@ -1,4 +1,5 @@
-// Windows of samples: what this node's calls used, sent to the controller many times a second while there are calls.
+// Windows of samples: sums over this node's calls, sent to the controller many times a second while
+// there are calls.
 
 import { clamp } from "#runtime/clamp.ts";
 import type { Sample } from "#runtime/profile/sample.ts";
@@ -7,11 +8,12 @@ import { STRETCH_MS_MAX, WINDOW_MS, windowMsOf } from "#runtime/profile/window-l
 import type { CallObserver } from "../node/invoke.ts";
 import type { Machine, SampleWindow } from "./messages.ts";
 
-interface WindowOptions {
+export interface WindowOptions {
   readonly node: string;
   readonly machine: () => Machine;
+  /** Calls in the node now, waiting ones included. */
   readonly inFlight: () => number;
-  /** CPU time of the node's sandbox hosts since they started; null: they did not run just this node's calls. */
+  /** CPU time of the node's sandbox hosts since they started; null: they also ran calls of other nodes. */
   readonly hostsCpuUs: () => number | null;
   readonly onWindow: (window: SampleWindow) => void;
 }
@@ -20,12 +22,10 @@ export class SampleWindows implements CallObserver {
   readonly #options: WindowOptions;
   readonly #tally = new SampleTally();
   #timer: NodeJS.Timeout | undefined;
-  #sinceMs = performance.now();
+  /** When the last window ended, and the CPU time of this process and of its hosts until then. */
+  #last = { atMs: performance.now(), nodeUs: 0, hostsUs: null as number | null };
   /** When the first call of this window ended. */
   #begunMs = 0;
-  /** At `#sinceMs`: of this process, and of its hosts. */
-  #cpuBeforeUs = 0;
-  #hostsBeforeUs: number | null = 0;
 
   constructor(options: WindowOptions) {
     this.#options = options;
@@ -42,7 +42,7 @@ export class SampleWindows implements CallObserver {
 
   refused(): void {}
 
-  /** The plan has changed: later calls belong to another window, once this one has its shortest length. */
+  /** The plan has changed: later calls belong to another window, once this one has the shortest length. */
   endEarly(): void {
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
@@ -57,7 +57,7 @@ export class SampleWindows implements CallObserver {
 
   #record(sample: Sample, elapsedUs: number): void {
     this.#tally.record(sample, elapsedUs);
-    // An idle node has no timer, and costs nothing.
+    // An idle node has no timer, so it costs nothing.
     if (this.#timer !== undefined) return;
     this.#begunMs = performance.now();
     this.#lookIn(WINDOW_MS);
@@ -67,7 +67,7 @@ export class SampleWindows implements CallObserver {
   #lookIn(ms: number): void {
     const look = (): void => {
       const leftMs = this.#begunMs + windowMsOf(this.#tally.size) - performance.now();
-      // A timer is a little early or late.
+      // Timers are up to a millisecond early.
       if (leftMs < 1) this.#send();
       else this.#lookIn(Math.min(WINDOW_MS, leftMs));
     };
@@ -76,21 +76,25 @@ export class SampleWindows implements CallObserver {
 
   #send(): void {
     this.#timer = undefined;
-    const nowMs = performance.now();
-    const passedMs = nowMs - this.#sinceMs;
-    const stretchMs = clamp(passedMs, WINDOW_MS, STRETCH_MS_MAX);
-    this.#sinceMs = nowMs;
-    const { node, inFlight, hostsCpuUs, onWindow } = this.#options;
-    const machine = this.#options.machine();
-    const { tallies, untracked } = this.#tally.take();
+    const { node, machine: machineNow, inFlight, hostsCpuUs, onWindow } = this.#options;
+    const machine = machineNow();
+    const before = this.#last;
     const { user, system } = process.cpuUsage();
-    const [cpuUs, hostsUs] = [user + system, hostsCpuUs()];
-    const coresOf = (nowUs: number | null, beforeUs: number | null): number | null =>
-      passedMs > STRETCH_MS_MAX || nowUs === null || beforeUs === null
-        ? null
-        : clamp((nowUs - beforeUs) / (1e3 * passedMs), 0, machine.cores);
-    const [nodeCores, hostCores] = [coresOf(cpuUs, this.#cpuBeforeUs), coresOf(hostsUs, this.#hostsBeforeUs)];
-    [this.#cpuBeforeUs, this.#hostsBeforeUs] = [cpuUs, hostsUs];
-    onWindow({ node, machine, stretchMs, tallies, untracked, inFlight: inFlight(), nodeCores, hostCores });
+    this.#last = { atMs: performance.now(), nodeUs: user + system, hostsUs: hostsCpuUs() };
+    const passedMs = this.#last.atMs - before.atMs;
+    const coresOf = (us: "nodeUs" | "hostsUs"): number | null => {
+      const [nowUs, beforeUs] = [this.#last[us], before[us]];
+      if (passedMs > STRETCH_MS_MAX || nowUs === null || beforeUs === null) return null;
+      return clamp((nowUs - beforeUs) / (1e3 * passedMs), 0, machine.cores);
+    };
+    onWindow({
+      node,
+      machine,
+      stretchMs: clamp(passedMs, WINDOW_MS, STRETCH_MS_MAX),
+      tallies: this.#tally.take().tallies,
+      inFlight: inFlight(),
+      nodeCores: coresOf("nodeUs"),
+      hostCores: coresOf("hostsUs"),
+    });
   }
 }

@@ -68,7 +68,7 @@ export const NO_PLAN: Plan = { version: 0, placements: new Map() };
 /** Integers that JavaScript holds exactly. */
 const VERSIONS = 2 ** 53;
 /** Plans of one controller: one every 25 ms for four days. */
-export const PLANS_OF_A_REIGN_MAX = 2 ** 24;
+const PLANS_OF_A_REIGN_MAX = 2 ** 24;
 const REIGNS = VERSIONS / PLANS_OF_A_REIGN_MAX;
 
 /** The `count`th plan of a controller, from 0. A controller that was paused and succeeded writes plans that nobody follows. */

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { TALLIED_FUNCTIONS_MAX } from "#runtime/profile/tally.ts";
-import { fieldsChange, rulesIn, SAID_NOTHING, type SaidRules } from "./said-rules.ts";
+import { fieldsChange, rulesIn, NO_RULES, type StoredRules } from "./stored-rules.ts";
 
 const change = fc.record(
   {
@@ -16,15 +16,15 @@ test("what is said one after another comes to what was said last of each thing",
   fc.assert(
     fc.property(fc.array(fc.option(change), { maxLength: 8 }), (said) => {
       const fields: Record<string, string> = {};
-      let expected: SaidRules = SAID_NOTHING;
+      let expected: StoredRules = NO_RULES;
       for (const one of said) {
         const { set, removed } = fieldsChange("walk", one);
         for (const field of removed) delete fields[field];
         Object.assign(fields, Object.fromEntries(set));
-        expected = one === null ? SAID_NOTHING : { ...expected, ...one };
+        expected = one === null ? NO_RULES : { ...expected, ...one };
       }
       // -0 is written as 0.
-      const read = rulesIn(fields).get("walk") ?? SAID_NOTHING;
+      const read = rulesIn(fields).get("walk") ?? NO_RULES;
       expect({ ...read, pinnedShare: read.pinnedShare === null ? null : read.pinnedShare + 0 }).toEqual({
         ...expected,
         pinnedShare: expected.pinnedShare === null ? null : expected.pinnedShare + 0,
@@ -45,7 +45,7 @@ test.each([
   ["No Name:weight", "2"],
   ["walk", "2"],
 ])("the field %s with %s says nothing", (field, text) => {
-  expect([...rulesIn({ [field]: text, "hash:weight": "2" })]).toEqual([["hash", { ...SAID_NOTHING, weight: 2 }]]);
+  expect([...rulesIn({ [field]: text, "hash:weight": "2" })]).toEqual([["hash", { ...NO_RULES, weight: 2 }]]);
 });
 
 test("rules of more functions than there can be are not kept", () => {

@@ -2,10 +2,9 @@ import { once } from "node:events";
 import type { Redis } from "ioredis";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { RedisClocks } from "#runtime/placement/corrections.ts";
-import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { openLastingConnection } from "../node/redis-connection.ts";
 import { startScriptedRedis, type ScriptedRedis } from "../node/scripted-redis.ts";
-import { RedisWatch } from "./surroundings.ts";
+import { RedisWatch } from "./redis-watch.ts";
 
 /** Lines of INFO and LOCUS.INFO. */
 const SERVER: Readonly<Record<string, string>> = {
@@ -48,22 +47,19 @@ let redis: Redis;
 /** null: Redis answers nothing. */
 let module: Readonly<Record<string, string>> | null;
 let nowMs: number;
-let asked: number;
 let changes: number;
 let clocks: RedisClocks[];
 let watch: RedisWatch;
 
 beforeEach(async () => {
-  [module, nowMs, asked, changes, clocks] = [MODULE, 0, 0, 0, []];
+  [module, nowMs, changes, clocks] = [MODULE, 0, 0, []];
   const linesOf = (info: Readonly<Record<string, string>>): string =>
     Object.entries(info)
       .map((line) => line.join(":"))
       .join("\r\n");
   server = await startScriptedRedis(([command = ""]) => {
     if (module === null) return new Error("LOADING Redis is loading the dataset in memory");
-    if (command === "info") return linesOf(SERVER);
-    asked += 1;
-    return linesOf(module);
+    return linesOf(command === "info" ? SERVER : module);
   });
   redis = openLastingConnection(server.address, server.user, "test");
   await once(redis, "ready");
@@ -82,35 +78,24 @@ afterEach(async () => {
 const storageAfter = async (ms: number, change: Readonly<Record<string, string>> = {}) => {
   module = { ...MODULE, ...change };
   nowMs += ms;
-  const before = watch.surroundings.storage;
+  const before = watch.storage;
   await vi.waitFor(
     () => {
       watch.keepFresh();
-      expect(watch.surroundings.storage).not.toBe(before);
+      expect(watch.storage).not.toBe(before);
     },
     { interval: 1 },
   );
-  return watch.surroundings.storage;
+  return watch.storage;
 };
 
-test("Redis is asked four times a second at most, and for its clocks once a second", async () => {
-  await storageAfter(1_000);
-  for (let ms = 0; ms < 240; ms += 40) {
-    nowMs += 40;
-    watch.keepFresh();
-  }
-  await storageAfter(10);
-  for (let at = 0; at < 3; at++) await storageAfter(250);
-  expect([asked, clocks.length]).toEqual([5, 2]);
-});
-
-test("the clocks tell what Redis' thread and hosts have worked, and what commands took", async () => {
+test("the clocks tell how long Redis' thread, the hosts and commands have worked", async () => {
   await storageAfter(1_000);
   // Another thread held the lock for 200 µs. Commands of functions, and those that run others, are not counted.
   expect(clocks).toEqual([{ atMs: 1_000, redisUs: 150_000_200, hostsUs: 2_000_500, commands: 500, commandsUs: 75 }]);
 });
 
-test("the machine of Redis and what can run there are known, and a change is reported", async () => {
+test("a change of Redis' machine or of what can run there is reported", async () => {
   expect(await storageAfter(250)).toMatchObject({
     machine: { id: "here", cores: 2 },
     isolatesMax: 16,
@@ -118,7 +103,7 @@ test("the machine of Redis and what can run there are known, and a change is rep
     findsReads: true,
     hostCores: Infinity,
   });
-  expect(watch.surroundings.storage.machine?.cpus).toHaveLength(16);
+  expect(watch.storage.machine?.cpus).toHaveLength(16);
   await storageAfter(250);
   expect(changes).toBe(1);
   expect((await storageAfter(250, { hosts_obstacle: "no launcher" })).isOpen).toBe(false);
@@ -145,15 +130,11 @@ test("the cores that hosts get are known after two answers", async () => {
   expect((await storageAfter(250, coreTimes(11))).hostCores).toBeCloseTo(0.2);
 });
 
-test("calls that the module counts are known if it counts all of them, until another node has controlled", async () => {
+test("the module's counts of calls are known once Redis has answered", async () => {
+  expect(watch.calls).toBeNull();
   await storageAfter(250, CALLS);
   const now = { queued: 1, starting: 2, running: 3, waiting: 4 };
   expect(watch.calls).toEqual({ now, ended: { done: 5, failed: 6, "pushed-back": 7 }, letStay: 8 });
-  await storageAfter(250, { ...CALLS, calls_running: "many" });
-  expect(watch.calls).toBeNull();
-  await storageAfter(250, CALLS);
-  watch.forgetCalls();
-  expect(watch.calls).toBeNull();
 });
 
 test("the last answer holds while Redis answers nothing", async () => {
@@ -162,15 +143,5 @@ test("the last answer holds while Redis answers nothing", async () => {
   nowMs += 250;
   watch.keepFresh();
   await redis.call("LOCUS.INFO").catch(() => {});
-  expect(watch.surroundings.storage).toBe(before);
-});
-
-test("constants are the default ones until they are calibrated, which is reported", () => {
-  expect(watch.surroundings.constants).toBe(DEFAULT_CONSTANTS);
-  expect(watch.constantsFrom).toBe("usual");
-  const constants = { ...DEFAULT_CONSTANTS };
-  watch.calibrated(constants, "measured");
-  expect(watch.surroundings.constants).toBe(constants);
-  expect(watch.constantsFrom).toBe("measured");
-  expect(changes).toBe(1);
+  expect(watch.storage).toBe(before);
 });
