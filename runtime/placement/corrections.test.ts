@@ -13,7 +13,10 @@ const SECOND_MS = 1_000;
 type Calls = Readonly<Partial<Record<Side, number>>>;
 
 /** Such calls; outside the sandbox they wait `callTimes` times as long as the model says. */
-function talliesOf(calls: Calls, { callTimes = 1, usage = {} }: { readonly callTimes?: number; readonly usage?: Partial<Usage> } = {}): readonly Tally[] {
+function talliesOf(
+  calls: Calls,
+  { callTimes = 1, usage = {} }: { readonly callTimes?: number; readonly usage?: Partial<Usage> } = {},
+): readonly Tally[] {
   const tally = new SampleTally();
   for (const side of ["compute", "storage"] as const) {
     const used = { ...NO_USAGE, ...CALL, wallUs: 60, ...usage };
