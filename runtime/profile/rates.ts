@@ -3,13 +3,14 @@
 import { HalfLife, weightOf } from "#runtime/decay.ts";
 import { SLOW_HALF_LIFE } from "./decayed-sums.ts";
 import type { Side } from "./sample.ts";
-import { TERM_AT, type Tally } from "./tally.ts";
+import { FEW, TERM_AT, type Tally } from "./tally.ts";
+import { STRETCH_MS_MAX } from "./window-length.ts";
 
 /** Of the rate that a plan follows. Rates change faster than what a call costs. */
 export const RATE_HALF_LIFE = new HalfLife(250);
 /** Of the rate of this moment: a side that is full soon has queues. */
 const SURGE_HALF_LIFE = new HalfLife(35);
-/** A surge is so many times the usual rate. Callers who wait for answers call faster if calls get shorter. */
+/** A surge is so many times the peak. Callers who wait for answers call faster if calls get shorter. */
 const SURGE_TIMES = 1.5;
 
 /** Calls per second. */
@@ -34,7 +35,16 @@ export class Fading {
   }
 
   add(value: number, nowMs: number): void {
-    this.#value = this.at(nowMs) + value;
+    this.set(this.at(nowMs) + value, nowMs);
+  }
+
+  /** It has not faded until now. */
+  resume(nowMs: number): void {
+    this.#atMs = nowMs;
+  }
+
+  set(value: number, nowMs: number): void {
+    this.#value = value;
     this.#atMs = nowMs;
   }
 }
@@ -56,6 +66,11 @@ class FadingRates {
     const counted = stretchMs > 0 ? this.#halfLife.weightOf(stretchMs) / stretchMs : 1;
     this.#all.add(counted * (sums[TERM_AT.calls]! + sums[TERM_AT.untold]!), nowMs);
     this.#fixed[side].add(counted * sums[TERM_AT.fixed]!, nowMs);
+  }
+
+  /** Nothing fades until now. */
+  resume(nowMs: number): void {
+    for (const calls of [this.#all, this.#fixed.compute, this.#fixed.storage]) calls.resume(nowMs);
   }
 
   /** Of a stream that began so long ago: compared with a steady one, or a young rate would be too low. */
@@ -85,6 +100,8 @@ export class CallRates {
   readonly #usual = new FadingRates(RATE_HALF_LIFE);
   readonly #moment = new FadingRates(SURGE_HALF_LIFE);
   readonly #lately = new FadingRates(SLOW_HALF_LIFE);
+  /** The highest usual rate. A load that comes again is no surge. */
+  readonly #peak = new Fading(SLOW_HALF_LIFE);
   #firstMs: number | null = null;
   #lastMs = 0;
 
@@ -95,12 +112,19 @@ export class CallRates {
 
   /** True: many more calls come than usual. */
   fold(tally: Pick<Tally, "side" | "sums">, stretchMs: number, nowMs: number): boolean {
-    this.#firstMs ??= nowMs - stretchMs;
+    const fromMs = nowMs - stretchMs;
+    this.#firstMs ??= fromMs;
+    // After a pause in which many calls would have come, they come as fast as before it.
+    const missed = (this.rates(this.#lastMs).all * (fromMs - this.#lastMs)) / 1e3;
+    if (fromMs - this.#lastMs >= STRETCH_MS_MAX && missed >= FEW) this.#usual.resume(fromMs);
     this.#lastMs = nowMs;
     this.#usual.add(tally, stretchMs, nowMs);
     this.#moment.add(tally, stretchMs, nowMs);
     this.#lately.add(tally, stretchMs, nowMs);
-    return this.#hasSurge(nowMs);
+    const hasSurge = this.#hasSurge(nowMs);
+    // A surge is compared with what was before it.
+    if (!hasSurge) this.#peak.set(Math.max(this.#peak.at(nowMs), this.#usual.allAt(this.#forMs(nowMs), nowMs)), nowMs);
+    return hasSurge;
   }
 
   /** As a plan follows them. */
@@ -121,7 +145,12 @@ export class CallRates {
   #hasSurge(nowMs: number): boolean {
     const forMs = this.#forMs(nowMs);
     const [usual, now] = [this.#usual.allAt(forMs, nowMs), this.#moment.allAt(forMs, nowMs)];
-    return usual > 0 && now > SURGE_TIMES * usual && deviationsOf(now, usual) > 3;
+    return usual > 0 && now > SURGE_TIMES * Math.max(usual, this.#peak.at(nowMs)) && deviationsOf(now, usual) > 3;
+  }
+
+  /** Calls are other calls from now on: earlier rates are no yardstick. */
+  forgetPeak(nowMs: number): void {
+    this.#peak.set(0, nowMs);
   }
 
   #forMs(nowMs: number): number {
