@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -15,6 +15,14 @@ afterEach(() => rm(folder, { recursive: true }));
 async function bundleText(source: string, name = "mine.ts"): Promise<string> {
   await writeFile(join(folder, name), source);
   return new TextDecoder().decode(await bundleFunction(join(folder, name)));
+}
+
+/** A package beside the author's file. */
+async function writePackage(name: string, declaration: object, files: Readonly<Record<string, string>>): Promise<void> {
+  const root = join(folder, "node_modules", name);
+  await mkdir(root, { recursive: true });
+  await writeFile(join(root, "package.json"), JSON.stringify({ name, ...declaration }));
+  for (const [file, text] of Object.entries(files)) await writeFile(join(root, file), text);
 }
 
 /** The default export of a bundle. */
@@ -56,6 +64,12 @@ describe("bundleFunction", () => {
       properties: { id: { type: "string" } },
     });
     expect(bundle.length).toBeLessThan(256 * 1024);
+  });
+
+  test("takes a package's entry for workers, and its branch for production", async () => {
+    const exports = { node: "./node.js", worker: "./worker.js", default: "./other.js" };
+    await writePackage("entries", { exports }, { "worker.js": "export default process.env.NODE_ENV;" });
+    expect(await evaluate(await bundleText('export { default } from "entries";'))).toBe("production");
   });
 
   test("gives the same version wherever the author's folder lies", async () => {

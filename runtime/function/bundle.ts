@@ -60,8 +60,10 @@ async function buildEntry(entryFile: string) {
       write: false,
       bundle: true,
       format: "esm",
-      platform: "neutral",
-      mainFields: ["module", "main"],
+      // Of a package's entries those for browsers fit best: they need neither Node.js nor, mostly, a page.
+      platform: "browser",
+      conditions: ["worker", "module"],
+      define: { "process.env.NODE_ENV": '"production"' },
       target: "es2024",
       charset: "utf8",
       legalComments: "none",
