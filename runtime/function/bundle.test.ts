@@ -252,6 +252,12 @@ describe("bundleFunction", () => {
     expect(bundle.indexOf("//# sourceMappingURL")).toBeLessThan(150);
   });
 
+  test("has room for mathjs as a whole", { timeout: 60_000 }, async () => {
+    await symlink(join(import.meta.dirname, "../../node_modules"), join(folder, "node_modules"));
+    const bundle = await bundleText('import { evaluate } from "mathjs";\nexport default evaluate("sqrt(16) + 2 * 3");');
+    expect(await evaluate(bundle)).toBe(10);
+  });
+
   test.each([
     ["with a text of 2 MiB in a comment", `/* ${"x".repeat(2 * MIB)} */\n`],
     ["with 900 KiB of dense code", `export const list = [${"a,".repeat(460_000)}];\nvar a = 1;\n`],

@@ -14,7 +14,7 @@ const USES: readonly (readonly [declares: string, imported: string, expression: 
   ["exports: default, not node", `{ parse } from "yaml"`, `parse("a: [1, 2]")`, { a: [1, 2] }],
   ["exports: import", `{ produce } from "immer"`, `produce([1], (list) => void list.push(2))`, [1, 2]],
   ["exports: import", `{ z } from "zod"`, `z.object({ a: z.coerce.number() }).parse({ a: "1" })`, { a: 1 }],
-  ["exports: import", `{ evaluate } from "mathjs"`, `evaluate("sqrt(16) + 2 * 3")`, 10],
+  ["exports: import", `{ create, sqrtDependencies } from "mathjs"`, `create({ sqrtDependencies }).sqrt(16)`, 4],
   ["browser: a file", `hash from "object-hash"`, `hash({ a: 1 })`, "ca1a41f90da606b052ecf10c8286817813bc8861"],
   ["browser: a file", `debug from "debug"`, `debug("a:b").extend("c").namespace`, "a:b:c"],
   ["browser: a map", `qs from "qs"`, `qs.stringify(qs.parse("a[b]=1&a[c]=x y"), { encode: false })`, "a[b]=1&a[c]=x y"],
