@@ -1,7 +1,7 @@
 // Every environment variable that nodes and tools read beside where things are (runtime/place-settings.ts). `node/config.ts` and
 // `cli/config.ts` make values of them; docs/configuration.md mirrors this file (a test holds them equal).
 
-import { ARGS_BYTES_MAX, BUNDLE_BYTES_MAX } from "#runtime/function/description.ts";
+import { ARGS_BYTES_MAX, CODE_BYTES_MAX } from "#runtime/function/description.ts";
 import { type Confinement, ISOLATES_MAX } from "#runtime/sandbox/supervisor.ts";
 import {
   choiceSetting,
@@ -207,7 +207,7 @@ export const NODE_SETTINGS = {
   ),
   bundleCacheBytesMax: integerSetting(
     "LOCUS_BUNDLE_CACHE_BYTES_MAX",
-    { otherwise: 64 * BUNDLE_BYTES_MAX, min: BUNDLE_BYTES_MAX, max: 1024 * 1024 * 1024 },
+    { otherwise: 64 * CODE_BYTES_MAX, min: CODE_BYTES_MAX, max: 1024 * 1024 * 1024 },
     "bytes of the bundles that the node holds; the least recently used make room",
   ),
   logLevel: choiceSetting(

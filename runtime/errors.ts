@@ -118,7 +118,7 @@ export const ERRORS = {
     413,
     3,
     "BUNDLETOOLARGE",
-    "The bundle is larger than 1 MiB.",
+    "The bundle has more than 1 MiB of code, or more than 3 MiB with its source map.",
     "Bundle less: mark data as a Redis key, or leave a dependency out.",
   ),
   FUNCTION_FAILED: entry(

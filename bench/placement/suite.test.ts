@@ -28,5 +28,5 @@ test("a function that names a side is not measured", async () => {
 
 test("one that names none is bundled under the name and with the deadline that it is to have", async () => {
   const bundle = await bundleOf({ name: "free-1", source: sourceOf("free", ""), deadlineMs: 7 });
-  expect(Buffer.from(bundle).toString()).toContain('name: "free-1", limits: { deadlineMs: 7 }');
+  expect(Buffer.from(bundle).toString()).toContain('name:"free-1",limits:{deadlineMs:7}');
 });

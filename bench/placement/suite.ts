@@ -133,12 +133,12 @@ export async function bundleOf({
   deadlineMs,
 }: Pick<Workload, "name" | "source" | "deadlineMs">): Promise<Uint8Array> {
   const bundle = await bundles.getOrInsertComputed(source, bundleOfSource);
-  const limits = deadlineMs === null ? "" : `, limits: { deadlineMs: ${deadlineMs} }`;
+  const limits = deadlineMs === null ? "" : `,limits:{deadlineMs:${deadlineMs}}`;
   if (limits !== "" && bundle.includes("limits:")) throw new Error(`the bundle of ${source} has limits of its own`);
-  return Buffer.from(bundle.replace(nameIn(source), `name: "${name}"${limits}`));
+  return Buffer.from(bundle.replace(nameIn(source), `name:"${name}"${limits}`));
 }
 
-const nameIn = (source: string): string => `name: "${basename(source, ".ts")}"`;
+const nameIn = (source: string): string => `name:"${basename(source, ".ts")}"`;
 
 async function bundleOfSource(source: string): Promise<string> {
   const file = join(import.meta.dirname, "..", "..", source);

@@ -9,7 +9,7 @@ import type { Side } from "#runtime/profile/sample.ts";
 
 const SOURCE = join(import.meta.dirname, "..", "..", "functions", "empty.ts");
 const NAME = "empty";
-const NAME_IN_BUNDLE = `name: "${NAME}"`;
+const NAME_IN_BUNDLE = `name:"${NAME}"`;
 
 export interface FirstCall {
   /** From the answer to the deployment to the answer to the call. */
@@ -37,7 +37,7 @@ export class FreshFunction {
   /** A version that no isolate holds. */
   async deploy(name = NAME): Promise<void> {
     this.#versions += 1;
-    const bundle = this.#bundle.replace(NAME_IN_BUNDLE, `name: "${name}"`);
+    const bundle = this.#bundle.replace(NAME_IN_BUNDLE, `name:"${name}"`);
     await this.#node.deploy(Buffer.from(`// version ${this.#versions}\n${bundle}`));
   }
 

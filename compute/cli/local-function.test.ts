@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -30,6 +30,20 @@ describe("loadLocalFunction", () => {
       expect(warned).not.toHaveBeenCalled();
     } finally {
       warned.mockRestore();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it("says which line of a package failed while it was loaded", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "locus-function-"));
+    try {
+      mkdirSync(join(folder, "node_modules/broken"), { recursive: true });
+      writeFileSync(join(folder, "node_modules/broken/index.js"), `const one = 1;\nthrow new Error("on purpose");`);
+      writeFileSync(join(folder, "own.ts"), `import "broken";\nexport default 1;`);
+      await expect(loadLocalFunction(join(folder, "own.ts"))).rejects.toMatchObject({
+        message: expect.stringMatching(/own\.ts throws while .* Error: on purpose at .*broken\/index\.js:2:\d+/),
+      });
+    } finally {
       rmSync(folder, { recursive: true });
     }
   });

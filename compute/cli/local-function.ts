@@ -61,10 +61,18 @@ const evaluate = async (path: string, bundle: Uint8Array): Promise<FunctionDefin
     const module: unknown = await import(bundleUrl);
     return (module as { readonly default?: FunctionDefinition }).default;
   } catch (error) {
-    throw new LocusError("FUNCTION_INVALID", `${path} throws while it is loaded: ${String(error)}`, { cause: error });
+    const thrown = `${String(error)}${placeInPackage(error)}`;
+    throw new LocusError("FUNCTION_INVALID", `${path} throws while it is loaded: ${thrown}`, { cause: error });
   } finally {
     hooks.deregister();
   }
+};
+
+/** " at …": the first frame of its stack, if that is a package's. */
+const placeInPackage = (error: unknown): string => {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const frame = /^ {4}(at .+)$/m.exec(stack)?.[1] ?? "";
+  return frame.includes("node_modules/") ? ` ${frame}` : "";
 };
 
 const sampleNames = (): readonly string[] =>

@@ -2,7 +2,8 @@
 // this node before anything is stored; after a change this node's own mirror is up to date before the client hears of it.
 
 import { LocusError } from "#runtime/errors.ts";
-import { BUNDLE_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
+import type { FunctionDescription } from "#runtime/function/description.ts";
+import { checkBundleBytes } from "#runtime/function/source-map.ts";
 import type { Supervisor } from "#runtime/sandbox/supervisor.ts";
 import type { FunctionCache } from "./function-cache.ts";
 import type { Registry } from "./registry.ts";
@@ -51,10 +52,7 @@ export class FunctionCatalogue {
    * not `name`.
    */
   async deploy(name: string | null, bundle: Uint8Array): Promise<Deployment> {
-    if (bundle.byteLength > BUNDLE_BYTES_MAX) {
-      const size = `${bundle.byteLength} bytes, ${BUNDLE_BYTES_MAX} are allowed`;
-      throw new LocusError("BUNDLE_TOO_LARGE", `the bundle has ${size}`);
-    }
+    checkBundleBytes(bundle);
     const checked = await this.#checker.check(bundle);
     if (name !== null && checked.name !== name) {
       throw new LocusError("FUNCTION_INVALID", `the bundle defines "${checked.name}", not "${name}"`);

@@ -2,19 +2,18 @@
 // an error in the sandbox shows the author's file and line. The CLI bundles before it deploys. esbuild is used in this
 // folder only.
 
-import { isBuiltin } from "node:module";
-import { basename, dirname, join, resolve } from "node:path";
-import { build, type BuildFailure, type Message, type Metafile } from "esbuild";
+import { realpath } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { build, type BuildFailure, type Metafile } from "esbuild";
 import { LocusError } from "#runtime/errors.ts";
-import { BUNDLE_BYTES_MAX } from "./description.ts";
-import { GUEST_GLOBALS } from "./globals.ts";
+import { BUNDLE_BYTES_MAX, CODE_BYTES_MAX } from "./description.ts";
+import { explainMistake } from "./bundling-mistake.ts";
 import { guestModules } from "./guest-modules.ts";
+import { LOADERS } from "./loaders.ts";
+import { joinSourceMap } from "./source-map.ts";
+import { type MappedCode, nameSources } from "./source-names.ts";
 
 const MISTAKES_SHOWN_MAX = 10;
-/** What names a package, or a file in one: no path. */
-const PACKAGE_PATTERN = /^(@[a-z0-9][\w.-]*\/)?[a-z0-9][\w.-]*(\/|$)/i;
-/** What npm has under this name is another's. */
-const OWN_PATTERN = /^locus(\/|$)/;
 /** esbuild would make a module of other files as well, with their text for its default export. */
 const SOURCE_PATTERN = /\.[cm]?[jt]sx?$/;
 
@@ -30,42 +29,54 @@ export async function bundleFunction(entryFile: string): Promise<Uint8Array> {
     );
   }
   const { outputFiles, metafile } = await buildEntry(entryFile);
-  const [bundle] = outputFiles;
-  const [output] = Object.values(metafile.outputs);
-  if (bundle === undefined || output === undefined) throw new Error(`esbuild made nothing of ${entryFile}`);
-
+  const [mapFile, codeFile] = outputFiles;
+  const output = Object.values(metafile.outputs).find(({ entryPoint }) => entryPoint !== undefined);
+  if (mapFile === undefined || codeFile === undefined || output === undefined) {
+    throw new Error(`esbuild made nothing of ${entryFile}`);
+  }
   if (!output.exports.includes("default")) {
     throw new LocusError(
       "FUNCTION_INVALID",
       `${entryFile} has no default export: write export default defineFunction({ … })`,
     );
   }
-  if (bundle.contents.length > BUNDLE_BYTES_MAX) {
+  const made = { code: codeFile.text, mapJson: mapFile.text };
+  const codeBytes = Buffer.byteLength(made.code);
+  if (codeBytes > CODE_BYTES_MAX) {
     throw new LocusError(
       "BUNDLE_TOO_LARGE",
-      `${entryFile} makes a bundle of ${bundle.contents.length} bytes with its source map, at most ${BUNDLE_BYTES_MAX} are allowed; the largest parts: ${largestInputs(output)}`,
+      `${entryFile} makes a bundle with ${codeBytes} bytes of code, at most ${CODE_BYTES_MAX} are allowed; the largest parts: ${largestInputs(output)}`,
     );
   }
-  return bundle.contents;
+  const bundle = bundleOf(nameSources(made, false));
+  return bundle.length <= BUNDLE_BYTES_MAX ? bundle : bundleOf(nameSources(made, true));
 }
 
+const bundleOf = ({ code, mapJson }: MappedCode): Uint8Array => Buffer.from(joinSourceMap(code, mapJson));
+
 async function buildEntry(entryFile: string) {
-  const path = resolve(entryFile);
+  // The same bundle through a symbolic link.
+  const path = await realpath(entryFile).catch(() => resolve(entryFile));
   try {
     return await build({
-      // Paths in the map and in comments are relative to this folder, so they do not tell where the author's checkout lies.
+      // Paths in the map and in names are relative to this folder, so they do not show where the author's checkout lies.
       absWorkingDir: dirname(path),
       entryPoints: [path],
       outfile: `${path}.bundle.js`,
       write: false,
       bundle: true,
       format: "esm",
-      platform: "neutral",
-      mainFields: ["module", "main"],
+      // Of a package's entries those for browsers fit best: they need neither Node.js nor, mostly, a page.
+      platform: "browser",
+      conditions: ["worker", "module"],
+      define: { "process.env.NODE_ENV": '"production"' },
       target: "es2024",
+      loader: LOADERS,
+      // Names stay: messages of V8 quote variables (`rows.map is not a function`), and errors show functions and classes.
+      minifyWhitespace: true,
       charset: "utf8",
       legalComments: "none",
-      sourcemap: "inline",
+      sourcemap: "external",
       sourcesContent: true,
       metafile: true,
       logLevel: "silent",
@@ -73,36 +84,14 @@ async function buildEntry(entryFile: string) {
     });
   } catch (error) {
     if (!isBuildFailure(error)) throw error;
-    const mistakes = error.errors.slice(0, MISTAKES_SHOWN_MAX).map((mistake) => explain(mistake, dirname(entryFile)));
+    const folder = path === resolve(entryFile) ? dirname(entryFile) : dirname(path);
+    const mistakes = error.errors.slice(0, MISTAKES_SHOWN_MAX).map((mistake) => explainMistake(mistake, folder));
     throw new LocusError("FUNCTION_INVALID", `cannot bundle ${entryFile}: ${mistakes.join("\n")}`, { cause: error });
   }
 }
 
 const isBuildFailure = (error: unknown): error is BuildFailure =>
   error instanceof Error && "errors" in error && Array.isArray(error.errors);
-
-/** One line: where, what, and for a module of Node.js what a function has instead. */
-function explain({ location, text }: Message, folder: string): string {
-  const missing = /^Could not resolve "(.+)"$/.exec(text)?.[1];
-  // Without a place it is the entry itself that was not found.
-  if (location === null) return missing === undefined ? text : `there is no file ${basename(missing)} in ${folder}`;
-  const place = `${join(folder, location.file)}:${location.line}:${location.column + 1}`;
-  if (missing === undefined) return `${place}: ${text}`;
-  if (OWN_PATTERN.test(missing)) {
-    return `${place}: "${missing}" is not there: of locus a function imports "locus/function" (its tests "locus/testing")`;
-  }
-  if (PACKAGE_PATTERN.test(missing) && !isBuiltin(missing)) {
-    return `${place}: ${text}: install it beside the file (npm install ${packageOf(missing)})`;
-  }
-  if (!isBuiltin(missing)) return `${place}: ${text}`;
-  return `${place}: "${missing}" is a module of Node.js, and a function has none; it has the language, ${GUEST_GLOBALS.join(", ")}, and packages that need no more`;
-}
-
-const packageOf = (imported: string): string =>
-  imported
-    .split("/")
-    .slice(0, imported.startsWith("@") ? 2 : 1)
-    .join("/");
 
 function largestInputs({ inputs }: Metafile["outputs"][string]): string {
   return Object.entries(inputs)

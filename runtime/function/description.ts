@@ -32,8 +32,10 @@ export const LIMITS: { readonly [name in keyof Limits]: LimitRange } = {
   concurrency: { default: 32, min: 1, max: 256 },
 };
 
-/** Bytes of a bundle, at most. */
-export const BUNDLE_BYTES_MAX = 1024 * 1024;
+/** Bytes of a bundle's code, at most. */
+export const CODE_BYTES_MAX = 1024 * 1024;
+/** Bytes of a bundle, its source map included, at most. */
+export const BUNDLE_BYTES_MAX = 3 * 1024 * 1024;
 /** Bytes of `args` and `keys` of one invocation together, at most. */
 export const ARGS_BYTES_MAX = 1024 * 1024;
 /** Bytes of a result (JSON), at most. */

@@ -3,7 +3,7 @@
 
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { basename, dirname } from "node:path";
+import { basename, dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "esbuild";
 
@@ -18,7 +18,7 @@ export const guestModules: Plugin = {
     // A namespace instead of a path: the bundle, hence its version, must not depend on where locus is installed.
     build.onResolve({ filter: /^locus\/function$/ }, ({ path }) => ({ path, namespace: "locus" }));
     build.onLoad({ filter: /^locus\/function$/, namespace: "locus" }, async ({ path }) => ({
-      contents: await readWithoutSource(require.resolve(path)),
+      contents: await readFile(require.resolve(path), "utf8"),
       loader: "ts",
     }));
 
@@ -34,18 +34,21 @@ export const guestModules: Plugin = {
       errors: [{ text: `"${path}" is a web address; a function loads no code while it runs, so install the package` }],
     }));
 
-    build.onLoad({ filter: /\/node_modules\/.*\.[cm]?js$/ }, async ({ path }) => ({
-      contents: await readWithoutSource(path),
-    }));
+    // Seen from the function's file: its own folder may be that of an installed package.
+    const { absWorkingDir = "" } = build.initialOptions;
+    build.onLoad({ filter: /\/node_modules\/.*\.[cm]?js$/ }, async ({ path }) =>
+      relative(absWorkingDir, path).includes("node_modules/") ? { contents: await readWithOwnMap(path) } : undefined,
+    );
   },
 };
 
 /**
- * Reads a library's file with a source map that names it and holds nothing else. The bundle's own map is then the author's
- * source alone: with typebox in it a bundle is a quarter of the size, and far from BUNDLE_BYTES_MAX.
+ * Reads a package's file with a source map that leads to its own lines: many packages have maps that lead to files which
+ * they do not have.
  */
-async function readWithoutSource(file: string): Promise<string> {
-  const map = JSON.stringify({ version: 3, sources: [basename(file)], sourcesContent: [""], mappings: "AAAA" });
+async function readWithOwnMap(file: string): Promise<string> {
   const text = await readFile(file, "utf8");
+  const mappings = `AAAA${";AACA".repeat(text.split("\n").length - 1)}`;
+  const map = JSON.stringify({ version: 3, sources: [basename(file)], sourcesContent: [""], mappings });
   return `${text}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString("base64")}`;
 }

@@ -18,7 +18,7 @@ namespace locus {
 
 constexpr uint32_t kHostMagic = 0x4c4f4355;  // "LOCU"
 /// Raised whenever anything in this file changes. The host refuses a memory file of another version.
-constexpr uint32_t kHostVersion = 9;
+constexpr uint32_t kHostVersion = 10;
 /// Lanes per host, control lane included: one bit each in the ready words.
 constexpr uint32_t kLanesMax = 64;
 constexpr uint32_t kControlLane = 0;
@@ -31,10 +31,12 @@ constexpr uint64_t kOperationRingBytes = 128 * 1024;
 constexpr uint64_t kReplyRingBytes = 256 * 1024;
 
 /// Longest frames, bytes; checked before allocation on both sides. A frame carries its bounded payload (see
-/// runtime/function/description.ts: ARGS_BYTES_MAX, RESULT_BYTES_MAX, BUNDLE_BYTES_MAX) and headers.
+/// runtime/function/description.ts: ARGS_BYTES_MAX, RESULT_BYTES_MAX, CODE_BYTES_MAX, BUNDLE_BYTES_MAX) and headers.
 constexpr uint64_t kArgsBytesMax = 1 << 20;
 constexpr uint64_t kResultBytesMax = 4 << 20;
-constexpr uint64_t kBundleBytesMax = 1 << 20;
+/// Of a bundle's code, and with its source map.
+constexpr uint64_t kCodeBytesMax = 1 << 20;
+constexpr uint64_t kBundleBytesMax = 3 << 20;
 constexpr uint64_t kLogBytesMax = 64 << 10;
 /// What an invocation has read, kept so that another run of it need not read it again; what comes on top is
 /// read again.

@@ -72,16 +72,20 @@ function mapStack(sourceMapJson: string, stack: string): string {
   return authorStack(map, stack, (frame) => frame.includes("<locus>") || frame.includes("<isolated-vm"));
 }
 
-/** The first place that a stack names, by the author's files; where it names none, the file that the bundle was made of. */
+/**
+ * The first place that a stack names, by the author's files; where it names none, the file that the bundle was made of. If a
+ * package's code failed, its place follows: `own.ts:3:1: in node_modules/zod/index.js:9:5`.
+ */
 function locate(sourceMapJson: string, stack: string): string {
-  for (const frame of mapStack(sourceMapJson, stack).split("\n")) {
-    const place = /^ {4}at (?:.*\()?([^()]+:\d+:\d+)\)?$/.exec(frame)?.[1];
-    // With a map, a position that stays one of the bundle's is locus' own or a package's.
-    if (place !== undefined && !(map !== undefined && place.includes("<function>")))
-      return place.replace(/^async /, "");
-  }
+  const places = mapStack(sourceMapJson, stack)
+    .split("\n")
+    .flatMap((frame) => /^ {4}at (?:.*\()?(?:async )?([^()]+:\d+:\d+)\)?$/.exec(frame)?.[1] ?? []);
   // esbuild puts a file behind all that it imports.
-  return map?.sources.at(-1) ?? "";
+  const own = places.find(isOwn) ?? map?.sources.findLast((source) => source !== null && isOwn(source)) ?? "";
+  const [first = own] = places;
+  return isOwn(first) ? first : `${own}: in ${first}`;
 }
+
+const isOwn = (place: string): boolean => !place.startsWith("node_modules/");
 
 export default { check, compileSchemas, locate, mapStack };

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import type { Channel } from "#runtime/channel/channel.ts";
 import { isErrorCode, LocusError, type ErrorCode } from "#runtime/errors.ts";
 import { readDescription } from "#runtime/function/describe.ts";
-import { ARGS_BYTES_MAX, BUNDLE_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
+import { ARGS_BYTES_MAX, type FunctionDescription } from "#runtime/function/description.ts";
+import { checkBundleBytes } from "#runtime/function/source-map.ts";
 import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
 import { ConnectionSupply } from "./connection-supply.ts";
 import { answerRounds } from "./memory-rounds.ts";
@@ -135,14 +136,8 @@ class HostSupervisor implements Supervisor {
     }
   }
 
-  check(bundle: Uint8Array): Promise<FunctionDescription> {
-    if (bundle.length > BUNDLE_BYTES_MAX) {
-      const error = new LocusError(
-        "BUNDLE_TOO_LARGE",
-        `the bundle has ${bundle.length} bytes; at most ${BUNDLE_BYTES_MAX} are allowed`,
-      );
-      return Promise.reject(error);
-    }
+  async check(bundle: Uint8Array): Promise<FunctionDescription> {
+    checkBundleBytes(bundle);
     if (this.#closed !== undefined) return Promise.reject(closedError());
     const number = ++this.#numbers;
     const check = Promise.withResolvers<FunctionDescription>();

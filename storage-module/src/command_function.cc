@@ -57,12 +57,6 @@ int ReplyLoaded(RedisModuleCtx* context, const FunctionImage& image) {
   return ReplyText(context, image.version);
 }
 
-Failure TooLarge(size_t bytes) {
-  if (bytes <= kBundleBytesMax) return {};
-  return {Code::BUNDLE_TOO_LARGE,
-          "the bundle has " + std::to_string(bytes) + " bytes, may have " + std::to_string(kBundleBytesMax)};
-}
-
 Failure TooMany() {
   return {Code::STORAGE_REFUSED,
           "this Redis keeps " + std::to_string(kFunctionsMax) + " functions, its most: delete one first"};
@@ -134,7 +128,7 @@ int StartLoad(RedisModuleCtx* context, std::string_view bundle, bool replace) {
   if (const Failure failure = CheckByItself(context, "LOCUS.FUNCTION LOAD"))
     return ReplyFailure(context, failure);
   if (const Failure failure = CheckEnabled()) return ReplyFailure(context, failure);
-  if (const Failure failure = TooLarge(bundle.size())) return ReplyFailure(context, failure);
+  if (const Failure failure = CheckBundleBytes(bundle)) return ReplyFailure(context, failure);
   if (const Failure failure = CheckKept(context)) return ReplyFailure(context, failure);
   if (loads_in_flight.size() == kLoadsMax)
     return ReplyFailure(context,
@@ -161,7 +155,7 @@ int LoadUnchecked(RedisModuleCtx* context, std::string_view bundle, std::string_
                                   "DESCRIPTION is for replication: a bundle is described by "
                                   "checking it"});
   Deployment deployment;
-  Failure failure = TooLarge(bundle.size());
+  Failure failure = CheckBundleBytes(bundle);
   if (!failure) failure = Registry::Prepare(std::string(bundle), std::string(description), &deployment);
   if (!failure && !TheModule().registry.Install(deployment)) failure = TooMany();
   if (failure) {

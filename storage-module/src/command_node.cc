@@ -3,6 +3,7 @@
 // either from another connection.
 #include <memory>
 
+#include "function_description.h"
 #include "json_text.h"
 #include "module.h"
 #include "run_options.h"
@@ -93,10 +94,7 @@ int CommandNodeTry(RedisModuleCtx* context, RedisModuleString** argv, int argc) 
   constexpr char kCommand[] = "LOCUS.NODE TRY";
   if (const Failure failure = CheckMayRun(context, kCommand)) return ReplyFailure(context, failure);
   const std::string_view bundle = TextOf(argv[2]);
-  if (bundle.size() > kBundleBytesMax)
-    return ReplyFailure(
-        context, {Code::BUNDLE_TOO_LARGE, "the bundle has " + std::to_string(bundle.size()) + " bytes, " +
-                                              std::to_string(kBundleBytesMax) + " are allowed"});
+  if (const Failure failure = CheckBundleBytes(bundle)) return ReplyFailure(context, failure);
   auto call = std::make_unique<PendingCall>();
   const std::string_view description = TextOf(argv[3]);
   if (const Failure failure =

@@ -35,6 +35,19 @@ std::string TextField(const Json& object, const char* name) {
 
 }  // namespace
 
+Failure CheckBundleBytes(std::string_view bundle) {
+  const size_t mark = bundle.rfind("//# sourceMappingURL=data:application/json;base64,");
+  const size_t code_bytes = mark == bundle.npos ? bundle.size() : mark;
+  if (code_bytes > kCodeBytesMax)
+    return {Code::BUNDLE_TOO_LARGE, "the code of the bundle has " + std::to_string(code_bytes) +
+                                        " bytes, may have " + std::to_string(kCodeBytesMax)};
+  if (bundle.size() > kBundleBytesMax)
+    return {Code::BUNDLE_TOO_LARGE, "the bundle has " + std::to_string(bundle.size()) +
+                                        " bytes with its source map, may have " +
+                                        std::to_string(kBundleBytesMax)};
+  return {};
+}
+
 bool IsFunctionName(std::string_view name) {
   if (name.empty() || name.size() > kFunctionNameBytesMax || name[0] < 'a' || name[0] > 'z') return false;
   for (const char c : name) {

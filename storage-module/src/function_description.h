@@ -22,6 +22,9 @@ struct Description {
 /// A lower-case letter, then letters, digits, `_` and `-`: what stands after LOCUS.CALL.
 bool IsFunctionName(std::string_view name);
 
+/// A source map at the end (runtime/function/source-map.ts) is no code.
+Failure CheckBundleBytes(std::string_view bundle);
+
 /// `version` is that of the bundle, which the description must name as well.
 Failure ReadDescription(std::string_view json, std::string_view version, Description* description);
 

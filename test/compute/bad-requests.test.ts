@@ -119,7 +119,7 @@ describe("a request that is too big", () => {
     ["has a body in chunks that is", `${CALL}${CHUNKED}200000\r\n${megabyte}${megabyte}`, "ARGS_TOO_LARGE"],
     [
       "deploys what is",
-      `PUT /v1/functions/big HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-type: application/javascript\r\ncontent-length: 1048577\r\n\r\n`,
+      `PUT /v1/functions/big HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-type: application/javascript\r\ncontent-length: 3145729\r\n\r\n`,
       "BUNDLE_TOO_LARGE",
     ],
   ])("%s too big is refused before its end", async (_title, request, code) => {

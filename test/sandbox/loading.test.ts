@@ -1,14 +1,14 @@
 // What a bundle must be to be accepted, and what its author is told otherwise, on every side.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Script } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { residentBytesOf } from "#bench/harness/processes.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
-import { BUNDLE_BYTES_MAX } from "#runtime/function/description.ts";
+import { CODE_BYTES_MAX } from "#runtime/function/description.ts";
 import { versionOf } from "#runtime/function/version.ts";
 import { bundleOf, errorOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
@@ -26,7 +26,7 @@ function snapshot(): Uint8Array {
   try {
     writeFileSync(join(folder, "made.js"), "globalThis.made = () => 1;");
     execFileSync(process.execPath, ["--snapshot-blob", "blob", "--build-snapshot", "made.js"], { cwd: folder });
-    return readFileSync(join(folder, "blob")).subarray(0, BUNDLE_BYTES_MAX);
+    return readFileSync(join(folder, "blob")).subarray(0, CODE_BYTES_MAX);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -202,6 +202,62 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
       ];
       writeFileSync(file, [first, lines, last].join("\n"));
       await expect(side.deploy(Buffer.from(await bundleFunction(file)).toString())).rejects.toThrow(message);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it.each([
+    ["its own code", "module", "null.gone;", /own\.ts: in node_modules\/broken\/index\.js:2:1: TypeError: Cannot read/],
+    [
+      "its CommonJS code",
+      "commonjs",
+      "null.gone;",
+      /own\.ts:1:\d+: in node_modules\/broken\/index\.js:2:1: TypeError: /,
+    ],
+    [
+      "a global that is missing",
+      "module",
+      "Buffer;",
+      /own\.ts: in node_modules\/broken\/index\.js:2:1: ReferenceError: B/,
+    ],
+  ])("is refused with the package's line when a package fails at %s", async (_what, type, line, message) => {
+    const folder = mkdtempSync(join(tmpdir(), "locus-bundle-"));
+    try {
+      const root = join(folder, "node_modules/broken");
+      mkdirSync(root, { recursive: true });
+      writeFileSync(join(root, "package.json"), JSON.stringify({ name: "broken", type }));
+      writeFileSync(join(root, "index.js"), `const name = "broken";\n${line}\n`);
+      const file = join(folder, "own.ts");
+      writeFileSync(file, 'import "broken";\nexport default { kind: "locus.function", name: "own", run() {} };\n');
+      await expect(side.deploy(Buffer.from(await bundleFunction(file)).toString())).rejects.toThrow(message);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it("names a package's file and line, and files as they are written, in stacks and logs", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "locus-bundle-"));
+    try {
+      const root = join(folder, "node_modules/strict");
+      mkdirSync(root, { recursive: true });
+      writeFileSync(
+        join(root, "index.js"),
+        "// A comment.\nexports.deep = (value) => {\n  return value.gone.gone;\n};\n",
+      );
+      const file = join(folder, "fün 100%.ts");
+      const lines = [
+        'import { defineFunction } from "locus/function";',
+        'import { deep } from "strict";',
+        "const logged = () => { try { deep({}); } catch (error) { console.error(error); } };",
+        `export default defineFunction({ name: "stacks-${name}", run: () => { logged(); return deep({}); } });`,
+      ];
+      writeFileSync(file, lines.join("\n"));
+      const { outcome } = await side.deploy(Buffer.from(await bundleFunction(file)).toString());
+      const ended = await outcome({ logs: true });
+      const frames = /node_modules\/strict\/index\.js:3:\d+\)?\n.*run.*\(fün 100%\.ts:4:\d+\)$/;
+      expect(errorOf(ended).stack).toMatch(frames);
+      expect(ended.logs.join("\n")).toMatch(/strict\/index\.js:3:\d+\)?\n.*logged \(fün 100%\.ts:3:\d+\)\n/);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -335,8 +335,10 @@ describe("processes with Redis", () => {
   });
 });
 
+const PACKAGE = "// A comment.\nexports.deep = (value) => {\n  return value.gone.gone;\n};\n";
 const FAILING = `import { defineFunction, type Invocation } from "locus/function";
-type Way = "reply" | "all" | "refused" | "throw" | "text" | "object" | "missing" | "long" | "no stack";
+import { deep } from "strict";
+type Way = "package" | "reply" | "all" | "refused" | "throw" | "text" | "object" | "missing" | "long" | "no stack";
 async function increment({ redis }: Invocation<Way>): Promise<number> {
   return await redis.incr("a set");
 }
@@ -353,6 +355,7 @@ export default defineFunction({
     if (args === "text") throw "no error";
     if (args === "object") throw { why: "ünïcode" };
     if (args === "missing") return (null as unknown as { a: number }).a;
+    if (args === "package") return deep({});
     if (args === "long") throw new Error("x".repeat(5e6));
     if (args === "no stack") throw Object.defineProperty(new Error("odd"), "stack", { get: () => fail("throw") });
     return fail(args);
@@ -372,6 +375,8 @@ describe("of what a function fails with, and what its operations have come to, p
     const folder = mkdtempSync(join(tmpdir(), "locus-failing-"));
     opened.defer(() => rmSync(folder, { recursive: true }));
     writeFileSync(join(folder, "failing.ts"), FAILING);
+    mkdirSync(join(folder, "node_modules/strict"), { recursive: true });
+    writeFileSync(join(folder, "node_modules/strict/index.js"), PACKAGE);
     image = imageOfBundle(Buffer.from(await bundleFunction(join(folder, "failing.ts"))).toString());
     const source = { ...data, path: server.path };
     const supervisor = await startSupervisor({ dataSource: source, isolatesMax: 4, queueLengthMax: 10, onLog: silent });
@@ -384,7 +389,7 @@ describe("of what a function fails with, and what its operations have come to, p
   });
   afterAll(() => opened.disposeAsync());
 
-  test.each(["reply", "all", "refused", "throw", "text", "object", "missing"])(
+  test.each(["reply", "all", "refused", "throw", "text", "object", "missing", "package"])(
     "say the same as isolates: %s",
     async (way) => {
       const told = async (driver: Driver) => {

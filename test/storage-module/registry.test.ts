@@ -93,6 +93,19 @@ describe("on one server", () => {
     await expect(redis.call("LOCUS.FUNCTION", "LOAD", bundle)).rejects.toThrow(/^BUNDLETOOLARGE .*1048577/);
   });
 
+  test("of a bundle with 1 MiB of code the source map may have 2 MiB more", async () => {
+    const code = `large ${"x".repeat(1024 * 1024 - 6)}`;
+    const mark = "//# sourceMappingURL=data:application/json;base64,";
+    const room = "A".repeat(2 * 1024 * 1024 - mark.length);
+    expect(await redis.call("LOCUS.FUNCTION", "LOAD", code + mark + room)).toEqual(["large", expect.any(String)]);
+    await expect(redis.call("LOCUS.FUNCTION", "LOAD", `${code}${mark}${room}A`)).rejects.toThrow(
+      /^BUNDLETOOLARGE .* 3145729 bytes with its source map, may have 3145728/,
+    );
+    await expect(redis.call("LOCUS.FUNCTION", "LOAD", `${code}x${mark}`)).rejects.toThrow(
+      /^BUNDLETOOLARGE .* 1048577 bytes, may have 1048576/,
+    );
+  });
+
   test("a client cannot pass a bundle off as checked", async () => {
     const load = ["LOAD", "REPLACE", "forged", "DESCRIPTION", "{}"];
     await expect(redis.call("LOCUS.FUNCTION", ...load)).rejects.toThrow(/^ERR .*replication/);
