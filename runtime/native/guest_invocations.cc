@@ -140,7 +140,7 @@ void GuestLoop::TakeOutcome(GuestInvocation* invocation, bool fulfilled, Local<V
   const Local<v8::Context> context = context_.Get(isolate_);
   v8::TryCatch caught(isolate_);
   if (!fulfilled) {
-    Thrown thrown = ReadThrown(context, value);
+    Thrown thrown = ReadThrown(context, find_causes_.Get(isolate_), value);
     if (thrown.terminated) return;
     Fail(invocation, thrown.code, std::move(thrown.message));
     invocation->stack = MapStack(thrown.stack);
@@ -158,7 +158,7 @@ void GuestLoop::TakeOutcome(GuestInvocation* invocation, bool fulfilled, Local<V
     Local<v8::String> json;
     if (!v8::JSON::Stringify(context, value).ToLocal(&json)) {
       if (caught.HasTerminated()) return;
-      const Thrown thrown = ReadThrown(context, caught.Exception());
+      const Thrown thrown = ReadThrown(context, find_causes_.Get(isolate_), caught.Exception());
       if (thrown.terminated) return;
       caught.Reset();
       const std::string loss = FindLoss(value);
@@ -336,7 +336,7 @@ void GuestLoop::ReadLoneRejections() {
   for (LoneRejection& lone : current_->lone_rejections) {
     const Local<v8::Promise> promise = lone.promise.Get(isolate_);
     if (!lone.reason.empty() || promise->HasHandler() || isolate_->IsExecutionTerminating()) continue;
-    const Thrown thrown = ReadThrown(context, promise->Result());
+    const Thrown thrown = ReadThrown(context, find_causes_.Get(isolate_), promise->Result());
     if (thrown.terminated) break;
     lone.reason = thrown.stack.empty() ? thrown.message : MapStack(thrown.stack);
   }

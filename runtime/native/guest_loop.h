@@ -158,6 +158,7 @@ class GuestLoop {
   v8::Global<v8::Function>& begin_function() { return begin_; }
   v8::Global<v8::Function>& describe_function() { return describe_; }
   v8::Global<v8::Function>& find_loss_function() { return find_loss_; }
+  v8::Global<v8::Function>& find_causes_function() { return find_causes_; }
   v8::Global<v8::FunctionTemplate>& redis_template() { return redis_template_; }
 
  private:
@@ -252,6 +253,7 @@ class GuestLoop {
   v8::Global<v8::Function> begin_;
   v8::Global<v8::Function> describe_;
   v8::Global<v8::Function> find_loss_;
+  v8::Global<v8::Function> find_causes_;
   v8::Global<v8::Function> run_;
   std::string input_schema_, output_schema_;
   std::string source_map_;

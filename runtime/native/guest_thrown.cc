@@ -45,7 +45,8 @@ std::string HintFor(std::string_view name, std::string_view message) {
 /// Reads what may be of the guest's making. Once it has been ended in the midst of it, it reads no more.
 class Reader {
  public:
-  explicit Reader(Local<v8::Context> context) : isolate_(v8::Isolate::GetCurrent()), context_(context) {}
+  Reader(Local<v8::Context> context, Local<v8::Function> find_causes)
+      : isolate_(v8::Isolate::GetCurrent()), context_(context), find_causes_(find_causes) {}
 
   Thrown Read(Local<Value> value);
 
@@ -74,8 +75,24 @@ class Reader {
     return shown ? Utf8Of(isolate_, text, kThrownBytesMax) : "a value that has no text";
   }
 
+  void AppendCauses(Local<Value> value, Thrown* thrown) {
+    if (terminated_) return;
+    const v8::TryCatch ignore(isolate_);
+    Local<Value> found;
+    if (find_causes_->Call(context_, v8::Undefined(isolate_), 1, &value).ToLocal(&found) && found->IsArray()) {
+      std::string* const texts[] = {&thrown->message, &thrown->stack};
+      for (uint32_t i = 0; i < 2; i++) {
+        Local<Value> text;
+        if (found.As<v8::Array>()->Get(context_, i).ToLocal(&text) && text->IsString())
+          texts[i]->append(Utf8Of(isolate_, text.As<v8::String>(), kErrorTextBytesMax));
+      }
+    }
+    terminated_ = ignore.HasTerminated();
+  }
+
   v8::Isolate* const isolate_;
   const Local<v8::Context> context_;
+  const Local<v8::Function> find_causes_;
   bool terminated_ = false;
 };
 
@@ -97,13 +114,15 @@ Thrown Reader::Read(Local<Value> value) {
   const std::string hint = HintFor(name, thrown.message);
   if (!name.empty()) thrown.message = thrown.message.empty() ? name : name + ": " + thrown.message;
   thrown.message += hint;
+  AppendCauses(value, &thrown);
+  thrown.terminated = terminated_;
   return thrown;
 }
 
 }  // namespace
 
-Thrown ReadThrown(Local<v8::Context> context, Local<Value> value) {
-  return Reader(context).Read(value);
+Thrown ReadThrown(Local<v8::Context> context, Local<v8::Function> find_causes, Local<Value> value) {
+  return Reader(context, find_causes).Read(value);
 }
 
 }  // namespace locus

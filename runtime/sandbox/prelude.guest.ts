@@ -2,6 +2,7 @@
 // natives of runtime/native/guest_natives.cc, and gives the loop the function that starts an invocation. It keeps what it
 // needs of the language from before any guest code runs, so that a guest which redefines a built-in misleads only itself.
 
+import { causesOf } from "./error-causes.guest.ts";
 import { installEncoding } from "./prelude-encoding.guest.ts";
 import { findLoss } from "./prelude-loss.guest.ts";
 
@@ -22,6 +23,8 @@ export interface Natives {
   compileUrl(): { readonly URL: unknown; readonly URLSearchParams: unknown };
   setRun(run: unknown): void;
   setFindLoss(find: (result: unknown) => string | undefined): void;
+  /** What makes the texts of all that stands behind an error. */
+  setFindCauses(find: (thrown: unknown) => readonly [message: string, stack: string]): void;
   /** What makes of a definition the JSON that the host reads, functions shown as "function". */
   setDescribe(describe: (definition: unknown) => string): void;
   setBegin(
@@ -46,7 +49,7 @@ type Level = "debug" | "info" | "warn" | "error";
 function show(value: unknown): string {
   if (typeof value === "string") return value;
   try {
-    if (value instanceof Error) return toText(value.stack ?? value);
+    if (value instanceof Error) return toText(value.stack ?? value) + causesOf(value).stack;
     return stringify(value) ?? toText(value);
   } catch {
     return "[unprintable]";
@@ -197,6 +200,10 @@ export default function prelude(natives: Natives): void {
   natives.setFindLoss((result) => {
     const found = findLoss(result);
     return found === undefined ? undefined : `result${found}`;
+  });
+  natives.setFindCauses((thrown) => {
+    const { message, stack } = causesOf(thrown);
+    return [message, stack];
   });
   natives.setDescribe((definition) => {
     const run: unknown = (definition as { readonly run?: unknown } | null | undefined)?.run;

@@ -510,6 +510,56 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     ).toBe("Error: later");
   });
 
+  it("tells what stands behind an error, in its message, its stack and its log", async () => {
+    const causes = await side.deploy(
+      bundleOf<string>(async ({ args, log }) => {
+        const inner = (text: string): Error => new RangeError(text);
+        if (args === "any") return await Promise.any([Promise.reject(inner("c")), Promise.reject("text")]);
+        const error = new Error("a", { cause: new TypeError("b", { cause: { reason: "full" } }) });
+        if (args === "throw") throw error;
+        void Promise.reject(error);
+        log.warn("met", error);
+        return null;
+      }),
+    );
+    const thrown = errorOf(await causes.outcome({ args: "throw" }));
+    expect(thrown.message).toBe('Error: a [cause: TypeError: b [cause: {"reason":"full"}]]');
+    expect(thrown.stack).toMatch(
+      /^Error: a\n {4}at .*\n {2}\[cause\] TypeError: b\n {6}at [^]*\n {4}\[cause\] \{"reason"/,
+    );
+    const any = errorOf(await causes.outcome({ args: "any" }));
+    expect(any.message).toBe('AggregateError: All promises were rejected [errors: RangeError: c; "text"]');
+    expect(any.stack).toMatch(/\n {2}\[errors\] RangeError: c\n {6}at inner [^]*\n {2}\[errors\] "text"$/);
+    const { logs } = await causes.outcome({ args: "log", logs: true });
+    expect(logs).toEqual([
+      expect.stringMatching(/^warn: met Error: a[^]*\n {2}\[cause\] TypeError: b/),
+      expect.stringMatching(/nobody handled it: Error: a[^]*\n {2}\[cause\] TypeError: b/),
+    ]);
+  });
+
+  it("bounds what stands behind an error, and is ended where reading it never ends", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf<string>(({ args }) => {
+        const error = new Error("a");
+        const text = "x".repeat(100_000);
+        if (args === "circle") error.cause = error;
+        if (args === "wide") error.cause = new AggregateError(Array.from({ length: 100_000 }, () => new Error(text)));
+        if (args === "spin")
+          Object.defineProperty(error, "cause", {
+            get: () => {
+              for (;;);
+            },
+          });
+        throw error;
+      }),
+    );
+    expect(errorOf(await outcome({ args: "circle" })).message).toBe("Error: a [cause: circular]");
+    const wide = errorOf(await outcome({ args: "wide" }));
+    expect(Math.max(wide.message.length, wide.stack.length)).toBeLessThanOrEqual(16 * 1024);
+    expect(wide.message).toMatch(/ 99985 more\]\]$/);
+    expect(errorOf(await outcome({ args: "spin", deadlineMs: 300 })).code).toBe("DEADLINE_EXCEEDED");
+  });
+
   it.each([
     ["a global", () => notThere, "notThere is not defined; docs/functions.md"],
     [

@@ -129,6 +129,28 @@ export function testDriver(opened: () => Driver): void {
     await driver.stop(spec.id);
   });
 
+  test("tells what stands behind an error", async () => {
+    const driver = opened();
+    const image = imageOf(async ({ args }: { readonly args: string }) => {
+      if (args === "any") await Promise.any([Promise.reject(new RangeError("c")), Promise.reject("text")]);
+      throw new Error("a", { cause: new TypeError("b", { cause: { reason: "full" } }) });
+    });
+    const spec = specOf({ image });
+    await driver.start(spec);
+    const messages = [];
+    for (const args of ["cause", "any"]) {
+      const outcome = await driver.invoke(spec.id, callOf(args));
+      if (!outcome.ok) messages.push(outcome.error.message, outcome.error.stack);
+    }
+    expect(messages).toEqual([
+      'Error: a [cause: TypeError: b [cause: {"reason":"full"}]]',
+      expect.stringMatching(/\n {2}\[cause\] TypeError: b\n {6}at [^]*\n {4}\[cause\] \{"reason":"full"\}$/),
+      'AggregateError: All promises were rejected [errors: RangeError: c; "text"]',
+      expect.stringMatching(/\n {2}\[errors\] RangeError: c\n {6}at [^]*\n {2}\[errors\] "text"$/),
+    ]);
+    await driver.stop(spec.id);
+  });
+
   test("runs as many calls at once as its spec says, and refuses one more", async () => {
     const driver = opened();
     const spec = specOf({ image: SLEEP, concurrency: 2 });

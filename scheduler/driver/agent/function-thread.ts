@@ -16,6 +16,7 @@ import { RESULT_BYTES_MAX } from "#runtime/function/description.ts";
 import { splitSourceMap } from "#runtime/function/source-map.ts";
 import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
 import { authorStack } from "#runtime/sandbox/author-stack.guest.ts";
+import { causesOf } from "#runtime/sandbox/error-causes.guest.ts";
 import { findLoss } from "#runtime/sandbox/prelude-loss.guest.ts";
 import { mistakesText } from "#runtime/sandbox/schema-mistakes.guest.ts";
 
@@ -196,11 +197,16 @@ function failureOf(error: unknown): ThreadOutcome {
     return { ok: false, code: error.code, message: cut(error.message), stack: stackOf(error) };
   }
   if (error instanceof Error) {
-    return { ok: false, code: "FUNCTION_FAILED", message: cut(headOf(error)), stack: stackOf(error) };
+    const causes = causesOf(error, ownTitle);
+    const message = headOf(error) + causes.message;
+    return { ok: false, code: "FUNCTION_FAILED", message: cut(message), stack: cut(stackOf(error) + causes.stack) };
   }
   const message = `threw ${thrownText(error)}, which is no Error and so has no stack`;
   return { ok: false, code: "FUNCTION_FAILED", message, stack: "" };
 }
+
+/** An error that an operation was refused with, as its function sees it in the sandbox. */
+const ownTitle = (error: object): string | undefined => (error instanceof LocusError ? headOf(error) : undefined);
 
 /** Of the function's own making as well: anything may stand there. */
 function stackOf(error: Error): string {
@@ -292,7 +298,9 @@ class CallLog {
 function show(value: unknown): string {
   if (typeof value === "string") return value;
   try {
-    return value instanceof Error ? (value.stack ?? value.message) : (JSON.stringify(value) ?? String(value));
+    return value instanceof Error
+      ? (value.stack ?? value.message) + causesOf(value, ownTitle).stack
+      : (JSON.stringify(value) ?? String(value));
   } catch {
     return "[unprintable]";
   }
