@@ -318,11 +318,12 @@ const UnheardFailure* GuestLoop::FindUnheardFailure(const GuestInvocation& invoc
 // Nobody hears of it unless a handler is added later, which a function may still do.
 void GuestLoop::OnPromiseReject(v8::PromiseRejectMessage message) {
   GuestLoop* loop = Current();
-  if (loop == nullptr || loop->current_ == nullptr || loop->reading_rejections_) return;
-  std::vector<LoneRejection>& lone = loop->current_->lone_rejections;
+  const bool in_turn = loop != nullptr && loop->current_ != nullptr && !loop->reading_rejections_;
+  if (!in_turn && load_rejections_ == nullptr) return;
+  std::vector<LoneRejection>& lone = in_turn ? loop->current_->lone_rejections : *load_rejections_;
   if (message.GetEvent() == v8::kPromiseRejectWithNoHandler) {
     if (lone.size() < kLoneRejectionsMax)
-      lone.push_back({v8::Global<v8::Promise>(loop->isolate_, message.GetPromise()), ""});
+      lone.push_back({v8::Global<v8::Promise>(v8::Isolate::GetCurrent(), message.GetPromise()), ""});
   } else if (message.GetEvent() == v8::kPromiseHandlerAddedAfterReject) {
     std::erase_if(lone, [&](const LoneRejection& one) { return one.promise == message.GetPromise(); });
   }

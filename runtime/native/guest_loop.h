@@ -237,7 +237,7 @@ class GuestLoop {
   std::optional<Excess> LoadingTurn(int64_t began_ns, const std::function<void()>& work);
   Loaded Evaluate(v8::Local<v8::String> source);
   Loaded Fails(std::string message, std::string_view stack);
-  Loaded FailsWith(v8::Local<v8::Value> exception);
+  Loaded FailsWith(v8::Local<v8::Value> exception, std::string before = "");
   bool OpenAuxiliary();
   /// Calls a function of the auxiliary context with strings; empty when there is none or it failed.
   v8::MaybeLocal<v8::Value> Auxiliary(const char* function,
@@ -282,6 +282,8 @@ class GuestLoop {
   CorePace pace_;
   clockid_t cpu_clock_ = {};
   bool reading_rejections_ = false;
+  /// Of the bundle that is loaded on this thread; null while none is.
+  static thread_local std::vector<LoneRejection>* load_rejections_;
   bool collecting_others_ =
       false;  ///< an operation was issued on behalf of another invocation than the turn's
   bool closing_ = false;

@@ -84,7 +84,8 @@ void Log(const FunctionCallbackInfo<Value>& info) {
 void SetTimer(const FunctionCallbackInfo<Value>& info) {
   GuestLoop* loop = GuestLoop::Current();
   if (loop == nullptr || loop->current() == nullptr)
-    return Throw(info.GetIsolate(), Code::FUNCTION_INVALID, "setTimeout can be used in an invocation only");
+    return Throw(info.GetIsolate(), Code::FUNCTION_FAILED,
+                 "setTimeout cannot be used at a module's top level: set the timer inside run");
   if (loop->timers() >= GuestLoop::kTimersMax)
     return Throw(info.GetIsolate(), Code::OPERATIONS_LIMIT, "too many timers at once");
   const double delay = info[1]->IsNumber() ? info[1].As<v8::Number>()->Value() : 0;

@@ -3,6 +3,7 @@
 import { expect, test, vi } from "vitest";
 import type { LocusError } from "#runtime/errors.ts";
 import type { Driver, InstanceSpec } from "#scheduler/driver/driver.ts";
+import { bundleOf } from "../sides.ts";
 import { callOf, codeOf, imageOf, imageOfBundle } from "./driver-fixture.ts";
 
 /** An engine asks each of its containers what it uses, which may take a second on a busy machine. */
@@ -90,7 +91,8 @@ export function testDriver(opened: () => Driver): void {
   test("refuses a function that cannot be loaded", async () => {
     const driver = opened();
     const before = (await driver.list()).length;
-    for (const source of ["export default 1;", "throw new Error('while loading');", "export default {"]) {
+    const rejecting = bundleOf(() => 1, { before: "Promise.reject(new Error('while loading'));" });
+    for (const source of ["export default 1;", "throw new Error('while loading');", "export default {", rejecting]) {
       expect(await refusalOf(driver.start(specOf({ image: imageOfBundle(source) })))).toBe("FUNCTION_INVALID");
     }
     expect(await driver.list()).toHaveLength(before);
@@ -126,6 +128,21 @@ export function testDriver(opened: () => Driver): void {
     expect(codeOf(await driver.invoke(spec.id, { ...callOf(), argsJson: "{" }))).toBe("ARGS_INVALID");
     expect(codeOf(await driver.invoke(spec.id, callOf("x".repeat(2 * MIB))))).toBe("ARGS_TOO_LARGE");
     expect(codeOf(await driver.invoke(spec.id, callOf("fine")))).toBe('ok "fine"');
+    await driver.stop(spec.id);
+  });
+
+  test("goes on after a promise that was rejected and that nobody handled", async () => {
+    const driver = opened();
+    const image = imageOf(async ({ args }) => {
+      if (args === "reject") void Promise.reject(new Error("nobody's"));
+      await new Promise((resolve) => setTimeout(resolve));
+      return args;
+    });
+    const spec = specOf({ image });
+    await driver.start(spec);
+    for (const args of ["reject", "fine"]) {
+      expect(codeOf(await driver.invoke(spec.id, callOf(args)))).toBe(`ok "${args}"`);
+    }
     await driver.stop(spec.id);
   });
 

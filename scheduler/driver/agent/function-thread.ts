@@ -83,10 +83,40 @@ async function load({ name, bundle }: ThreadFunction): Promise<FunctionDefinitio
       asked === url ? { format: "module", source: bundle, shortCircuit: true } : next(asked, context),
   });
   tellByAuthor(url, bundle);
+  const lone = new LoneRejections();
   const module = (await import(url)) as { readonly default?: FunctionDefinition };
+  // Node tells of rejections at the end of a turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  lone.endLoad();
   if (module.default?.kind !== "locus.function")
     throw new Error("the bundle's default export is no function definition");
   return module.default;
+}
+
+/**
+ * Promises that were rejected and that nobody handled. While the bundle is loaded they refuse it; later each is a line of the
+ * process log, as nobody knows whose call it was.
+ */
+class LoneRejections {
+  #isLoading = true;
+  #first: string | undefined;
+
+  constructor() {
+    process.on("unhandledRejection", (reason) => {
+      const { message, stack } = thrownOf(reason);
+      if (this.#isLoading) this.#first ??= message;
+      else
+        process.stderr.write(
+          `error: a promise was rejected and nobody handled it: ${stack === "" ? message : stack}\n`,
+        );
+    });
+  }
+
+  endLoad(): void {
+    this.#isLoading = false;
+    if (this.#first === undefined) return;
+    throw new Error(`a promise was rejected at a module's top level and nobody handled it: ${this.#first}`);
+  }
 }
 
 /** Stacks have the author's files and lines, and no frames of Node or of ours: as in the sandbox. */
@@ -196,13 +226,16 @@ function failureOf(error: unknown): ThreadOutcome {
   if (error instanceof LocusError) {
     return { ok: false, code: error.code, message: cut(error.message), stack: stackOf(error) };
   }
-  if (error instanceof Error) {
-    const causes = causesOf(error, ownTitle);
-    const message = headOf(error) + causes.message;
-    return { ok: false, code: "FUNCTION_FAILED", message: cut(message), stack: cut(stackOf(error) + causes.stack) };
+  return { ok: false, code: "FUNCTION_FAILED", ...thrownOf(error) };
+}
+
+/** What the function threw, or rejected a promise with. */
+function thrownOf(thrown: unknown): { readonly message: string; readonly stack: string } {
+  if (!(thrown instanceof Error)) {
+    return { message: `threw ${thrownText(thrown)}, which is no Error and so has no stack`, stack: "" };
   }
-  const message = `threw ${thrownText(error)}, which is no Error and so has no stack`;
-  return { ok: false, code: "FUNCTION_FAILED", message, stack: "" };
+  const causes = causesOf(thrown, ownTitle);
+  return { message: cut(headOf(thrown) + causes.message), stack: cut(stackOf(thrown) + causes.stack) };
 }
 
 /** An error that an operation was refused with, as its function sees it in the sandbox. */
