@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "guest_loop.h"
 #include "guest_values.h"
@@ -144,6 +145,19 @@ void DecodeUtf8(const FunctionCallbackInfo<Value>& info) {
 /// What copies hold on their way on this thread: a getter in a value that is copied may have another copied.
 thread_local size_t clone_bytes = 0;
 
+/// As web browsers and Node.js throw it, without their class DOMException.
+Local<Value> DataCloneError(v8::Isolate* isolate, Local<v8::String> message) {
+  constexpr int kDataCloneErr = 25;
+  const Local<v8::Context> context = isolate->GetCurrentContext();
+  const Local<v8::Object> error = v8::Exception::Error(message).As<v8::Object>();
+  const auto set = [&](const char* name, Local<Value> value) {
+    error->DefineOwnProperty(context, Text(isolate, name), value, v8::DontEnum).Check();
+  };
+  set("name", Text(isolate, "DataCloneError"));
+  set("code", v8::Integer::New(isolate, kDataCloneErr));
+  return error;
+}
+
 /// Of one copy, which it counts for as long as it lives.
 class CloneDelegate : public v8::ValueSerializer::Delegate {
  public:
@@ -153,7 +167,7 @@ class CloneDelegate : public v8::ValueSerializer::Delegate {
     if (no_room_) {
       Throw(isolate_, Code::MEMORY_LIMIT, "structuredClone needs more memory than the function may have");
     } else {
-      isolate_->ThrowException(v8::Exception::Error(message));
+      isolate_->ThrowException(DataCloneError(isolate_, message));
     }
   }
   /// A text that stands in the value many times takes its room here each time. What the heap may hold could
@@ -180,20 +194,45 @@ class CloneDelegate : public v8::ValueSerializer::Delegate {
   bool no_room_ = false;
 };
 
-/// clone(value): by V8's own serialisation, within one realm.
+/// clone(value, transfer: unknown[]): by V8's own serialisation, within one realm. The array buffers of `transfer`
+/// are not copied: the copy has their bytes, and they are detached.
 void Clone(const FunctionCallbackInfo<Value>& info) {
   v8::Isolate* isolate = info.GetIsolate();
   const Local<v8::Context> context = isolate->GetCurrentContext();
+  const auto refuse = [&](const char* why) {
+    isolate->ThrowException(DataCloneError(isolate, Text(isolate, why)));
+  };
+  const Local<v8::Array> transfer = info[1].As<v8::Array>();
+  std::vector<Local<v8::ArrayBuffer>> buffers;
   CloneDelegate delegate(isolate);
   v8::ValueSerializer serializer(isolate, &delegate);
+  for (uint32_t i = 0; i < transfer->Length(); i++) {
+    Local<Value> value;
+    if (!transfer->Get(context, i).ToLocal(&value)) return;
+    if (!value->IsArrayBuffer()) return refuse("structuredClone transfers array buffers only");
+    const Local<v8::ArrayBuffer> buffer = value.As<v8::ArrayBuffer>();
+    if (buffer->WasDetached() || !buffer->IsDetachable())
+      return refuse("an array buffer that is detached, or belongs to WebAssembly, cannot be transferred");
+    if (std::ranges::find(buffers, buffer) != buffers.end())
+      return refuse("an array buffer is transferred twice");
+    serializer.TransferArrayBuffer(i, buffer);
+    buffers.push_back(buffer);
+  }
   serializer.WriteHeader();
   if (!serializer.WriteValue(context, info[0]).FromMaybe(false)) return;
   const auto [data, bytes] = serializer.Release();
+  const std::unique_ptr<uint8_t, decltype(&free)> owned(data, free);
   v8::ValueDeserializer deserializer(isolate, data, bytes);
+  for (uint32_t i = 0; i < buffers.size(); i++) {
+    // A getter of the value may have detached it meanwhile.
+    if (buffers[i]->WasDetached()) return refuse("an array buffer was detached while it was transferred");
+    const std::shared_ptr<v8::BackingStore> store = buffers[i]->GetBackingStore();
+    if (!buffers[i]->Detach({}).FromMaybe(false)) return;
+    deserializer.TransferArrayBuffer(i, v8::ArrayBuffer::New(isolate, store));
+  }
   Local<Value> copy;
   if (deserializer.ReadHeader(context).FromMaybe(false) && deserializer.ReadValue(context).ToLocal(&copy))
     info.GetReturnValue().Set(copy);
-  free(data);
 }
 
 /// compileUrl(): the value of the program that defines URL and URLSearchParams, run in the caller's realm.

@@ -30,14 +30,9 @@ std::string MeantBy(std::string_view message) {
   return meant.empty() ? meant : meant + "?";
 }
 
-/// Where to look for what is there instead, behind V8's words for what is not.
+/// Where to look for what is there instead of a method of `redis`, behind V8's words for what is not.
 std::string HintFor(std::string_view name, std::string_view message) {
-  const bool is_no_function = name == "TypeError" && message.ends_with(" is not a function");
-  const bool is_no_global =
-      is_no_function && (message.starts_with("globalThis.") || message.starts_with("fetch "));
-  if (is_no_global || (name == "ReferenceError" && message.ends_with(" is not defined")))
-    return "; docs/functions.md lists the globals that functions have";
-  if (is_no_function && message.starts_with(kRedis))
+  if (name == "TypeError" && message.ends_with(" is not a function") && message.starts_with(kRedis))
     return ";" + MeantBy(message) + " docs/commands.md lists the commands that functions may call";
   return "";
 }

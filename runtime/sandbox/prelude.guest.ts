@@ -2,6 +2,7 @@
 // natives of runtime/native/guest_natives.cc, and gives the loop the function that starts an invocation. It keeps what it
 // needs of the language from before any guest code runs, so that a guest which redefines a built-in misleads only itself.
 
+import { absenceHint } from "./absence-hint.guest.ts";
 import { causesOf } from "./error-causes.guest.ts";
 import { installEncoding } from "./prelude-encoding.guest.ts";
 import { findLoss } from "./prelude-loss.guest.ts";
@@ -19,11 +20,12 @@ export interface Natives {
   fillRandom(bytes: Uint8Array): void;
   encodeUtf8(text: string): Uint8Array;
   decodeUtf8(bytes: Uint8Array): string;
-  clone(value: unknown): unknown;
+  /** Of `transfer`, array buffers only are taken. */
+  clone(value: unknown, transfer: readonly unknown[]): unknown;
   compileUrl(): { readonly URL: unknown; readonly URLSearchParams: unknown };
   setRun(run: unknown): void;
   setFindLoss(find: (result: unknown) => string | undefined): void;
-  /** What makes the texts of all that stands behind an error. */
+  /** What makes the texts that follow an error: what to do without what is not there, and all that stands behind it. */
   setFindCauses(find: (thrown: unknown) => readonly [message: string, stack: string]): void;
   /** What makes of a definition the JSON that the host reads, functions shown as "function". */
   setDescribe(describe: (definition: unknown) => string): void;
@@ -146,6 +148,10 @@ function installUrl(natives: Natives): void {
   }
 }
 
+interface CloneOptions {
+  readonly transfer?: Iterable<unknown>;
+}
+
 interface WebAssemblyOfV8 {
   readonly Module: new (source: unknown, options?: unknown) => object;
   readonly Instance: new (module: unknown, imports?: unknown) => object;
@@ -175,7 +181,9 @@ export default function prelude(natives: Natives): void {
   installEncoding(natives, define);
   installUrl(natives);
   replaceTasks();
-  define("structuredClone", (value: unknown): unknown => natives.clone(value));
+  define("structuredClone", (...[value, options]: readonly [unknown, CloneOptions?]): unknown =>
+    natives.clone(value, [...(options?.transfer ?? [])]),
+  );
   const started = natives.now();
   define("performance", freeze({ now: (): number => natives.now() - started }));
 
@@ -203,7 +211,7 @@ export default function prelude(natives: Natives): void {
   });
   natives.setFindCauses((thrown) => {
     const { message, stack } = causesOf(thrown);
-    return [message, stack];
+    return [absenceHint(thrown) + message, stack];
   });
   natives.setDescribe((definition) => {
     const run: unknown = (definition as { readonly run?: unknown } | null | undefined)?.run;

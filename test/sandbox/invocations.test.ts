@@ -568,12 +568,24 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
         const { fetch } = globalThis;
         return fetch("http://127.0.0.1");
       },
-      "fetch is not a function; docs/functions.md lists the globals",
+      "TypeError: fetch is not a function; a function has no network: have its caller fetch, and pass the data",
     ],
     [
       "a member of globalThis",
       () => (globalThis as never as { fetch: () => void }).fetch(),
-      "globalThis.fetch is not a function; docs/functions.md lists the globals",
+      "globalThis.fetch is not a function; a function has no network",
+    ],
+    ["bytes of Node.js", () => Buffer.from("a"), "Buffer is not defined; use Uint8Array with TextEncoder"],
+    ["a process", () => process.env["HOME"], "process is not defined; a function has no process and no environment"],
+    [
+      "cryptography",
+      async () => await crypto.subtle.digest("SHA-256", new Uint8Array(1)),
+      "reading 'digest'); functions have no crypto.subtle: import a package that is JavaScript alone",
+    ],
+    [
+      "a member of globalThis that is not known",
+      () => (globalThis as never as { alert: () => void }).alert(),
+      "globalThis.alert is not a function; docs/functions.md lists the globals",
     ],
     [
       "a method",

@@ -207,7 +207,7 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     [
       "needs a global that is not there",
       "const a = 1;\nrequire('fs');",
-      "<function>:2:1: ReferenceError: require is not defined; docs/functions.md lists the globals that functions have",
+      "<function>:2:1: ReferenceError: require is not defined; write import … from: bundling takes in the modules",
     ],
     ["fills its memory", "const all = []; for (;;) all.push(new Array(1e5).fill(1));", /more memory/],
   ])("is refused with the place when it %s", async (_what, bundle, message) => {
