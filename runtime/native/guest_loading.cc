@@ -101,7 +101,7 @@ GuestLoop::Loaded GuestLoop::Evaluate(Local<v8::String> source_text) {
     const Local<v8::Message> at = caught.Message();
     if (at.IsEmpty()) return Fails("the bundle does not compile", "");
     return Fails(
-        ReadThrown(context, find_causes_.Get(isolate_), caught.Exception()).message,
+        ReadThrown(context, explain_.Get(isolate_), caught.Exception()).message,
         FrameAt(at->GetLineNumber(context).FromMaybe(1) - 1, at->GetStartColumn(context).FromMaybe(0)));
   }
   if (module->GetModuleRequests()->Length() > 0) {
@@ -142,7 +142,7 @@ GuestLoop::Loaded GuestLoop::Evaluate(Local<v8::String> source_text) {
 }
 
 GuestLoop::Loaded GuestLoop::FailsWith(Local<Value> exception, std::string before) {
-  const Thrown thrown = ReadThrown(context_.Get(isolate_), find_causes_.Get(isolate_), exception);
+  const Thrown thrown = ReadThrown(context_.Get(isolate_), explain_.Get(isolate_), exception);
   return Fails(std::move(before) + thrown.message, thrown.stack);
 }
 

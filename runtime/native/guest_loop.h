@@ -80,7 +80,7 @@ struct GuestInvocation {
   uint32_t log_lines_dropped = 0;
   /// The function has returned or thrown; the outcome waits for the rounds that are still out.
   bool settled = false;
-  std::string result;
+  std::string result;  ///< with CALL_REFUSED: the JSON of its status and data
   std::string stack;
   /// Writes that Redis refused, or of which nobody knows whether they ran, since the way to it failed, and
   /// whose promises had no handler then.
@@ -158,7 +158,7 @@ class GuestLoop {
   v8::Global<v8::Function>& begin_function() { return begin_; }
   v8::Global<v8::Function>& describe_function() { return describe_; }
   v8::Global<v8::Function>& find_loss_function() { return find_loss_; }
-  v8::Global<v8::Function>& find_causes_function() { return find_causes_; }
+  v8::Global<v8::Function>& explain_function() { return explain_; }
   v8::Global<v8::FunctionTemplate>& redis_template() { return redis_template_; }
 
  private:
@@ -253,7 +253,7 @@ class GuestLoop {
   v8::Global<v8::Function> begin_;
   v8::Global<v8::Function> describe_;
   v8::Global<v8::Function> find_loss_;
-  v8::Global<v8::Function> find_causes_;
+  v8::Global<v8::Function> explain_;
   v8::Global<v8::Function> run_;
   std::string input_schema_, output_schema_;
   std::string source_map_;

@@ -282,9 +282,9 @@ void SetFindLoss(const FunctionCallbackInfo<Value>& info) {
   LoopOf(info)->find_loss_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
 }
 
-/// setFindCauses(find): what makes the texts of all that stands behind an error.
-void SetFindCauses(const FunctionCallbackInfo<Value>& info) {
-  LoopOf(info)->find_causes_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
+/// setExplain(explain): what tells more of a thrown value.
+void SetExplain(const FunctionCallbackInfo<Value>& info) {
+  LoopOf(info)->explain_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
 }
 
 /// load(source, sourceMap, beganMs): [failure, definition], see GuestLoop::Loaded.
@@ -414,7 +414,7 @@ void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Objec
   set("setBegin", SetBegin, self);
   set("setDescribe", SetDescribe, self);
   set("setFindLoss", SetFindLoss, self);
-  set("setFindCauses", SetFindCauses, self);
+  set("setExplain", SetExplain, self);
   set("load", Load, self);
   set("compileSchemas", CompileSchemas, self);
   set("sourceFile", SourceFile, self);

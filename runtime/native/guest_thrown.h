@@ -16,13 +16,15 @@ struct Thrown {
   std::string message;
   /// As V8 wrote it, positions not mapped, then those of what stands behind it; empty for what is no error.
   std::string stack;
+  /// With CALL_REFUSED: the JSON of its status and data; it has no stack then.
+  std::string refusal;
   /// The turn was ended while it was read: the rest is missing, and does not matter.
   bool terminated = false;
 };
 
-/// Reading a property may run guest code: inside a turn only, or while a bundle is loaded. `find_causes` is the
+/// Reading a property may run guest code: inside a turn only, or while a bundle is loaded. `explain` is the
 /// prelude's.
-Thrown ReadThrown(v8::Local<v8::Context> context, v8::Local<v8::Function> find_causes,
+Thrown ReadThrown(v8::Local<v8::Context> context, v8::Local<v8::Function> explain,
                   v8::Local<v8::Value> value);
 
 }  // namespace locus

@@ -135,7 +135,7 @@ const TELLING: ReadonlySet<string> = new Set([
   "OPERATIONS_LIMIT",
 ]);
 /** Mistakes of callers: never a call of the function. */
-const REFUSED: ReadonlySet<string> = new Set(["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED"]);
+const REFUSED: ReadonlySet<string> = new Set(["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED", "CALL_REFUSED"]);
 
 const ELAPSED_AT = TALLY_TERMS.length;
 

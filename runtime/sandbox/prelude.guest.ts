@@ -6,6 +6,7 @@ import { absenceHint } from "./absence-hint.guest.ts";
 import { causesOf } from "./error-causes.guest.ts";
 import { installEncoding } from "./prelude-encoding.guest.ts";
 import { findLoss } from "./prelude-loss.guest.ts";
+import { refusalOf } from "./refusal.guest.ts";
 
 /** What C++ offers. None of it is ever reachable from guest code. */
 export interface Natives {
@@ -25,8 +26,8 @@ export interface Natives {
   compileUrl(): { readonly URL: unknown; readonly URLSearchParams: unknown };
   setRun(run: unknown): void;
   setFindLoss(find: (result: unknown) => string | undefined): void;
-  /** What makes the texts that follow an error: what to do without what is not there, and all that stands behind it. */
-  setFindCauses(find: (thrown: unknown) => readonly [message: string, stack: string]): void;
+  /** What makes the texts that follow an error (what to do without what is not there, and all that stands behind it), and what a CallerError says. */
+  setExplain(explain: (thrown: unknown) => readonly [message: string, stack: string, refusal: string]): void;
   /** What makes of a definition the JSON that the host reads, functions shown as "function". */
   setDescribe(describe: (definition: unknown) => string): void;
   setBegin(
@@ -209,9 +210,9 @@ export default function prelude(natives: Natives): void {
     const found = findLoss(result);
     return found === undefined ? undefined : `result${found}`;
   });
-  natives.setFindCauses((thrown) => {
+  natives.setExplain((thrown) => {
     const { message, stack } = causesOf(thrown);
-    return [absenceHint(thrown) + message, stack];
+    return [absenceHint(thrown) + message, stack, refusalOf(thrown) ?? ""];
   });
   natives.setDescribe((definition) => {
     const run: unknown = (definition as { readonly run?: unknown } | null | undefined)?.run;

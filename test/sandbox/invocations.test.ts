@@ -1,8 +1,11 @@
 // What an invocation may expect of the sandbox, on every side: its life, its limits in time, its errors, its log.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { bundleFunction } from "#runtime/function/bundle.ts";
 import type { Invocation } from "#runtime/function/define.ts";
 import { bundleOf, errorOf, resultOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
@@ -535,6 +538,32 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
       expect.stringMatching(/^warn: met Error: a[^]*\n {2}\[cause\] TypeError: b/),
       expect.stringMatching(/nobody handled it: Error: a[^]*\n {2}\[cause\] TypeError: b/),
     ]);
+  });
+
+  it("refuses its caller with a CallerError, after the writes that it has issued", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "locus-refusing-")), "refusing.ts");
+    onTestFinished(() => rmSync(dirname(file), { recursive: true }));
+    writeFileSync(
+      file,
+      `import { CallerError, defineFunction } from "locus/function";
+      export default defineFunction({
+        name: "refusing-${name}",
+        run({ redis, args }) {
+          void redis.set("refused", "1");
+          if (args === "wrong") throw new CallerError(200, "no");
+          throw new CallerError(404, "there is no user 7", { user: 7 });
+        },
+      });`,
+    );
+    const { outcome } = await side.deploy(Buffer.from(await bundleFunction(file)).toString());
+    const refused = { code: "CALL_REFUSED", message: "there is no user 7", stack: "" };
+    expect(errorOf(await outcome())).toEqual({ ...refused, refusal: '{"status":404,"data":{"user":7}}' });
+    expect(errorOf(await outcome({ args: "wrong" }))).toMatchObject({
+      code: "FUNCTION_FAILED",
+      message: "RangeError: the status of a CallerError must be an integer from 400 to 499, got 200",
+    });
+    const reader = await side.deploy(bundleOf(({ redis }) => redis.get("refused")));
+    expect(await reader.result()).toBe("1");
   });
 
   it("bounds what stands behind an error, and is ended where reading it never ends", async () => {

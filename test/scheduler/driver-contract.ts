@@ -131,6 +131,19 @@ export function testDriver(opened: () => Driver): void {
     await driver.stop(spec.id);
   });
 
+  test("tells that a function refused its caller", async () => {
+    const driver = opened();
+    const image = imageOf(() => {
+      throw Object.assign(new Error("no user"), { kind: "locus.callerError", status: 404, data: { user: 7 } });
+    });
+    const spec = specOf({ image });
+    await driver.start(spec);
+    expect(await driver.invoke(spec.id, callOf())).toMatchObject({
+      error: { code: "CALL_REFUSED", message: "no user", stack: "", refusal: '{"status":404,"data":{"user":7}}' },
+    });
+    await driver.stop(spec.id);
+  });
+
   test("goes on after a promise that was rejected and that nobody handled", async () => {
     const driver = opened();
     const image = imageOf(async ({ args }) => {

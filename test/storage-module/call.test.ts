@@ -80,6 +80,10 @@ describe("LOCUS.CALL", () => {
       /^FUNCTIONFAILED Error: a \[cause: AggregateError: all \[errors: TypeError: b; "c"\]\] at deep \(/,
     );
 
+    const refusal = "{ kind: 'locus.callerError', status: 404, data: { user: 7 } }";
+    await thrower(`Object.assign(new Error("there is no user 7"), ${refusal})`);
+    await expect(client.call("LOCUS.CALL", "thrower", "0")).rejects.toThrow(/^CALLREFUSED there is no user 7$/);
+
     await thrower('new Error("x".repeat(2000))');
     await expect(client.call("LOCUS.CALL", "thrower", "0")).rejects.toThrow(/xxx at deep \(<function>:1:\d+\)$/);
     await thrower('"text"');

@@ -18,6 +18,7 @@ import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
 import { authorStack } from "#runtime/sandbox/author-stack.guest.ts";
 import { causesOf } from "#runtime/sandbox/error-causes.guest.ts";
 import { findLoss } from "#runtime/sandbox/prelude-loss.guest.ts";
+import { refusalOf } from "#runtime/sandbox/refusal.guest.ts";
 import { mistakesText } from "#runtime/sandbox/schema-mistakes.guest.ts";
 
 interface ThreadFunction {
@@ -49,7 +50,13 @@ export type ThreadMessage =
 
 type ThreadOutcome =
   | { readonly ok: true; readonly resultJson: string }
-  | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly stack: string };
+  | {
+      readonly ok: false;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly stack: string;
+      readonly refusal?: string;
+    };
 
 /** Bytes of a call's log lines; what is more is left out. As in the sandbox. */
 const LOG_BYTES_MAX = 64 * 1024;
@@ -226,6 +233,9 @@ function failureOf(error: unknown): ThreadOutcome {
   if (error instanceof LocusError) {
     return { ok: false, code: error.code, message: cut(error.message), stack: stackOf(error) };
   }
+  const refusal = refusalOf(error);
+  if (refusal !== undefined)
+    return { ok: false, code: "CALL_REFUSED", message: cut((error as Error).message), stack: "", refusal };
   return { ok: false, code: "FUNCTION_FAILED", ...thrownOf(error) };
 }
 
