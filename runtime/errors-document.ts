@@ -12,7 +12,8 @@ What a boundary shows of an error:
 
 - **HTTP**: a problem document (RFC 9457) with \`code\`, \`detail\` (the message), \`retry\`, \`remedy\` and, where a function threw an \`Error\`,
   \`stack\`; the status is in the column *HTTP*. [http.md](http.md) has an example. In a batch it is the line's
-  \`error\`, which has \`code\`, \`message\`, \`retry\` and, where there is one, \`stack\`.
+  \`error\`, which has \`code\`, \`message\`, \`retry\` and, where there is one, \`stack\`. Both texts of a thrown error show
+  what stands behind it ([functions.md](functions.md#errors)).
 - **Redis**: an error reply whose first word is in the column *Redis*. \`LOCUS.NODE RUN\` of a call that reached a sandbox
   answers with the code itself, as JSON.
 - **A function**: the promise of an operation that was refused, or could not be sent, rejects with an \`Error\` whose \`code\`

@@ -373,6 +373,15 @@ export const ERRORS = {
     "A defect of locus.",
     "Report it, with the message and the log around it.",
   ),
+  CALL_REFUSED: entry(
+    "caller",
+    false,
+    400,
+    3,
+    "CALLREFUSED",
+    "The function refused the call: it threw a `CallerError`, whose own status takes the place of 400.",
+    "Send what the function takes; the message, and `data` where there is any, say what that is.",
+  ),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;

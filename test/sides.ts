@@ -254,5 +254,5 @@ function outcomeOf([verdict, , usageJson, logsJson, text]: string[]): Outcome {
   const logs = JSON.parse(logsJson!) as string[];
   if (verdict === "ok") return { ok: true, resultJson: text!, usage, logs };
   const error = JSON.parse(text!) as { code: ErrorCode; message: string; stack?: string };
-  return { ok: false, error: { code: error.code, message: error.message, stack: error.stack ?? "" }, usage, logs };
+  return { ok: false, error: { ...error, stack: error.stack ?? "" }, usage, logs };
 }

@@ -67,7 +67,8 @@ it.each([
 });
 
 it("says a message once, whether or not the stack begins with it", () => {
-  const frames = "    at run (f.ts:1:2)\n    at async more (f.ts:3:4)";
+  const frames =
+    "    at run (f.ts:1:2)\n    at async more (f.ts:3:4)\n  [cause] Error: b\n      at deep (f.ts:5:6)\n    [errors] 1";
   const textOf = (message: string, guestStack: string): string[] =>
     failureText(failureOf(new LocusError("FUNCTION_FAILED", message, { guestStack }))).split("\n");
   const lines = ["FUNCTION_FAILED: Error: it broke; see the page", ...frames.split("\n"), expect.any(String)];

@@ -35,8 +35,8 @@ const told = (error: unknown): LocusError => {
   return new LocusError("INTERNAL", String(error));
 };
 
-/** A stack begins with the message, perhaps in other words: it is not said twice. */
+/** A stack begins with the message, perhaps in other words: it is not said twice. What stands behind it has a label (error-causes.guest.ts). */
 export const failureText = ({ code, message, remedy, stack = "" }: Failure): string => {
-  const frames = stack.split("\n").filter((line) => /^ +at /.test(line));
+  const frames = stack.split("\n").filter((line) => /^ +(at |\[(cause|errors)\] )/.test(line));
   return [`${code}: ${message}`, ...frames, remedy].join("\n");
 };

@@ -6,6 +6,7 @@ import type { Reply } from "../node/invoker.ts";
 import { traceOf } from "../node/trace.ts";
 import { membersOf } from "./json-members.ts";
 import type { Line } from "./ndjson.ts";
+import { refusalIn, type Refusal } from "./refusal.ts";
 
 /** What the client asked to be told of each call beside its result. */
 export interface LineWishes {
@@ -34,7 +35,7 @@ export const parseBatchLine = (line: Line): ParsedLine => {
 export const replyLine = (reply: Reply, wishes: LineWishes): string => {
   const outcome = reply.ok
     ? `"result":${reply.resultJson}`
-    : `"error":${errorJson(reply.error.code, reply.error.message, reply.error.stack)}`;
+    : `"error":${errorJson(reply.error.code, reply.error.message, reply.error.stack, refusalIn(reply.error))}`;
   const { side, reason, version, id: invocation, elapsedUs, usage } = reply;
   const facts = wishes.usage ? `,${inner({ side, reason, version, invocation, elapsedUs, usage })}` : "";
   const trace = wishes.trace ? `,${inner({ trace: traceOf(reply) })}` : "";
@@ -64,8 +65,8 @@ const stringsIn = (json: string): readonly string[] | null => {
 
 const refused = (message: string): ParsedLine => ({ ok: false, message });
 
-const errorJson = (code: ErrorCode, message: string, stack: string): string =>
-  JSON.stringify({ code, message, retry: ERRORS[code].retry, ...(stack === "" ? {} : { stack }) });
+const errorJson = (code: ErrorCode, message: string, stack: string, refusal?: Refusal): string =>
+  JSON.stringify({ code, message, retry: ERRORS[code].retry, ...(stack === "" ? {} : { stack }), ...refusal });
 
 /** An object's members without its braces. */
 const inner = (members: object): string => JSON.stringify(members).slice(1, -1);

@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 
 import { afterEach, describe, expect, it, vi } from "vitest";
 
+import { CallerError } from "#runtime/function/define.ts";
 import { startGateway, type GatewayFixture } from "./gateway-fixture.ts";
 
 describe("POST /v1/functions/{name}/batch", () => {
@@ -62,6 +63,17 @@ describe("POST /v1/functions/{name}/batch", () => {
     expect(lines.slice(bad.length)).toEqual([
       { error: { code: "FUNCTION_FAILED", message: "thrown", retry: false, stack: expect.any(String) } },
       { result: "fine" },
+    ]);
+  });
+
+  it("tells the status and the data of a call that the function refused", async () => {
+    gateway = await startGateway({
+      refuse: () => {
+        throw new CallerError(404, "no such user", { user: 7 });
+      },
+    });
+    expect(await batch("refuse/batch", "{}")).toEqual([
+      { error: { code: "CALL_REFUSED", message: "no such user", retry: false, status: 404, data: { user: 7 } } },
     ]);
   });
 

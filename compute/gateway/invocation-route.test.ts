@@ -2,6 +2,7 @@ import { connect } from "node:net";
 
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
+import { CallerError } from "#runtime/function/define.ts";
 import { bundleOf, startGateway, type GatewayFixture } from "./gateway-fixture.ts";
 
 describe("POST /v1/functions/{name}/invocations", () => {
@@ -18,6 +19,9 @@ describe("POST /v1/functions/{name}/invocations", () => {
         empty: () => undefined,
         fail: () => {
           throw new TypeError("no such thing");
+        },
+        refuse: () => {
+          throw new CallerError(422, "no such user", { user: 7 });
         },
         wait: ({ signal }) =>
           new Promise<void>((resolve) => {
@@ -114,6 +118,22 @@ describe("POST /v1/functions/{name}/invocations", () => {
       const response = await post(`echo/invocations${query}`, "1", header);
       expect(await response.json()).toEqual({ result: { args: 1, keys: [] }, logs: ["echo 0"] });
     }
+  });
+
+  it("answers a call that the function refused with the function's status and data", async () => {
+    const response = await post("refuse/invocations");
+    expect(response.status).toBe(422);
+    expect(response.headers.get("content-type")).toContain("application/problem+json");
+    const problem = (await response.json()) as object;
+    expect(problem).toMatchObject({
+      type: "urn:locus:error:CALL_REFUSED",
+      status: 422,
+      code: "CALL_REFUSED",
+      detail: "no such user",
+      data: { user: 7 },
+      retry: false,
+    });
+    expect(problem).not.toHaveProperty("stack");
   });
 
   it("answers a failure of the function with a problem document that has its stack", async () => {

@@ -8,6 +8,7 @@ import { textBody } from "./body.ts";
 import { callWishes, keysOf, refuseUnknown, traceAsked, type Query } from "./call-request.ts";
 import { disconnectSignal } from "./disconnect.ts";
 import { problemOf, sendProblem } from "./problem.ts";
+import { refusalIn } from "./refusal.ts";
 import { setReplyHeaders, setTraceHeader } from "./reply-headers.ts";
 
 interface InvocationRequest {
@@ -65,5 +66,6 @@ const withLogs = (resultJson: string, logs: readonly string[]): string =>
 const problemOfReply = ({ error, logs }: Reply & { ok: false }, logsAsked: boolean) =>
   problemOf(error.code, error.message, {
     ...(error.stack === "" ? {} : { stack: error.stack }),
+    ...refusalIn(error),
     ...(logsAsked ? { logs } : {}),
   });

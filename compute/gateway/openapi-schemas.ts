@@ -106,7 +106,10 @@ export const schemas = {
     ...object(
       {
         result: anyJson,
-        error: object({ code: ref("ErrorCode"), message: text, retry: flag, stack: text }, ["stack"]),
+        error: object(
+          { code: ref("ErrorCode"), message: text, retry: flag, stack: text, status: count, data: anyJson },
+          ["stack", "status", "data"],
+        ),
         side: { type: ["string", "null"], enum: ["compute", "storage", null] },
         reason: { type: ["string", "null"], enum: [...SIDE_REASONS, null] },
         version: { type: ["string", "null"] },
@@ -131,9 +134,10 @@ export const schemas = {
         retry: { ...flag, description: "Whether the same request may succeed later without any change." },
         remedy: text,
         stack: text,
+        data: { ...anyJson, description: "What the function says beside the message, where it refused the call." },
         logs: texts,
       },
-      ["stack", "logs"],
+      ["stack", "data", "logs"],
     ),
     description: "An error, after RFC 9457.",
   },

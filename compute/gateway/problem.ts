@@ -20,6 +20,8 @@ export interface Problem {
   readonly remedy: string;
   /** The author's files and lines, where the function threw. */
   readonly stack?: string;
+  /** What the function says beside the message, where it refused the call. */
+  readonly data?: unknown;
   /** The function's lines, where they were asked for. */
   readonly logs?: readonly string[];
 }
@@ -29,6 +31,7 @@ interface ProblemExtras {
   readonly status?: number;
   readonly remedy?: string;
   readonly stack?: string;
+  readonly data?: unknown;
   readonly logs?: readonly string[];
 }
 

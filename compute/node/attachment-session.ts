@@ -205,7 +205,9 @@ const given = (reply: Reply, mayHaveWritten: boolean): readonly string[] => {
   const { error, usage } = reply;
   const hasRun = mayHaveWritten || (usage !== null && usage.cpuUs > 0);
   if (!hasRun && NOT_RUN.has(error.code)) return ["BACK", `${error.code} ${error.message}`];
-  return ["ERROR", JSON.stringify(usage ?? NO_USAGE), JSON.stringify(error)];
+  // An error reply of Redis has no room for what a CallerError says beside its message.
+  const { code, message, stack } = error;
+  return ["ERROR", JSON.stringify(usage ?? NO_USAGE), JSON.stringify({ code, message, stack })];
 };
 
 const undeliverable = (reply: Reply): Reply => ({

@@ -3,6 +3,7 @@
 
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
+import { refusalOf } from "#runtime/sandbox/refusal.guest.ts";
 import type { AdmittedCall, SideReply, SideRunner } from "./side-runner.ts";
 
 interface MemoryContext {
@@ -42,6 +43,13 @@ export class MemorySide implements SideRunner {
       return { version, outcome: { ok: true, resultJson: JSON.stringify(result ?? null), usage, logs } };
     } catch (error) {
       const { message, stack } = error as Error;
+      const refusal = refusalOf(error);
+      if (refusal !== undefined) {
+        return {
+          version,
+          outcome: { ok: false, error: { code: "CALL_REFUSED", message, stack: "", refusal }, usage, logs },
+        };
+      }
       return fail(error instanceof LocusError ? error.code : "FUNCTION_FAILED", message, stack);
     }
   }

@@ -112,10 +112,12 @@ describe("NodeMetrics", () => {
     metrics.ran(sample({ outcome: "CPU_LIMIT" }), 1e3);
     metrics.ran(sample({ side: "compute" }), 200);
     metrics.ran(sample({ function: "chain" }), 1);
+    metrics.ran(sample({ function: "chain", outcome: "CALL_REFUSED" }), 1);
     metrics.ran(sample({ function: "deleted" }), 1);
     const [chain, compute, storage, ...more] = metrics.stats(null);
     expect(more).toEqual([]);
-    expect(chain).toMatchObject({ function: "chain", calls: 1 });
+    expect(chain).toMatchObject({ function: "chain", calls: 2, failed: 0, errors: { CALL_REFUSED: 1 } });
+    expect(metrics.text()).toContain('locus_invocations_ended_total{state="failed"} 1');
     expect(compute).toMatchObject({ function: "khop", side: "compute", calls: 1, failed: 0, errors: {}, meanUs: 200 });
     // The middle of their bucket is beyond them.
     expect([compute!.p50Us, compute!.p99Us]).toEqual([200, 200]);

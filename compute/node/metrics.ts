@@ -52,6 +52,9 @@ interface Ended {
   readonly pushedBack: number;
 }
 
+/** A function that refuses its caller's input has done its work. */
+const isFailure = (outcome: string): boolean => outcome !== "ok" && outcome !== "CALL_REFUSED";
+
 /** Of one function on one side. */
 class CallCounts {
   readonly outcomes = new Map<string, number>();
@@ -73,11 +76,11 @@ class CallCounts {
   }
 
   figures(): Omit<FunctionStats, "function" | "side"> {
-    const ok = this.outcomes.get("ok") ?? 0;
     const calls = this.outcomes.values().reduce((sum, count) => sum + count, 0);
+    const failed = [...this.outcomes].reduce((sum, [outcome, count]) => sum + (isFailure(outcome) ? count : 0), 0);
     return {
       calls,
-      failed: calls - ok,
+      failed,
       errors: Object.fromEntries([...this.outcomes].filter(([outcome]) => outcome !== "ok")),
       meanUs: Math.round(this.elapsedUs / calls),
       p50Us: this.#percentileUs(50),
@@ -198,8 +201,8 @@ export class NodeMetrics implements CallObserver {
       for (const [name, { outcomes }] of functions) {
         if (!isCounted(name)) continue;
         for (const [outcome, count] of outcomes) {
-          if (outcome === "ok") done += count;
-          else failed += count;
+          if (isFailure(outcome)) failed += count;
+          else done += count;
         }
       }
     }

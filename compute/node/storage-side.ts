@@ -149,6 +149,6 @@ const parseReply = (reply: unknown): SideReply | PushedBack => {
 };
 
 const parseError = (json: string): (Outcome & { ok: false })["error"] => {
-  const { code, message, stack } = JSON.parse(json) as { code: string; message: string; stack: string };
-  return { code: isErrorCode(code) ? code : "INTERNAL", message, stack };
+  const error = JSON.parse(json) as { code: string; message: string; stack: string; refusal?: string };
+  return { ...error, code: isErrorCode(error.code) ? error.code : "INTERNAL" };
 };

@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { describe, expect, expectTypeOf, test, vi } from "vitest";
-import { defineFunction, type Invocation, memoizePerKey } from "./define.ts";
+import { refusalOf } from "#runtime/sandbox/refusal.guest.ts";
+import { CallerError, defineFunction, type Invocation, memoizePerKey } from "./define.ts";
 
 describe("defineFunction", () => {
   test("gives a frozen definition with the author's fields and its brand", () => {
@@ -141,5 +142,45 @@ describe("memoizePerKey", () => {
     for (let time = 0; time < 2; time++) expect(() => listOf("a", "[")).toThrow(SyntaxError);
     expect(make).toHaveBeenCalledTimes(2);
     expect(listOf("a", "[1]")).toEqual([1]);
+  });
+});
+
+describe("CallerError", () => {
+  test("has a status, a message and data, which its caller reads as JSON", () => {
+    const error = new CallerError(404, "there is no user 7", { user: 7 });
+    expect([error instanceof Error, error.message]).toEqual([true, "there is no user 7"]);
+    expect(refusalOf(error)).toBe('{"status":404,"data":{"user":7}}');
+    expect(refusalOf(new CallerError(499, ""))).toBe('{"status":499}');
+  });
+
+  test.each([399, 500, 404.5, Number.NaN, "404"])("refuses the status %s", (status) => {
+    expect(() => new CallerError(status as number, "")).toThrow(
+      `the status of a CallerError must be an integer from 400 to 499, got ${status}`,
+    );
+  });
+
+  test("refuses data that is no JSON, or too long", () => {
+    expect(() => new CallerError(400, "", 1n)).toThrow(TypeError);
+    expect(() => new CallerError(400, "", "x".repeat(15 * 1024))).toThrow("at most 15360 characters of JSON");
+  });
+
+  test("is no other error, and none that was made by hand beyond its bounds", () => {
+    const made = (fields: object): unknown => Object.assign(new Error("made"), { kind: "locus.callerError" }, fields);
+    const again = (): never => {
+      throw new Error("again");
+    };
+    for (const thrown of [
+      new Error("plain"),
+      "text",
+      { kind: "locus.callerError", status: 400 },
+      made({ status: 500 }),
+      made({ status: "400" }),
+      made({ status: 400, data: "x".repeat(16 * 1024) }),
+      made({ status: 400, data: 1n }),
+      made({ status: 400, data: { toJSON: again } }),
+      new Proxy(new Error("hostile"), { get: again, getPrototypeOf: again }),
+    ]) {
+      expect(refusalOf(thrown)).toBeUndefined();
+    }
   });
 });

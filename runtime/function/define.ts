@@ -1,5 +1,5 @@
 // What the author of a function writes against, exported as `locus/function`. It is bundled into every function and runs
-// in a bare isolate: types, which cost nothing, and two small functions that need the language only.
+// in a bare isolate: types, which cost nothing, and what little needs the language only.
 
 import type { Static, TSchema } from "typebox";
 import type { GuestRedis } from "#runtime/channel/guest-redis.ts";
@@ -67,6 +67,36 @@ export function defineFunction(draft: Draft<never, unknown>): FunctionDefinition
     throw new TypeError("defineFunction needs an object with a name and a run method");
   }
   return Object.freeze({ ...draft, kind: "locus.function" });
+}
+
+/** Characters of a CallerError's data as JSON. */
+const DATA_LENGTH_MAX = 15 * 1024;
+
+/**
+ * Refuses the call: thrown by `run`, it reaches the caller as CALL_REFUSED, with its message, its HTTP status and its data. It is the
+ * caller's mistake, so it is not counted as a failure of the function.
+ *
+ *     if (user === null) throw new CallerError(404, "there is no such user", { user: args.user });
+ *
+ * Throws RangeError where `status` is no integer from 400 to 499, and where `data` is no JSON of at most 15 Ki characters.
+ */
+export class CallerError extends Error {
+  override readonly name = "CallerError";
+  readonly kind = "locus.callerError";
+  readonly status: number;
+  readonly data: unknown;
+
+  constructor(status: number, message: string, data?: unknown) {
+    super(message);
+    if (!Number.isInteger(status) || status < 400 || status > 499) {
+      throw new RangeError(`the status of a CallerError must be an integer from 400 to 499, got ${status}`);
+    }
+    if ((JSON.stringify(data) ?? "").length > DATA_LENGTH_MAX) {
+      throw new RangeError(`the data of a CallerError may have at most ${DATA_LENGTH_MAX} characters of JSON`);
+    }
+    this.status = status;
+    this.data = data;
+  }
 }
 
 /** What `memoizePerKey` keeps unless told otherwise. */

@@ -19,6 +19,11 @@ using v8::Value;
 /// What invocations have read leaves room that is used again, of so many.
 constexpr size_t kIdleReadsMax = 32;
 
+/// Of its own accord, as against one that is ended.
+bool IsThrown(Code code) {
+  return code == Code::FUNCTION_FAILED || code == Code::CALL_REFUSED;
+}
+
 /// Whether the JSON has what a Map, a Set, a Promise (`{}`) or an array of bytes (`{"0":…}`) become: a look
 /// at the value tells then.
 bool MayHaveLost(std::string_view json) {
@@ -140,10 +145,11 @@ void GuestLoop::TakeOutcome(GuestInvocation* invocation, bool fulfilled, Local<V
   const Local<v8::Context> context = context_.Get(isolate_);
   v8::TryCatch caught(isolate_);
   if (!fulfilled) {
-    Thrown thrown = ReadThrown(context, value);
+    Thrown thrown = ReadThrown(context, explain_.Get(isolate_), value);
     if (thrown.terminated) return;
     Fail(invocation, thrown.code, std::move(thrown.message));
     invocation->stack = MapStack(thrown.stack);
+    invocation->result = std::move(thrown.refusal);
     return;
   }
   const auto refuse = [&](std::string_view why) {
@@ -158,7 +164,7 @@ void GuestLoop::TakeOutcome(GuestInvocation* invocation, bool fulfilled, Local<V
     Local<v8::String> json;
     if (!v8::JSON::Stringify(context, value).ToLocal(&json)) {
       if (caught.HasTerminated()) return;
-      const Thrown thrown = ReadThrown(context, caught.Exception());
+      const Thrown thrown = ReadThrown(context, explain_.Get(isolate_), caught.Exception());
       if (thrown.terminated) return;
       caught.Reset();
       const std::string loss = FindLoss(value);
@@ -199,8 +205,9 @@ std::string GuestLoop::FindLoss(Local<Value> result) {
 void GuestLoop::Fail(GuestInvocation* invocation, Code code, std::string message) {
   invocation->settled = true;
   settled_.push_back(invocation->id);
-  if (invocation->fatal != Code::kOk && invocation->fatal != Code::FUNCTION_FAILED) return;
+  if (invocation->fatal != Code::kOk && !IsThrown(invocation->fatal)) return;
   invocation->stack.clear();
+  invocation->result.clear();
   invocation->fatal = code;
   invocation->fatal_message = std::move(message);
 }
@@ -225,7 +232,7 @@ void GuestLoop::SendOutcome(const GuestInvocation& invocation, Code code, std::s
 void GuestLoop::Finish(GuestInvocation* invocation, Code code, std::string_view result,
                        std::string_view message, std::string_view stack) {
   if (!invocation->lone_rejections.empty()) LogLoneRejections(invocation);
-  const bool ended_by_itself = code == Code::kOk || code == Code::FUNCTION_FAILED;
+  const bool ended_by_itself = code == Code::kOk || IsThrown(code);
   // What it has filled its memory with is given back with the isolate.
   retire_ |= code == Code::MEMORY_LIMIT || (!ended_by_itself && LeavesPromises(*invocation));
   SendOutcome(*invocation, code, result, message, stack);
@@ -292,8 +299,8 @@ void GuestLoop::FinishIfDone(GuestInvocation* invocation) {
   if (invocation->fatal != Code::kOk) {
     // Of a function that failed by itself, the writes that it had issued are waited for like those of one
     // that did not.
-    if (invocation->fatal == Code::FUNCTION_FAILED && !invocation->rounds.empty()) return;
-    Finish(invocation, invocation->fatal, "", invocation->fatal_message, invocation->stack);
+    if (IsThrown(invocation->fatal) && !invocation->rounds.empty()) return;
+    Finish(invocation, invocation->fatal, invocation->result, invocation->fatal_message, invocation->stack);
     return;
   }
   if (!invocation->rounds.empty()) return;
@@ -318,11 +325,12 @@ const UnheardFailure* GuestLoop::FindUnheardFailure(const GuestInvocation& invoc
 // Nobody hears of it unless a handler is added later, which a function may still do.
 void GuestLoop::OnPromiseReject(v8::PromiseRejectMessage message) {
   GuestLoop* loop = Current();
-  if (loop == nullptr || loop->current_ == nullptr || loop->reading_rejections_) return;
-  std::vector<LoneRejection>& lone = loop->current_->lone_rejections;
+  const bool in_turn = loop != nullptr && loop->current_ != nullptr && !loop->reading_rejections_;
+  if (!in_turn && load_rejections_ == nullptr) return;
+  std::vector<LoneRejection>& lone = in_turn ? loop->current_->lone_rejections : *load_rejections_;
   if (message.GetEvent() == v8::kPromiseRejectWithNoHandler) {
     if (lone.size() < kLoneRejectionsMax)
-      lone.push_back({v8::Global<v8::Promise>(loop->isolate_, message.GetPromise()), ""});
+      lone.push_back({v8::Global<v8::Promise>(v8::Isolate::GetCurrent(), message.GetPromise()), ""});
   } else if (message.GetEvent() == v8::kPromiseHandlerAddedAfterReject) {
     std::erase_if(lone, [&](const LoneRejection& one) { return one.promise == message.GetPromise(); });
   }
@@ -336,7 +344,7 @@ void GuestLoop::ReadLoneRejections() {
   for (LoneRejection& lone : current_->lone_rejections) {
     const Local<v8::Promise> promise = lone.promise.Get(isolate_);
     if (!lone.reason.empty() || promise->HasHandler() || isolate_->IsExecutionTerminating()) continue;
-    const Thrown thrown = ReadThrown(context, promise->Result());
+    const Thrown thrown = ReadThrown(context, explain_.Get(isolate_), promise->Result());
     if (thrown.terminated) break;
     lone.reason = thrown.stack.empty() ? thrown.message : MapStack(thrown.stack);
   }

@@ -35,6 +35,8 @@ v8::MaybeLocal<v8::Module> ResolveNothing(Local<v8::Context>, Local<v8::String>,
 
 }  // namespace
 
+thread_local std::vector<LoneRejection>* GuestLoop::load_rejections_ = nullptr;
+
 GuestLoop::Loaded GuestLoop::Fails(std::string message, std::string_view stack) {
   const std::string place = Locate(stack);
   return {(place.empty() ? "" : place + ": ") + std::move(message), ""};
@@ -65,7 +67,10 @@ std::optional<GuestLoop::Excess> GuestLoop::LoadingTurn(int64_t began_ns, const 
 GuestLoop::Loaded GuestLoop::Load(Local<v8::String> source, std::string source_map, int64_t began_ns) {
   source_map_ = std::move(source_map);
   Loaded loaded;
+  std::vector<LoneRejection> rejections;
+  load_rejections_ = &rejections;
   const std::optional<Excess> excess = LoadingTurn(began_ns, [&] { loaded = Evaluate(source); });
+  load_rejections_ = nullptr;
   if (excess == Excess::kMemory) return {"it needs more memory to load than it may have", ""};
   if (excess == Excess::kTime) return Fails("it was still loading after " + LoadDeadlineText(), "");
   return loaded;
@@ -96,7 +101,7 @@ GuestLoop::Loaded GuestLoop::Evaluate(Local<v8::String> source_text) {
     const Local<v8::Message> at = caught.Message();
     if (at.IsEmpty()) return Fails("the bundle does not compile", "");
     return Fails(
-        ReadThrown(context, caught.Exception()).message,
+        ReadThrown(context, explain_.Get(isolate_), caught.Exception()).message,
         FrameAt(at->GetLineNumber(context).FromMaybe(1) - 1, at->GetStartColumn(context).FromMaybe(0)));
   }
   if (module->GetModuleRequests()->Length() > 0) {
@@ -117,6 +122,13 @@ GuestLoop::Loaded GuestLoop::Evaluate(Local<v8::String> source_text) {
   if (promise->State() == v8::Promise::kRejected) return FailsWith(promise->Result());
   if (promise->State() == v8::Promise::kPending)
     return Fails("it had not finished loading: it awaits at its top level what never comes", "");
+  // No call is there to hear of it, and those that await the promise would all fail.
+  for (const LoneRejection& lone : *load_rejections_) {
+    const Local<v8::Promise> rejected = lone.promise.Get(isolate_);
+    if (!rejected->HasHandler())
+      return FailsWith(rejected->Result(),
+                       "a promise was rejected at a module's top level and nobody handled it: ");
+  }
 
   if (!module->GetModuleNamespace()
            .As<v8::Object>()
@@ -129,9 +141,9 @@ GuestLoop::Loaded GuestLoop::Evaluate(Local<v8::String> source_text) {
   return {"", Utf8Of(isolate_, described, described->Utf8LengthV2(isolate_))};
 }
 
-GuestLoop::Loaded GuestLoop::FailsWith(Local<Value> exception) {
-  Thrown thrown = ReadThrown(context_.Get(isolate_), exception);
-  return Fails(std::move(thrown.message), thrown.stack);
+GuestLoop::Loaded GuestLoop::FailsWith(Local<Value> exception, std::string before) {
+  const Thrown thrown = ReadThrown(context_.Get(isolate_), explain_.Get(isolate_), exception);
+  return Fails(std::move(before) + thrown.message, thrown.stack);
 }
 
 }  // namespace locus

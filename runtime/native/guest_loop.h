@@ -80,7 +80,7 @@ struct GuestInvocation {
   uint32_t log_lines_dropped = 0;
   /// The function has returned or thrown; the outcome waits for the rounds that are still out.
   bool settled = false;
-  std::string result;
+  std::string result;  ///< with CALL_REFUSED: the JSON of its status and data
   std::string stack;
   /// Writes that Redis refused, or of which nobody knows whether they ran, since the way to it failed, and
   /// whose promises had no handler then.
@@ -158,6 +158,7 @@ class GuestLoop {
   v8::Global<v8::Function>& begin_function() { return begin_; }
   v8::Global<v8::Function>& describe_function() { return describe_; }
   v8::Global<v8::Function>& find_loss_function() { return find_loss_; }
+  v8::Global<v8::Function>& explain_function() { return explain_; }
   v8::Global<v8::FunctionTemplate>& redis_template() { return redis_template_; }
 
  private:
@@ -236,7 +237,7 @@ class GuestLoop {
   std::optional<Excess> LoadingTurn(int64_t began_ns, const std::function<void()>& work);
   Loaded Evaluate(v8::Local<v8::String> source);
   Loaded Fails(std::string message, std::string_view stack);
-  Loaded FailsWith(v8::Local<v8::Value> exception);
+  Loaded FailsWith(v8::Local<v8::Value> exception, std::string before = "");
   bool OpenAuxiliary();
   /// Calls a function of the auxiliary context with strings; empty when there is none or it failed.
   v8::MaybeLocal<v8::Value> Auxiliary(const char* function,
@@ -252,6 +253,7 @@ class GuestLoop {
   v8::Global<v8::Function> begin_;
   v8::Global<v8::Function> describe_;
   v8::Global<v8::Function> find_loss_;
+  v8::Global<v8::Function> explain_;
   v8::Global<v8::Function> run_;
   std::string input_schema_, output_schema_;
   std::string source_map_;
@@ -280,6 +282,8 @@ class GuestLoop {
   CorePace pace_;
   clockid_t cpu_clock_ = {};
   bool reading_rejections_ = false;
+  /// Of the bundle that is loaded on this thread; null while none is.
+  static thread_local std::vector<LoneRejection>* load_rejections_;
   bool collecting_others_ =
       false;  ///< an operation was issued on behalf of another invocation than the turn's
   bool closing_ = false;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "guest_loop.h"
 #include "guest_values.h"
@@ -84,7 +85,8 @@ void Log(const FunctionCallbackInfo<Value>& info) {
 void SetTimer(const FunctionCallbackInfo<Value>& info) {
   GuestLoop* loop = GuestLoop::Current();
   if (loop == nullptr || loop->current() == nullptr)
-    return Throw(info.GetIsolate(), Code::FUNCTION_INVALID, "setTimeout can be used in an invocation only");
+    return Throw(info.GetIsolate(), Code::FUNCTION_FAILED,
+                 "setTimeout cannot be used at a module's top level: set the timer inside run");
   if (loop->timers() >= GuestLoop::kTimersMax)
     return Throw(info.GetIsolate(), Code::OPERATIONS_LIMIT, "too many timers at once");
   const double delay = info[1]->IsNumber() ? info[1].As<v8::Number>()->Value() : 0;
@@ -143,6 +145,19 @@ void DecodeUtf8(const FunctionCallbackInfo<Value>& info) {
 /// What copies hold on their way on this thread: a getter in a value that is copied may have another copied.
 thread_local size_t clone_bytes = 0;
 
+/// As web browsers and Node.js throw it, without their class DOMException.
+Local<Value> DataCloneError(v8::Isolate* isolate, Local<v8::String> message) {
+  constexpr int kDataCloneErr = 25;
+  const Local<v8::Context> context = isolate->GetCurrentContext();
+  const Local<v8::Object> error = v8::Exception::Error(message).As<v8::Object>();
+  const auto set = [&](const char* name, Local<Value> value) {
+    error->DefineOwnProperty(context, Text(isolate, name), value, v8::DontEnum).Check();
+  };
+  set("name", Text(isolate, "DataCloneError"));
+  set("code", v8::Integer::New(isolate, kDataCloneErr));
+  return error;
+}
+
 /// Of one copy, which it counts for as long as it lives.
 class CloneDelegate : public v8::ValueSerializer::Delegate {
  public:
@@ -152,7 +167,7 @@ class CloneDelegate : public v8::ValueSerializer::Delegate {
     if (no_room_) {
       Throw(isolate_, Code::MEMORY_LIMIT, "structuredClone needs more memory than the function may have");
     } else {
-      isolate_->ThrowException(v8::Exception::Error(message));
+      isolate_->ThrowException(DataCloneError(isolate_, message));
     }
   }
   /// A text that stands in the value many times takes its room here each time. What the heap may hold could
@@ -179,20 +194,45 @@ class CloneDelegate : public v8::ValueSerializer::Delegate {
   bool no_room_ = false;
 };
 
-/// clone(value): by V8's own serialisation, within one realm.
+/// clone(value, transfer: unknown[]): by V8's own serialisation, within one realm. The array buffers of `transfer`
+/// are not copied: the copy has their bytes, and they are detached.
 void Clone(const FunctionCallbackInfo<Value>& info) {
   v8::Isolate* isolate = info.GetIsolate();
   const Local<v8::Context> context = isolate->GetCurrentContext();
+  const auto refuse = [&](const char* why) {
+    isolate->ThrowException(DataCloneError(isolate, Text(isolate, why)));
+  };
+  const Local<v8::Array> transfer = info[1].As<v8::Array>();
+  std::vector<Local<v8::ArrayBuffer>> buffers;
   CloneDelegate delegate(isolate);
   v8::ValueSerializer serializer(isolate, &delegate);
+  for (uint32_t i = 0; i < transfer->Length(); i++) {
+    Local<Value> value;
+    if (!transfer->Get(context, i).ToLocal(&value)) return;
+    if (!value->IsArrayBuffer()) return refuse("structuredClone transfers array buffers only");
+    const Local<v8::ArrayBuffer> buffer = value.As<v8::ArrayBuffer>();
+    if (buffer->WasDetached() || !buffer->IsDetachable())
+      return refuse("an array buffer that is detached, or belongs to WebAssembly, cannot be transferred");
+    if (std::ranges::find(buffers, buffer) != buffers.end())
+      return refuse("an array buffer is transferred twice");
+    serializer.TransferArrayBuffer(i, buffer);
+    buffers.push_back(buffer);
+  }
   serializer.WriteHeader();
   if (!serializer.WriteValue(context, info[0]).FromMaybe(false)) return;
   const auto [data, bytes] = serializer.Release();
+  const std::unique_ptr<uint8_t, decltype(&free)> owned(data, free);
   v8::ValueDeserializer deserializer(isolate, data, bytes);
+  for (uint32_t i = 0; i < buffers.size(); i++) {
+    // A getter of the value may have detached it meanwhile.
+    if (buffers[i]->WasDetached()) return refuse("an array buffer was detached while it was transferred");
+    const std::shared_ptr<v8::BackingStore> store = buffers[i]->GetBackingStore();
+    if (!buffers[i]->Detach({}).FromMaybe(false)) return;
+    deserializer.TransferArrayBuffer(i, v8::ArrayBuffer::New(isolate, store));
+  }
   Local<Value> copy;
   if (deserializer.ReadHeader(context).FromMaybe(false) && deserializer.ReadValue(context).ToLocal(&copy))
     info.GetReturnValue().Set(copy);
-  free(data);
 }
 
 /// compileUrl(): the value of the program that defines URL and URLSearchParams, run in the caller's realm.
@@ -240,6 +280,11 @@ void SetDescribe(const FunctionCallbackInfo<Value>& info) {
 /// setFindLoss(find): what tells what of a result JSON would leave out.
 void SetFindLoss(const FunctionCallbackInfo<Value>& info) {
   LoopOf(info)->find_loss_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
+}
+
+/// setExplain(explain): what tells more of a thrown value.
+void SetExplain(const FunctionCallbackInfo<Value>& info) {
+  LoopOf(info)->explain_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
 }
 
 /// load(source, sourceMap, beganMs): [failure, definition], see GuestLoop::Loaded.
@@ -369,6 +414,7 @@ void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Objec
   set("setBegin", SetBegin, self);
   set("setDescribe", SetDescribe, self);
   set("setFindLoss", SetFindLoss, self);
+  set("setExplain", SetExplain, self);
   set("load", Load, self);
   set("compileSchemas", CompileSchemas, self);
   set("sourceFile", SourceFile, self);

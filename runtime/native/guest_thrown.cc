@@ -1,6 +1,8 @@
 #include "guest_thrown.h"
 
+#include <iterator>
 #include <string_view>
+#include <utility>
 
 #include "command_table.h"
 #include "guest_values.h"
@@ -17,6 +19,8 @@ using v8::Value;
 constexpr std::string_view kAllocationFailed = "Array buffer allocation failed";
 /// How V8 words what a method of `redis` is.
 constexpr std::string_view kRedis = "redis.";
+/// Of each text of the prelude's: the longest is a CallerError's JSON, of 16 Ki characters.
+constexpr size_t kRefusalBytesMax = 3 * kErrorTextBytesMax;
 /// What of a thrown value that is no error a message shows.
 constexpr size_t kThrownBytesMax = 1024;
 
@@ -30,14 +34,9 @@ std::string MeantBy(std::string_view message) {
   return meant.empty() ? meant : meant + "?";
 }
 
-/// Where to look for what is there instead, behind V8's words for what is not.
+/// Where to look for what is there instead of a method of `redis`, behind V8's words for what is not.
 std::string HintFor(std::string_view name, std::string_view message) {
-  const bool is_no_function = name == "TypeError" && message.ends_with(" is not a function");
-  const bool is_no_global =
-      is_no_function && (message.starts_with("globalThis.") || message.starts_with("fetch "));
-  if (is_no_global || (name == "ReferenceError" && message.ends_with(" is not defined")))
-    return "; docs/functions.md lists the globals that functions have";
-  if (is_no_function && message.starts_with(kRedis))
+  if (name == "TypeError" && message.ends_with(" is not a function") && message.starts_with(kRedis))
     return ";" + MeantBy(message) + " docs/commands.md lists the commands that functions may call";
   return "";
 }
@@ -45,7 +44,8 @@ std::string HintFor(std::string_view name, std::string_view message) {
 /// Reads what may be of the guest's making. Once it has been ended in the midst of it, it reads no more.
 class Reader {
  public:
-  explicit Reader(Local<v8::Context> context) : isolate_(v8::Isolate::GetCurrent()), context_(context) {}
+  Reader(Local<v8::Context> context, Local<v8::Function> explain)
+      : isolate_(v8::Isolate::GetCurrent()), context_(context), explain_(explain) {}
 
   Thrown Read(Local<Value> value);
 
@@ -74,8 +74,30 @@ class Reader {
     return shown ? Utf8Of(isolate_, text, kThrownBytesMax) : "a value that has no text";
   }
 
+  /// What the prelude tells of an error: more of its message and of its stack, and what a CallerError says.
+  struct Explanation {
+    std::string message, stack, refusal;
+  };
+  Explanation Explain(Local<Value> value) {
+    Explanation explanation;
+    if (terminated_) return explanation;
+    const v8::TryCatch ignore(isolate_);
+    Local<Value> found;
+    if (explain_->Call(context_, v8::Undefined(isolate_), 1, &value).ToLocal(&found) && found->IsArray()) {
+      std::string* const texts[] = {&explanation.message, &explanation.stack, &explanation.refusal};
+      for (uint32_t i = 0; i < std::size(texts); i++) {
+        Local<Value> text;
+        if (found.As<v8::Array>()->Get(context_, i).ToLocal(&text) && text->IsString())
+          *texts[i] = Utf8Of(isolate_, text.As<v8::String>(), kRefusalBytesMax);
+      }
+    }
+    terminated_ = ignore.HasTerminated();
+    return explanation;
+  }
+
   v8::Isolate* const isolate_;
   const Local<v8::Context> context_;
+  const Local<v8::Function> explain_;
   bool terminated_ = false;
 };
 
@@ -94,16 +116,25 @@ Thrown Reader::Read(Local<Value> value) {
   thrown.terminated = terminated_;
   if (thrown.message == kAllocationFailed) thrown.code = Code::MEMORY_LIMIT;
   if (thrown.code != Code::FUNCTION_FAILED) return thrown;
+  Explanation explanation = Explain(value);
+  thrown.terminated = terminated_;
+  if (!explanation.refusal.empty()) {
+    thrown.code = Code::CALL_REFUSED;
+    thrown.refusal = std::move(explanation.refusal);
+    thrown.stack.clear();
+    return thrown;
+  }
   const std::string hint = HintFor(name, thrown.message);
   if (!name.empty()) thrown.message = thrown.message.empty() ? name : name + ": " + thrown.message;
-  thrown.message += hint;
+  thrown.message += hint + explanation.message;
+  thrown.stack += explanation.stack;
   return thrown;
 }
 
 }  // namespace
 
-Thrown ReadThrown(Local<v8::Context> context, Local<Value> value) {
-  return Reader(context).Read(value);
+Thrown ReadThrown(Local<v8::Context> context, Local<v8::Function> explain, Local<Value> value) {
+  return Reader(context, explain).Read(value);
 }
 
 }  // namespace locus

@@ -361,7 +361,7 @@ void GuestLoop::OnReplies(const Replies& replies) {
         }
         break;
       } else if (reply.is_error && unheard) {
-        const Thrown refusal = ReadThrown(context, reply.value);
+        const Thrown refusal = ReadThrown(context, explain_.Get(isolate_), reply.value);
         NoteUnheard(invocation, *round, promise, refusal.code, refusal.message);
       }
       round->settles_later |= reply.is_error;

@@ -80,8 +80,8 @@ const TELLING: ReadonlySet<string> = new Set([
   "CPU_LIMIT",
   "OPERATIONS_LIMIT",
 ]);
-/** Mistakes of callers: the function was never called. */
-const REFUSED: ReadonlySet<string> = new Set(["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED"]);
+/** Mistakes of callers, refused before the function ran or by the function itself. */
+const REFUSED: ReadonlySet<string> = new Set(["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED", "CALL_REFUSED"]);
 
 /** Sums of one function on one side. */
 class Sums {

@@ -2,8 +2,11 @@
 // natives of runtime/native/guest_natives.cc, and gives the loop the function that starts an invocation. It keeps what it
 // needs of the language from before any guest code runs, so that a guest which redefines a built-in misleads only itself.
 
+import { absenceHint } from "./absence-hint.guest.ts";
+import { causesOf } from "./error-causes.guest.ts";
 import { installEncoding } from "./prelude-encoding.guest.ts";
 import { findLoss } from "./prelude-loss.guest.ts";
+import { refusalOf } from "./refusal.guest.ts";
 
 /** What C++ offers. None of it is ever reachable from guest code. */
 export interface Natives {
@@ -18,10 +21,13 @@ export interface Natives {
   fillRandom(bytes: Uint8Array): void;
   encodeUtf8(text: string): Uint8Array;
   decodeUtf8(bytes: Uint8Array): string;
-  clone(value: unknown): unknown;
+  /** Of `transfer`, array buffers only are taken. */
+  clone(value: unknown, transfer: readonly unknown[]): unknown;
   compileUrl(): { readonly URL: unknown; readonly URLSearchParams: unknown };
   setRun(run: unknown): void;
   setFindLoss(find: (result: unknown) => string | undefined): void;
+  /** What makes the texts that follow an error (what to do without what is not there, and all that stands behind it), and what a CallerError says. */
+  setExplain(explain: (thrown: unknown) => readonly [message: string, stack: string, refusal: string]): void;
   /** What makes of a definition the JSON that the host reads, functions shown as "function". */
   setDescribe(describe: (definition: unknown) => string): void;
   setBegin(
@@ -46,7 +52,7 @@ type Level = "debug" | "info" | "warn" | "error";
 function show(value: unknown): string {
   if (typeof value === "string") return value;
   try {
-    if (value instanceof Error) return toText(value.stack ?? value);
+    if (value instanceof Error) return toText(value.stack ?? value) + causesOf(value).stack;
     return stringify(value) ?? toText(value);
   } catch {
     return "[unprintable]";
@@ -143,6 +149,10 @@ function installUrl(natives: Natives): void {
   }
 }
 
+interface CloneOptions {
+  readonly transfer?: Iterable<unknown>;
+}
+
 interface WebAssemblyOfV8 {
   readonly Module: new (source: unknown, options?: unknown) => object;
   readonly Instance: new (module: unknown, imports?: unknown) => object;
@@ -172,7 +182,9 @@ export default function prelude(natives: Natives): void {
   installEncoding(natives, define);
   installUrl(natives);
   replaceTasks();
-  define("structuredClone", (value: unknown): unknown => natives.clone(value));
+  define("structuredClone", (...[value, options]: readonly [unknown, CloneOptions?]): unknown =>
+    natives.clone(value, [...(options?.transfer ?? [])]),
+  );
   const started = natives.now();
   define("performance", freeze({ now: (): number => natives.now() - started }));
 
@@ -197,6 +209,10 @@ export default function prelude(natives: Natives): void {
   natives.setFindLoss((result) => {
     const found = findLoss(result);
     return found === undefined ? undefined : `result${found}`;
+  });
+  natives.setExplain((thrown) => {
+    const { message, stack } = causesOf(thrown);
+    return [absenceHint(thrown) + message, stack, refusalOf(thrown) ?? ""];
   });
   natives.setDescribe((definition) => {
     const run: unknown = (definition as { readonly run?: unknown } | null | undefined)?.run;

@@ -345,7 +345,8 @@ function outcomeOf(
   logs: readonly string[],
 ): Outcome {
   if (code === "ok") return { ok: true, resultJson, usage, logs };
-  return { ok: false, error: { code: codeOf(code), message, stack }, usage, logs };
+  const refused = code === "CALL_REFUSED" ? { refusal: resultJson } : {};
+  return { ok: false, error: { code: codeOf(code), message, stack, ...refused }, usage, logs };
 }
 
 function confinementOf(about: string): readonly string[] {

@@ -46,6 +46,8 @@ export interface GuestError {
   readonly message: string;
   /** With the author's files and lines; empty where the error has none. */
   readonly stack: string;
+  /** With CALL_REFUSED: what the CallerError says beside its message, as JSON. */
+  readonly refusal?: string | undefined;
 }
 
 export type Outcome =

@@ -195,8 +195,10 @@ export class AgentInstance {
         return this.#calls.get(call)?.settle({ ok: true, resultJson: payload.toString(), usage, logs });
       }
       case "failure": {
-        const { call, code, message: text, stack, usage, logs } = message;
-        return this.#calls.get(call)?.settle({ ok: false, error: { code, message: text, stack }, usage, logs });
+        const { call, code, message: text, stack, refusal, usage, logs } = message;
+        return this.#calls
+          .get(call)
+          ?.settle({ ok: false, error: { code, message: text, stack, refusal }, usage, logs });
       }
     }
   }

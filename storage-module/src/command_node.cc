@@ -20,6 +20,10 @@ std::string ErrorJson(const Outcome& outcome) {
   AppendJsonString(&json, outcome.message);
   AppendJsonName(&json, "stack");
   AppendJsonString(&json, outcome.stack);
+  if (outcome.code == Code::CALL_REFUSED) {
+    AppendJsonName(&json, "refusal");
+    AppendJsonString(&json, outcome.result);
+  }
   json.push_back('}');
   return json;
 }

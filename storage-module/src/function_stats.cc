@@ -73,7 +73,7 @@ void CallCounters::PushedBack(const Usage& used) {
 uint64_t CallCounters::errors() const {
   uint64_t sum = 0;
   for (size_t code = 1; code < outcomes.size(); code++) sum += outcomes[code];
-  return sum;
+  return sum - outcomes[static_cast<size_t>(Code::CALL_REFUSED)];
 }
 
 std::vector<std::pair<const char*, uint64_t>> CallCounters::errors_by_code() const {

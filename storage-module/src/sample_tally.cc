@@ -41,7 +41,8 @@ double UsOf(Ns ns) {
 }  // namespace
 
 bool IsRefused(Code code) {
-  return code == Code::ARGS_INVALID || code == Code::ARGS_TOO_LARGE || code == Code::PERMISSION_DENIED;
+  return code == Code::ARGS_INVALID || code == Code::ARGS_TOO_LARGE || code == Code::PERMISSION_DENIED ||
+         code == Code::CALL_REFUSED;
 }
 
 size_t TallyBucketOf(double us) {

@@ -494,9 +494,9 @@ describe.each(SIDE_NAMES)("guest code on %s", (name) => {
         "aaaaaaaa\0\0\0\0",
         "aaaaaaaa",
       ],
-      "out of bounds": ["", "aaaa", "", "", "TypeError", 0, "Error", "aaaa"],
+      "out of bounds": ["", "aaaa", "", "", "TypeError", 0, "DataCloneError", "aaaa"],
       "and back": ["\0\0\0\0", "aaaa", "\0\0\0\0", "\0\0\0\0", "\0\0\0\0", 4, "\0\0\0\0", "aaaa"],
-      detached: ["", "aaaaaaaa", "", "TypeError", "TypeError", "TypeError", "Error", "aaaaaaaa"],
+      detached: ["", "aaaaaaaa", "", "TypeError", "TypeError", "TypeError", "DataCloneError", "aaaaaaaa"],
       shared: ["aaaaaaaa", "aaaaaaaa", "aaaaaaaa", "aaaaaaaa", "aaaaaaaa", 8, "Error", "Error"],
       "shared and grown": [
         "aaaaaaaa\0\0\0\0",

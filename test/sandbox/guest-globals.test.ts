@@ -1,6 +1,7 @@
 // The guest's globals: the documented list and nothing else, working as their standards say, and out of reach of each other.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ABSENT_GLOBALS } from "#runtime/sandbox/absence-hint.guest.ts";
 import { GUEST_GLOBALS } from "#runtime/function/globals.ts";
 import { bundleOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
@@ -111,6 +112,57 @@ describe.each(SIDE_NAMES)("the guest's globals on %s", (name) => {
     })) as { uuid: string };
     expect(made).toMatchObject({ separate: true, when: 0, set: [1], bytes: [1, 2], random: true });
     expect(made.uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+
+  it("say in words of a page what cannot be cloned, and give transferred buffers away", async () => {
+    const { result } = await side.deploy(
+      bundleOf(() => {
+        const refusal = (value: unknown, transfer: unknown[] = []): unknown[] => {
+          try {
+            return [typeof structuredClone(value, { transfer: transfer as never })];
+          } catch (error) {
+            const { name, code, message } = error as Error & { readonly code: number };
+            return [error instanceof Error, name, code, message];
+          }
+        };
+        const buffer = Uint8Array.of(1, 2, 3).buffer;
+        const view = new Uint8Array(buffer, 1);
+        const [clone, whole] = structuredClone([view, buffer], { transfer: [buffer] });
+        const kept = new ArrayBuffer(4);
+        const copy = structuredClone(kept, {});
+        return {
+          refused: [refusal(() => {}), refusal(1, [{}]), refusal(1, [buffer]), refusal(kept, [kept, kept])],
+          clone: [...(clone as Uint8Array)],
+          isShared: (clone as Uint8Array).buffer === whole,
+          left: [buffer.detached, buffer.byteLength, view.length, kept.byteLength, copy.byteLength],
+        };
+      }),
+    );
+    const refused = (message: string): unknown[] => [true, "DataCloneError", 25, message];
+    const held = "an array buffer that is detached, or belongs to WebAssembly, cannot be transferred";
+    expect(await result()).toEqual({
+      refused: [
+        refused("() => {} could not be cloned."),
+        refused("structuredClone transfers array buffers only"),
+        refused(held),
+        refused("an array buffer is transferred twice"),
+      ],
+      clone: [2, 3],
+      isShared: true,
+      left: [true, 0, 0, 4, 4],
+    });
+  });
+
+  it("leave the names undefined that packages ask for before they use them", async () => {
+    const names = Object.keys(ABSENT_GLOBALS);
+    const { result } = await side.deploy(
+      bundleOf(({ args }) => [
+        ...(args as string[]).map((name) => typeof (globalThis as Readonly<Record<string, unknown>>)[name]),
+        typeof fetch,
+        typeof crypto.subtle,
+      ]),
+    );
+    expect(await result({ args: names })).toEqual([...names, "fetch", "subtle"].map(() => "undefined"));
   });
 
   it("compile WebAssembly, and wait for nothing that never comes", async () => {

@@ -1,8 +1,11 @@
 // What an invocation may expect of the sandbox, on every side: its life, its limits in time, its errors, its log.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { bundleFunction } from "#runtime/function/bundle.ts";
 import type { Invocation } from "#runtime/function/define.ts";
 import { bundleOf, errorOf, resultOf, SIDE_NAMES, startSide, type TestSide } from "../sides.ts";
 
@@ -510,6 +513,82 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     ).toBe("Error: later");
   });
 
+  it("tells what stands behind an error, in its message, its stack and its log", async () => {
+    const causes = await side.deploy(
+      bundleOf<string>(async ({ args, log }) => {
+        const inner = (text: string): Error => new RangeError(text);
+        if (args === "any") return await Promise.any([Promise.reject(inner("c")), Promise.reject("text")]);
+        const error = new Error("a", { cause: new TypeError("b", { cause: { reason: "full" } }) });
+        if (args === "throw") throw error;
+        void Promise.reject(error);
+        log.warn("met", error);
+        return null;
+      }),
+    );
+    const thrown = errorOf(await causes.outcome({ args: "throw" }));
+    expect(thrown.message).toBe('Error: a [cause: TypeError: b [cause: {"reason":"full"}]]');
+    expect(thrown.stack).toMatch(
+      /^Error: a\n {4}at .*\n {2}\[cause\] TypeError: b\n {6}at [^]*\n {4}\[cause\] \{"reason"/,
+    );
+    const any = errorOf(await causes.outcome({ args: "any" }));
+    expect(any.message).toBe('AggregateError: All promises were rejected [errors: RangeError: c; "text"]');
+    expect(any.stack).toMatch(/\n {2}\[errors\] RangeError: c\n {6}at inner [^]*\n {2}\[errors\] "text"$/);
+    const { logs } = await causes.outcome({ args: "log", logs: true });
+    expect(logs).toEqual([
+      expect.stringMatching(/^warn: met Error: a[^]*\n {2}\[cause\] TypeError: b/),
+      expect.stringMatching(/nobody handled it: Error: a[^]*\n {2}\[cause\] TypeError: b/),
+    ]);
+  });
+
+  it("refuses its caller with a CallerError, after the writes that it has issued", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "locus-refusing-")), "refusing.ts");
+    onTestFinished(() => rmSync(dirname(file), { recursive: true }));
+    writeFileSync(
+      file,
+      `import { CallerError, defineFunction } from "locus/function";
+      export default defineFunction({
+        name: "refusing-${name}",
+        run({ redis, args }) {
+          void redis.set("refused", "1");
+          if (args === "wrong") throw new CallerError(200, "no");
+          throw new CallerError(404, "there is no user 7", { user: 7 });
+        },
+      });`,
+    );
+    const { outcome } = await side.deploy(Buffer.from(await bundleFunction(file)).toString());
+    const refused = { code: "CALL_REFUSED", message: "there is no user 7", stack: "" };
+    expect(errorOf(await outcome())).toEqual({ ...refused, refusal: '{"status":404,"data":{"user":7}}' });
+    expect(errorOf(await outcome({ args: "wrong" }))).toMatchObject({
+      code: "FUNCTION_FAILED",
+      message: "RangeError: the status of a CallerError must be an integer from 400 to 499, got 200",
+    });
+    const reader = await side.deploy(bundleOf(({ redis }) => redis.get("refused")));
+    expect(await reader.result()).toBe("1");
+  });
+
+  it("bounds what stands behind an error, and is ended where reading it never ends", async () => {
+    const { outcome } = await side.deploy(
+      bundleOf<string>(({ args }) => {
+        const error = new Error("a");
+        const text = "x".repeat(100_000);
+        if (args === "circle") error.cause = error;
+        if (args === "wide") error.cause = new AggregateError(Array.from({ length: 100_000 }, () => new Error(text)));
+        if (args === "spin")
+          Object.defineProperty(error, "cause", {
+            get: () => {
+              for (;;);
+            },
+          });
+        throw error;
+      }),
+    );
+    expect(errorOf(await outcome({ args: "circle" })).message).toBe("Error: a [cause: circular]");
+    const wide = errorOf(await outcome({ args: "wide" }));
+    expect(Math.max(wide.message.length, wide.stack.length)).toBeLessThanOrEqual(16 * 1024);
+    expect(wide.message).toMatch(/ 99985 more\]\]$/);
+    expect(errorOf(await outcome({ args: "spin", deadlineMs: 300 })).code).toBe("DEADLINE_EXCEEDED");
+  });
+
   it.each([
     ["a global", () => notThere, "notThere is not defined; docs/functions.md"],
     [
@@ -518,12 +597,24 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
         const { fetch } = globalThis;
         return fetch("http://127.0.0.1");
       },
-      "fetch is not a function; docs/functions.md lists the globals",
+      "TypeError: fetch is not a function; a function has no network: have its caller fetch, and pass the data",
     ],
     [
       "a member of globalThis",
       () => (globalThis as never as { fetch: () => void }).fetch(),
-      "globalThis.fetch is not a function; docs/functions.md lists the globals",
+      "globalThis.fetch is not a function; a function has no network",
+    ],
+    ["bytes of Node.js", () => Buffer.from("a"), "Buffer is not defined; use Uint8Array with TextEncoder"],
+    ["a process", () => process.env["HOME"], "process is not defined; a function has no process and no environment"],
+    [
+      "cryptography",
+      async () => await crypto.subtle.digest("SHA-256", new Uint8Array(1)),
+      "reading 'digest'); functions have no crypto.subtle: import a package that is JavaScript alone",
+    ],
+    [
+      "a member of globalThis that is not known",
+      () => (globalThis as never as { alert: () => void }).alert(),
+      "globalThis.alert is not a function; docs/functions.md lists the globals",
     ],
     [
       "a method",

@@ -37,6 +37,10 @@ async function residentOf(side: TestSide): Promise<() => number> {
   return () => residentBytesOf(hosts);
 }
 
+/** Promises at the top level of a bundle. */
+declare const caught: Promise<string>;
+declare const timer: Promise<Error>;
+
 describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
   let side: TestSide;
   beforeAll(async () => {
@@ -52,6 +56,21 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     ["imports something", 'import "node:fs"; export default {};', /node:fs/],
     ["needs a global that is not there", "process.exit(1); export default {};", /process is not defined/],
     [
+      "sets a timer at its top level",
+      "setTimeout(() => {}, 1); export default {};",
+      /setTimeout cannot be used at a module's top level: set the timer inside run/,
+    ],
+    [
+      "promises at its top level what a timer is to bring",
+      bundleOf(() => 1, { before: "const ready = new Promise((resolve) => setTimeout(resolve, 1));" }),
+      /a promise was rejected at a module's top level and nobody handled it: Error: setTimeout cannot be used at a/,
+    ],
+    [
+      "rejects a promise at its top level",
+      bundleOf(() => 1, { before: "async function fail() { await null; throw new TypeError('no') } fail();" }),
+      /a promise was rejected at a module's top level and nobody handled it: TypeError: no/,
+    ],
+    [
       "has a name that cannot stand in a URL",
       'export default { kind: "locus.function", name: "A B", run() {} };',
       /name/,
@@ -64,6 +83,20 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     ],
   ])("is refused when it %s", async (_what, bundle, message) => {
     await expect(side.deploy(bundle)).rejects.toThrow(message);
+  });
+
+  it("may handle what was rejected at its top level, and a call that meets it there fails by itself", async () => {
+    const before = `const caught = Promise.reject(new Error("handled")).catch((error) => error.message);
+      const timer = new Promise((resolve) => setTimeout(resolve, 1)).catch((error) => error);`;
+    const handled = bundleOf(
+      async () => {
+        if ((await caught) === "handled") throw await timer;
+      },
+      { before },
+    );
+    const error = errorOf(await (await side.deploy(handled)).outcome());
+    expect(error).toMatchObject({ code: "FUNCTION_FAILED" });
+    expect(error.message).toContain("setTimeout cannot be used at a module's top level");
   });
 
   it.each([
@@ -174,7 +207,7 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     [
       "needs a global that is not there",
       "const a = 1;\nrequire('fs');",
-      "<function>:2:1: ReferenceError: require is not defined; docs/functions.md lists the globals that functions have",
+      "<function>:2:1: ReferenceError: require is not defined; write import … from: bundling takes in the modules",
     ],
     ["fills its memory", "const all = []; for (;;) all.push(new Array(1e5).fill(1));", /more memory/],
   ])("is refused with the place when it %s", async (_what, bundle, message) => {

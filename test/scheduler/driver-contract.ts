@@ -3,6 +3,7 @@
 import { expect, test, vi } from "vitest";
 import type { LocusError } from "#runtime/errors.ts";
 import type { Driver, InstanceSpec } from "#scheduler/driver/driver.ts";
+import { bundleOf } from "../sides.ts";
 import { callOf, codeOf, imageOf, imageOfBundle } from "./driver-fixture.ts";
 
 /** An engine asks each of its containers what it uses, which may take a second on a busy machine. */
@@ -90,7 +91,8 @@ export function testDriver(opened: () => Driver): void {
   test("refuses a function that cannot be loaded", async () => {
     const driver = opened();
     const before = (await driver.list()).length;
-    for (const source of ["export default 1;", "throw new Error('while loading');", "export default {"]) {
+    const rejecting = bundleOf(() => 1, { before: "Promise.reject(new Error('while loading'));" });
+    for (const source of ["export default 1;", "throw new Error('while loading');", "export default {", rejecting]) {
       expect(await refusalOf(driver.start(specOf({ image: imageOfBundle(source) })))).toBe("FUNCTION_INVALID");
     }
     expect(await driver.list()).toHaveLength(before);
@@ -126,6 +128,56 @@ export function testDriver(opened: () => Driver): void {
     expect(codeOf(await driver.invoke(spec.id, { ...callOf(), argsJson: "{" }))).toBe("ARGS_INVALID");
     expect(codeOf(await driver.invoke(spec.id, callOf("x".repeat(2 * MIB))))).toBe("ARGS_TOO_LARGE");
     expect(codeOf(await driver.invoke(spec.id, callOf("fine")))).toBe('ok "fine"');
+    await driver.stop(spec.id);
+  });
+
+  test("tells that a function refused its caller", async () => {
+    const driver = opened();
+    const image = imageOf(() => {
+      throw Object.assign(new Error("no user"), { kind: "locus.callerError", status: 404, data: { user: 7 } });
+    });
+    const spec = specOf({ image });
+    await driver.start(spec);
+    expect(await driver.invoke(spec.id, callOf())).toMatchObject({
+      error: { code: "CALL_REFUSED", message: "no user", stack: "", refusal: '{"status":404,"data":{"user":7}}' },
+    });
+    await driver.stop(spec.id);
+  });
+
+  test("goes on after a promise that was rejected and that nobody handled", async () => {
+    const driver = opened();
+    const image = imageOf(async ({ args }) => {
+      if (args === "reject") void Promise.reject(new Error("nobody's"));
+      await new Promise((resolve) => setTimeout(resolve));
+      return args;
+    });
+    const spec = specOf({ image });
+    await driver.start(spec);
+    for (const args of ["reject", "fine"]) {
+      expect(codeOf(await driver.invoke(spec.id, callOf(args)))).toBe(`ok "${args}"`);
+    }
+    await driver.stop(spec.id);
+  });
+
+  test("tells what stands behind an error", async () => {
+    const driver = opened();
+    const image = imageOf(async ({ args }: { readonly args: string }) => {
+      if (args === "any") await Promise.any([Promise.reject(new RangeError("c")), Promise.reject("text")]);
+      throw new Error("a", { cause: new TypeError("b", { cause: { reason: "full" } }) });
+    });
+    const spec = specOf({ image });
+    await driver.start(spec);
+    const messages = [];
+    for (const args of ["cause", "any"]) {
+      const outcome = await driver.invoke(spec.id, callOf(args));
+      if (!outcome.ok) messages.push(outcome.error.message, outcome.error.stack);
+    }
+    expect(messages).toEqual([
+      'Error: a [cause: TypeError: b [cause: {"reason":"full"}]]',
+      expect.stringMatching(/\n {2}\[cause\] TypeError: b\n {6}at [^]*\n {4}\[cause\] \{"reason":"full"\}$/),
+      'AggregateError: All promises were rejected [errors: RangeError: c; "text"]',
+      expect.stringMatching(/\n {2}\[errors\] RangeError: c\n {6}at [^]*\n {2}\[errors\] "text"$/),
+    ]);
     await driver.stop(spec.id);
   });
 

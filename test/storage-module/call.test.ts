@@ -75,6 +75,15 @@ describe("LOCUS.CALL", () => {
     const reply = (await client.call("LOCUS.NODE", "RUN", "thrower", "*", "0", "{}", "null")) as string[];
     expect(JSON.parse(reply[4]!)).toMatchObject({ stack: expect.stringMatching(/at deep .*\n.*at run/) });
 
+    await thrower('new Error("a", { cause: new AggregateError([new TypeError("b"), "c"], "all") })');
+    await expect(client.call("LOCUS.CALL", "thrower", "0")).rejects.toThrow(
+      /^FUNCTIONFAILED Error: a \[cause: AggregateError: all \[errors: TypeError: b; "c"\]\] at deep \(/,
+    );
+
+    const refusal = "{ kind: 'locus.callerError', status: 404, data: { user: 7 } }";
+    await thrower(`Object.assign(new Error("there is no user 7"), ${refusal})`);
+    await expect(client.call("LOCUS.CALL", "thrower", "0")).rejects.toThrow(/^CALLREFUSED there is no user 7$/);
+
     await thrower('new Error("x".repeat(2000))');
     await expect(client.call("LOCUS.CALL", "thrower", "0")).rejects.toThrow(/xxx at deep \(<function>:1:\d+\)$/);
     await thrower('"text"');

@@ -16,7 +16,9 @@ import { RESULT_BYTES_MAX } from "#runtime/function/description.ts";
 import { splitSourceMap } from "#runtime/function/source-map.ts";
 import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
 import { authorStack } from "#runtime/sandbox/author-stack.guest.ts";
+import { causesOf } from "#runtime/sandbox/error-causes.guest.ts";
 import { findLoss } from "#runtime/sandbox/prelude-loss.guest.ts";
+import { refusalOf } from "#runtime/sandbox/refusal.guest.ts";
 import { mistakesText } from "#runtime/sandbox/schema-mistakes.guest.ts";
 
 interface ThreadFunction {
@@ -48,7 +50,13 @@ export type ThreadMessage =
 
 type ThreadOutcome =
   | { readonly ok: true; readonly resultJson: string }
-  | { readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly stack: string };
+  | {
+      readonly ok: false;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly stack: string;
+      readonly refusal?: string;
+    };
 
 /** Bytes of a call's log lines; what is more is left out. As in the sandbox. */
 const LOG_BYTES_MAX = 64 * 1024;
@@ -82,10 +90,40 @@ async function load({ name, bundle }: ThreadFunction): Promise<FunctionDefinitio
       asked === url ? { format: "module", source: bundle, shortCircuit: true } : next(asked, context),
   });
   tellByAuthor(url, bundle);
+  const lone = new LoneRejections();
   const module = (await import(url)) as { readonly default?: FunctionDefinition };
+  // Node tells of rejections at the end of a turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  lone.endLoad();
   if (module.default?.kind !== "locus.function")
     throw new Error("the bundle's default export is no function definition");
   return module.default;
+}
+
+/**
+ * Promises that were rejected and that nobody handled. While the bundle is loaded they refuse it; later each is a line of the
+ * process log, as nobody knows whose call it was.
+ */
+class LoneRejections {
+  #isLoading = true;
+  #first: string | undefined;
+
+  constructor() {
+    process.on("unhandledRejection", (reason) => {
+      const { message, stack } = thrownOf(reason);
+      if (this.#isLoading) this.#first ??= message;
+      else
+        process.stderr.write(
+          `error: a promise was rejected and nobody handled it: ${stack === "" ? message : stack}\n`,
+        );
+    });
+  }
+
+  endLoad(): void {
+    this.#isLoading = false;
+    if (this.#first === undefined) return;
+    throw new Error(`a promise was rejected at a module's top level and nobody handled it: ${this.#first}`);
+  }
 }
 
 /** Stacks have the author's files and lines, and no frames of Node or of ours: as in the sandbox. */
@@ -195,12 +233,23 @@ function failureOf(error: unknown): ThreadOutcome {
   if (error instanceof LocusError) {
     return { ok: false, code: error.code, message: cut(error.message), stack: stackOf(error) };
   }
-  if (error instanceof Error) {
-    return { ok: false, code: "FUNCTION_FAILED", message: cut(headOf(error)), stack: stackOf(error) };
-  }
-  const message = `threw ${thrownText(error)}, which is no Error and so has no stack`;
-  return { ok: false, code: "FUNCTION_FAILED", message, stack: "" };
+  const refusal = refusalOf(error);
+  if (refusal !== undefined)
+    return { ok: false, code: "CALL_REFUSED", message: cut((error as Error).message), stack: "", refusal };
+  return { ok: false, code: "FUNCTION_FAILED", ...thrownOf(error) };
 }
+
+/** What the function threw, or rejected a promise with. */
+function thrownOf(thrown: unknown): { readonly message: string; readonly stack: string } {
+  if (!(thrown instanceof Error)) {
+    return { message: `threw ${thrownText(thrown)}, which is no Error and so has no stack`, stack: "" };
+  }
+  const causes = causesOf(thrown, ownTitle);
+  return { message: cut(headOf(thrown) + causes.message), stack: cut(stackOf(thrown) + causes.stack) };
+}
+
+/** An error that an operation was refused with, as its function sees it in the sandbox. */
+const ownTitle = (error: object): string | undefined => (error instanceof LocusError ? headOf(error) : undefined);
 
 /** Of the function's own making as well: anything may stand there. */
 function stackOf(error: Error): string {
@@ -292,7 +341,9 @@ class CallLog {
 function show(value: unknown): string {
   if (typeof value === "string") return value;
   try {
-    return value instanceof Error ? (value.stack ?? value.message) : (JSON.stringify(value) ?? String(value));
+    return value instanceof Error
+      ? (value.stack ?? value.message) + causesOf(value, ownTitle).stack
+      : (JSON.stringify(value) ?? String(value));
   } catch {
     return "[unprintable]";
   }

@@ -90,8 +90,8 @@ class Agent {
         this.#calls.delete(call);
         if (this.#answered.delete(call)) return;
         if (outcome.ok) return say({ kind: "result", call, usage, logs }, Buffer.from(outcome.resultJson));
-        const { code, message: text, stack } = outcome;
-        return say({ kind: "failure", call, code, message: text, stack, usage, logs });
+        const { code, message: text, stack, refusal } = outcome;
+        return say({ kind: "failure", call, code, message: text, stack, refusal, usage, logs });
       }
     }
   }

@@ -42,6 +42,8 @@ export type FromAgent =
       readonly code: ErrorCode;
       readonly message: string;
       readonly stack: string;
+      /** As in `GuestError`. */
+      readonly refusal?: string | undefined;
       readonly usage: Usage;
       readonly logs: readonly string[];
     };
@@ -55,13 +57,14 @@ const USAGE_FIELDS = Object.keys(NO_USAGE) as readonly (keyof Usage)[];
 /** An agent may be the function's own words by now: null for what is no message. */
 export function fromAgent({ header }: Frame): FromAgent | null {
   if (typeof header !== "object" || header === null) return null;
-  const { kind, call, code, message, stack, usage, logs } = header as Readonly<Record<string, unknown>>;
+  const { kind, call, code, message, stack, refusal, usage, logs } = header as Readonly<Record<string, unknown>>;
   if (kind === "loaded") return { kind };
   if (kind === "refused") return { kind, code: codeOf(code), message: textOf(message) };
   if ((kind !== "result" && kind !== "failure") || typeof call !== "number") return null;
   const ended = { call, usage: usageOf(usage), logs: linesOf(logs) };
   if (kind === "result") return { kind, ...ended };
-  return { kind, ...ended, code: codeOf(code), message: textOf(message), stack: textOf(stack) };
+  const refused = typeof refusal === "string" ? { refusal: textOf(refusal) } : {};
+  return { kind, ...ended, code: codeOf(code), message: textOf(message), stack: textOf(stack), ...refused };
 }
 
 const codeOf = (value: unknown): ErrorCode => (typeof value === "string" && isErrorCode(value) ? value : "INTERNAL");

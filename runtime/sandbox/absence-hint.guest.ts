@@ -1,0 +1,69 @@
+// What to do without a well-known global that functions have not, behind V8's own words for an error that met it. The names
+// stay undefined, so that a package which asks `typeof fetch` takes its other way.
+
+const NETWORK = "a function has no network: have its caller fetch, and pass the data in args or put it in Redis";
+const BYTES = "use Uint8Array with TextEncoder and TextDecoder, atob and btoa, and the …Buffer methods of redis";
+const PROCESS = "a function has no process and no environment: pass settings in args or put them in Redis";
+const IMPORTS = "write import … from: bundling takes in the modules that imports name";
+const LATER = "use setTimeout, in its own callback again if need be; no timer outlives its call";
+const PAGE = "a function runs in no page: its global object is globalThis";
+const STORE = "put data in Redis";
+const SUBTLE =
+  "functions have no crypto.subtle: import a package that is JavaScript alone, such as @noble/hashes or @noble/ciphers";
+const ABORT = "a call is ended at its deadline (limits.deadlineMs), and nothing else in a function can be aborted";
+
+/** By name. docs/functions.md lists them (a test holds it to this). */
+export const ABSENT_GLOBALS: Readonly<Record<string, string>> = {
+  fetch: NETWORK,
+  XMLHttpRequest: NETWORK,
+  WebSocket: NETWORK,
+  EventSource: NETWORK,
+  Buffer: BYTES,
+  process: PROCESS,
+  require: IMPORTS,
+  module: IMPORTS,
+  exports: IMPORTS,
+  __dirname: IMPORTS,
+  __filename: IMPORTS,
+  setInterval: LATER,
+  clearInterval: LATER,
+  setImmediate: LATER,
+  window: PAGE,
+  document: PAGE,
+  self: PAGE,
+  global: PAGE,
+  localStorage: STORE,
+  sessionStorage: STORE,
+  indexedDB: STORE,
+  AbortController: ABORT,
+  AbortSignal: ABORT,
+};
+
+const REFERENCE = /^(\S+) is not defined$/;
+const MEMBER = /^(?:globalThis\.)?(\w+) is not a (?:function|constructor)$/;
+const OF_UNDEFINED = /^Cannot read properties of undefined \(reading '(\w+)'\)$/;
+const SUBTLE_METHODS =
+  /^(digest|(import|export|generate|derive|wrap|unwrap)Key|deriveBits|encrypt|decrypt|sign|verify|getPublicKey)$/;
+const PAGE_HINT = "; docs/functions.md lists the globals that functions have";
+
+/** It follows the message of a thrown error; empty where the error is of another kind. */
+export function absenceHint(thrown: unknown): string {
+  try {
+    if (!(thrown instanceof Error)) return "";
+    const message: unknown = thrown.message;
+    if (typeof message !== "string") return "";
+    if (thrown instanceof ReferenceError) return hintFor(REFERENCE.exec(message)?.[1], true);
+    if (!(thrown instanceof TypeError)) return "";
+    const read = OF_UNDEFINED.exec(message)?.[1];
+    if (read !== undefined) return SUBTLE_METHODS.test(read) ? `; ${SUBTLE}` : "";
+    return hintFor(MEMBER.exec(message)?.[1], message.startsWith("globalThis."));
+  } catch {
+    return "";
+  }
+}
+
+function hintFor(name: string | undefined, isGlobal: boolean): string {
+  if (name === undefined) return "";
+  if (Object.hasOwn(ABSENT_GLOBALS, name)) return `; ${ABSENT_GLOBALS[name]}`;
+  return isGlobal ? PAGE_HINT : "";
+}
