@@ -36,7 +36,8 @@ const FULL = /^ERR max number of clients\b/;
 /** Of the decoder of ioredis. */
 const NO_RESP = /^Unknown RESP type/;
 
-const placeOf = ({ host, port, path }: Place): string => path ?? `${host}:${port}`;
+/** As messages name it. */
+export const placeOf = ({ host, port, path }: Place): string => path ?? `${host}:${port}`;
 
 /** Where other things than Redis answer; null: the place is not known. */
 export const noRedisText = (place: Place | null): string => {
