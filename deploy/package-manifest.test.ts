@@ -15,10 +15,10 @@ it("leads to JavaScript wherever the checkout leads to TypeScript", () => {
   expect(targets.replaceAll(".d.ts", "")).not.toContain(".ts");
 });
 
-it("has one program, locus, and bundles the Node that it runs with", () => {
+it("has one program, locus, and bundles the Node that it runs with, and what is compiled for that Node", () => {
   expect(Object.keys(packed.bin)).toEqual(["locus"]);
   expect(packed.optionalDependencies).toEqual({ [NODE]: checkout.optionalDependencies[NODE] });
-  expect(packed["bundleDependencies"]).toEqual([NODE]);
+  expect(packed["bundleDependencies"]).toEqual([NODE, "isolated-vm"]);
 });
 
 it("leaves out what only a checkout has", () => {

@@ -25,14 +25,14 @@ const KEPT = [
 
 /**
  * `nodePackage` brings Node. It is bundled, because npm links the programs of other dependencies into the user's project,
- * where a `node` would shadow the machine's own.
+ * where a `node` would shadow the machine's own. isolated-vm is bundled beside it: npm installs it with that Node.
  * `imports` maps the `.ts` of a specifier to the file's `.js`, so that sources keep theirs; there are mappings only for
  * the folders that the package has.
  */
 export const packedManifest = (manifest: Manifest, nodePackage: string): Manifest => ({
   ...(Object.fromEntries(KEPT.map((field) => [field, manifest[field]])) as Pick<Manifest, "name" | "version" | "bin">),
   optionalDependencies: { [nodePackage]: manifest.optionalDependencies[nodePackage] ?? "" },
-  bundleDependencies: [nodePackage],
+  bundleDependencies: [nodePackage, "isolated-vm"],
   imports: {
     "#runtime/*.ts": "./runtime/*.js",
     "#compute/*.ts": "./compute/*.js",
