@@ -15,6 +15,8 @@ import { cpusOf, die, hold, joined, processOf, spin, where, withGraph } from "./
 const LONG = { timeout: 60_000, interval: 50 };
 /** With room for what comes of a call meanwhile. */
 const SELDOM = { timeout: 60_000, interval: 1_000 };
+const HOW_ARGS_ARE_GIVEN =
+  /^ARGSINVALID args are not JSON: .*; one argument must be JSON, and several are passed as strings$/;
 const CGROUP_ROOT = "/sys/fs/cgroup";
 const CGROUP = `locus-node-test-${process.pid}`;
 
@@ -177,6 +179,7 @@ describe("a node whose instances are processes", () => {
     await client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: 1, placements: { where: placement } }));
     await vi.waitFor(async () => {
       expect(await client.call("LOCUS.CALL", "where", "0")).toBe("0");
+      await expect(client.call("LOCUS.CALL", "where", "0", "hello")).rejects.toThrow(HOW_ARGS_ARE_GIVEN);
       expect(Number((await readInfo(client)).get("calls_returned"))).toBeGreaterThan(0);
     }, LONG);
     // Of a scheduler that is not there.
