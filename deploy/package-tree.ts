@@ -3,7 +3,7 @@
 // the same way as in the checkout: every line keeps its number.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { dirname, join } from "node:path";
 import { packedManifest, type Manifest } from "./package-manifest.ts";
@@ -28,11 +28,18 @@ const COPIED = [
 ];
 /** Of the machine that packs; `locus build` makes them anew on another. */
 const BINARIES = ["build/launcher", "build/host.node", "build/supervisor.node", "build/locus.so"];
+/** The dependency that brings Node for the machine that packs. */
+const NODE_PACKAGE = `node-linux-${process.arch}`;
+/** All that `bundleDependencies` of the manifest reaches. */
+const BUNDLED = [NODE_PACKAGE, "isolated-vm", "node-gyp-build"];
+/** What isolated-vm has for them, and the archive that it is made from. */
+const OF_OTHER_SYSTEMS = /\/prebuilds\/(?:darwin|win32)-|\.tgz$/;
 
 /** `folder` is emptied first. Needs a build. Throws with what the compiler says, and where one of the programs is not among what it wrote. */
 export function layOutPackage(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
-  const manifest = packedManifest(JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8")) as Manifest);
+  const checkout = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8")) as Manifest;
+  const manifest = packedManifest(checkout, NODE_PACKAGE);
   const emitted = emitDeclarations(folder);
   const lacking = Object.keys(manifest.bin).filter((program) => !emitted.includes(`compute/cli/main-${program}`));
   if (lacking.length > 0)
@@ -46,6 +53,11 @@ export function layOutPackage(folder: string): void {
   for (const file of BINARIES) {
     copyInto(folder, file);
     execFileSync("strip", ["--strip-unneeded", join(folder, file)]);
+  }
+  for (const name of BUNDLED) {
+    const path = join("node_modules", name);
+    const filter = (source: string): boolean => !OF_OTHER_SYSTEMS.test(source);
+    cpSync(join(REPOSITORY, path), join(folder, path), { recursive: true, filter });
   }
   writeFile(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 }

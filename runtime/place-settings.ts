@@ -11,7 +11,7 @@ export const REDIS_SETTINGS = {
   url: optionalSetting(
     "LOCUS_REDIS_URL",
     "not set",
-    "`redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or `unix:///path/to/socket`; takes the place of the parts below, which may only add what it leaves open",
+    "`redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or `unix:///path/to/socket`; takes the place of the parts below, which may only add what it leaves open. A `?` or `#` is refused",
   ),
   host: optionalSetting("LOCUS_REDIS_HOST", "`127.0.0.1`", "host of Redis"),
   port: optionalSetting("LOCUS_REDIS_PORT", "6379", "port of Redis", integerBetween(1, PORT_MAX)),

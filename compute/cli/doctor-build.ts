@@ -56,8 +56,8 @@ const addonFault = (path: string): string | null => {
 /** The module starts hosts with a Node of its own finding: without one beside it, it has to be told. */
 const moduleNode = (): Finding => {
   const about = "Node of the module";
-  const node = INSTALLATION.moduleNodes.find(existsSync);
-  if (node === undefined) {
+  const node = INSTALLATION.moduleNode;
+  if (!existsSync(node)) {
     return build.warning(
       about,
       "none beside it",

@@ -1,4 +1,8 @@
-import { expect, it } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import { expect, it, onTestFinished } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
 import { failureOf, failureText, type Failure } from "./failure.ts";
@@ -42,6 +46,14 @@ it.each([
   const { code, message: told, remedy } = mistakeOf(...argv);
   expect([code, told]).toEqual(["CONFIG_INVALID", message]);
   expect(remedy).toMatch(/^`tool( run| take)? --help` says what each argument and option may be\.$/);
+});
+
+it("skips a byte order mark in front of JSON", () => {
+  const file = join(mkdtempSync(join(tmpdir(), "locus-mark-")), "args.json");
+  onTestFinished(() => rmSync(dirname(file), { recursive: true }));
+  writeFileSync(file, '\uFEFF{"user":"ada"}\r\n');
+  expect(jsonValueOrPlace(`@${file}`)).toEqual({ user: "ada" });
+  expect(jsonValueOrPlace("\uFEFF[1]")).toEqual([1]);
 });
 
 it.each([

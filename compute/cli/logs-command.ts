@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import type { LogLine } from "../node/log-buffer.ts";
 import { interruptedBy } from "./interruption.ts";
 import { nodeOf, withSimilar, type NodeFlags } from "./node-command.ts";
-import { printJson, printLine, printNote } from "./output.ts";
+import { onOneLine, printJson, printLine, printNote } from "./output.ts";
 
 export const addLogsCommand = (program: Command): void => {
   program
@@ -38,4 +38,4 @@ export const addLogsCommand = (program: Command): void => {
 };
 
 const lineText = ({ time, level, source, side, invocation, text }: LogLine): string =>
-  `${[time, level.padEnd(5), source, side, invocation].filter((part) => part !== null).join(" ")}  ${text}`;
+  `${[time, level.padEnd(5), source, side, invocation].filter((part) => part !== null).join(" ")}  ${onOneLine(text)}`;

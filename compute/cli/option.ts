@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 
 import { InvalidArgumentError, Option } from "commander";
 
+import { withoutByteOrderMark } from "../byte-order-mark.ts";
+
 export const wholeNumber =
   (max: number, min = 1) =>
   (text: string): number => {
@@ -47,7 +49,7 @@ export const jsonValueOrPlace = (text: string): unknown => {
 
 export const jsonValue = (text: string): unknown => {
   try {
-    return JSON.parse(text);
+    return JSON.parse(withoutByteOrderMark(text));
   } catch (error) {
     throw new InvalidArgumentError(`must be JSON: ${(error as Error).message}`);
   }

@@ -7,6 +7,16 @@ export const printLine = (text: string): void => void process.stdout.write(`${te
 /** What is beside the matter: on stderr, so that stdout holds the result alone. */
 export const printNote = (text: string): void => void process.stderr.write(`${text}\n`);
 
+/**
+ * Text of a function's own on one line: control characters, line breaks of any kind and marks that turn the direction of text
+ * are written as in JSON, so that one entry never looks like two and moves no cursor.
+ */
+export const onOneLine = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {
+    const short = JSON.stringify(character).slice(1, -1);
+    return short === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}` : short;
+  });
+
 /** Rows under their heads, columns aligned; `none` where there are no rows. */
 export const columns = (heads: readonly string[], rows: readonly (readonly string[])[], none = ""): string => {
   if (rows.length === 0) return none;

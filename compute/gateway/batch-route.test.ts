@@ -45,6 +45,12 @@ describe("POST /v1/functions/{name}/batch", () => {
     expect(lines).toEqual([{ result: [{ a: 1 }, ["k"]] }, { result: [null, []] }, { result: [null, []] }]);
   });
 
+  it("skips a byte order mark in front of a line", async () => {
+    gateway = await startGateway({ echo: ({ args }) => args });
+    const lines = await batch("echo/batch", '\uFEFF{"args":1}\r\n\uFEFF{"args":2}\n\uFEFF');
+    expect(lines).toEqual([{ result: 1 }, { result: 2 }]);
+  });
+
   it("gives a bad line an error line and goes on", async () => {
     gateway = await startGateway(
       {

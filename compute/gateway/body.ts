@@ -6,6 +6,7 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyRequest } from "fastify";
 
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
+import { withoutByteOrderMark } from "../byte-order-mark.ts";
 import { Overdue } from "./overdue.ts";
 
 /** From the end of the headers to the end of the body. Chosen, not measured: 1 MiB in 20 s is 420 kbit/s. */
@@ -26,7 +27,7 @@ export const textBody = (bounds: BodyBounds): BodyParser<string> => {
     bytes(request, payload, (error, body) => {
       if (error !== null || body === undefined) return done(error);
       if (!isUtf8(body)) return done(new LocusError("REQUEST_INVALID", `the body of ${body.length} bytes is no UTF-8`));
-      done(null, body.toString("utf8"));
+      done(null, withoutByteOrderMark(body.toString("utf8")));
     });
 };
 

@@ -51,6 +51,11 @@ describe("POST /v1/functions/{name}/invocations", () => {
     expect(await response.json()).toEqual({ args: { n: 1, s: "\ud800 é" }, keys: ["a", "b/c"] });
   });
 
+  it("skips a byte order mark in front of the args", async () => {
+    expect(await (await post("echo/invocations", "\uFEFF[1]")).json()).toEqual({ args: [1], keys: [] });
+    expect(await (await post("echo/invocations", "\uFEFF")).json()).toEqual({ args: null, keys: [] });
+  });
+
   it("takes no body, and an empty one, for null", async () => {
     expect(await (await post("echo/invocations")).json()).toEqual({ args: null, keys: [] });
     expect(await (await post("echo/invocations", "")).json()).toEqual({ args: null, keys: [] });

@@ -3,6 +3,8 @@
 
 import { isUtf8 } from "node:buffer";
 
+import { withoutByteOrderMark } from "../byte-order-mark.ts";
+
 export type Line = { readonly text: string } | { readonly fault: string };
 
 const NEWLINE = 0x0a;
@@ -54,7 +56,8 @@ export class LineSplitter {
     if (bytes > this.#lineBytesMax) lines.push({ fault: `has ${bytes} bytes, ${this.#lineBytesMax} are allowed` });
     else if (!isUtf8(line)) lines.push({ fault: `of ${bytes} bytes is no UTF-8` });
     else {
-      const text = line.toString("utf8", 0, line.at(-1) === CARRIAGE_RETURN ? line.length - 1 : line.length);
+      const end = line.at(-1) === CARRIAGE_RETURN ? line.length - 1 : line.length;
+      const text = withoutByteOrderMark(line.toString("utf8", 0, end));
       if (text.trim() !== "") lines.push({ text });
     }
   }

@@ -50,6 +50,31 @@ describe("/v1/functions", () => {
     expect(await (await fetch(url, { method: "DELETE" })).json()).toMatchObject({ code: "FUNCTION_NOT_FOUND" });
   });
 
+  it.each(["functions", "placement", "instances"])(
+    "takes a DELETE of /v1/%s without a body, whatever its content type",
+    async (group) => {
+      await put("fresh", bytes(bundleOf({ name: "fresh" })));
+      for (const type of ["application/json", "text/plain", "application/x-www-form-urlencoded", "nonsense"]) {
+        const response = await fetch(`${gateway.url}/v1/${group}/fresh`, {
+          method: "DELETE",
+          headers: { "content-type": type },
+        });
+        // The first one takes the function away; the gateway of this test has no placement and no instances.
+        expect([type, response.status]).toEqual([type, expect.toBeOneOf([204, 400, 404])]);
+      }
+      await gateway.registry.delete("fresh").catch(() => {});
+    },
+  );
+
+  it("refuses a DELETE with a body", async () => {
+    const response = await fetch(`${gateway.url}/v1/functions/echo`, {
+      method: "DELETE",
+      body: "why",
+      headers: { "content-type": "text/plain" },
+    });
+    expect(response.status).toBe(415);
+  });
+
   it("deploys under the name that the bundle gives", async () => {
     const response = await fetch(`${gateway.url}/v1/functions`, {
       method: "POST",

@@ -1,6 +1,8 @@
 // The gateway: HTTP in front of a node. Wires the routes, and holds what is true for all of them: bounds in time and
 // size, and errors as problem documents. Nothing is logged per request; counters tell.
 
+import type { IncomingHttpHeaders } from "node:http";
+
 import { fastify, type FastifyInstance, type FastifyReply } from "fastify";
 import type { Logger } from "pino";
 
@@ -50,6 +52,9 @@ const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 /** How often Node looks for clients past HEADERS_TIMEOUT_MS: it does so where nobody is connected, too. */
 const TIMEOUT_CHECK_MS = 2_000;
 
+const hasBody = ({ "transfer-encoding": encoding, "content-length": length = "0" }: IncomingHttpHeaders): boolean =>
+  encoding !== undefined || length !== "0";
+
 export type Gateway = FastifyInstance;
 
 /** Not listening yet; whoever makes it closes it. */
@@ -76,6 +81,10 @@ export const createGateway = async (parts: GatewayParts, limits: GatewayLimits):
     const problem = problemOfError(error, request);
     if (problem.code === "INTERNAL") parts.log.error({ err: error, url: request.url }, "the gateway failed");
     return sendProblem(reply, problem);
+  });
+  // Some clients name a content type on every request: without a body it means nothing, and no parser would take it.
+  app.addHook("onRequest", async ({ method, headers }) => {
+    if (method === "DELETE" && !hasBody(headers)) delete headers["content-type"];
   });
   app.setNotFoundHandler((request, reply: FastifyReply) =>
     sendProblem(reply, problemOf("REQUEST_INVALID", `there is nothing at ${request.url}`, { status: 404 })),

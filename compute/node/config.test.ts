@@ -117,6 +117,18 @@ describe("readNodeConfig", () => {
     ["redis://:6379", "names no host"],
     ["http://h", "begins with http://, which is none of redis, rediss, unix"],
     ["redis://u:secret/rest@h", "has an @ behind its host (in a user or password, write / ? # as %2F, %3F, %23)"],
+    [
+      "redis://h?db=2&password=secret",
+      "has a ? (db, password) behind its path, which is not read: write the database as in redis://user:password@host:6379/0, or set LOCUS_REDIS_DB",
+    ],
+    [
+      "unix:///s?db=2",
+      "has a ? (db) behind its path, which is not read: write the database as in redis://user:password@host:6379/0, or set LOCUS_REDIS_DB",
+    ],
+    [
+      "rediss://h/1#tls",
+      "has a # behind its path, which is not read: write the database as in redis://user:password@host:6379/0, or set LOCUS_REDIS_DB",
+    ],
   ])("says which part of %s is wrong", (url, mistake) => {
     expect(mistakesOf({ LOCUS_REDIS_URL: url })).toEqual([`LOCUS_REDIS_URL: ${mistake}`]);
   });

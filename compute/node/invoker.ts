@@ -15,7 +15,7 @@ export interface Call {
   readonly function: string;
   /** Only this version will do; null takes the current one. */
   readonly version: string | null;
-  /** The declared Redis keys, by which a cluster routes the call. */
+  /** The Redis keys that the caller declared. */
   readonly keys: readonly string[];
   /** JSON text; `null` where the caller sent nothing. Nobody parses it before the sandbox does. */
   readonly argsJson: string;

@@ -51,7 +51,7 @@ export interface Node {
 
 /**
  * Resolves when the first attempt to reach Redis has ended, well or not: a node whose Redis is away says so, and is ready when it is back. Rejects
- * where the driver of its instances cannot be opened, as `openNodeAgents`.
+ * if the driver of its instances cannot be opened, as `openNodeAgents`, and if its Redis is a cluster.
  */
 export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const logs = new LogBuffer();
@@ -146,10 +146,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     { address: config.redis, nodeUser: config.nodeUser, functionUser: config.functionUser, acting, invoker },
     log,
   );
-  await registry.firstAttempt();
-  if (config.scheduler === "contest")
-    contest = await contestNode(config, { functions, supervisor, agents, offer, log });
-  return {
+  const node: Node = {
     invoker,
     catalogue: new FunctionCatalogue(registry, functions, supervisor),
     placement,
@@ -177,6 +174,15 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
       registry.close();
     },
   };
+  try {
+    await registry.firstAttempt();
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
+  if (config.scheduler === "contest")
+    contest = await contestNode(config, { functions, supervisor, agents, offer, log });
+  return node;
 }
 
 /** A clock that is never set back, and is the same for all who share the machine. */

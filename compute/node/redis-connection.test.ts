@@ -43,14 +43,25 @@ it("tells of a port that answers no TLS where it is, and which setting wants it"
   const { port } = server.address() as AddressInfo;
   const address = { host: "127.0.0.1", port, path: null, tls: true, database: 0 };
   await expect(openBrittleConnection(address, { username: null, password: null }, "test")).rejects.toThrow(
-    `at 127.0.0.1:${port} no TLS session came up in time; if it speaks none there, set LOCUS_REDIS_TLS=off`,
+    `at 127.0.0.1:${port} no TLS session came up in time; if it speaks none there, set LOCUS_REDIS_TLS=off (a URL begins with redis:// instead)`,
+  );
+});
+
+it("tells of a port that answers something else than TLS what a URL has to begin with", async () => {
+  server = createServer((socket) => socket.on("error", () => {}).end("-ERR Protocol error\r\n"));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const address = { host: "127.0.0.1", port, path: null, tls: true, database: 0 };
+  await expect(openBrittleConnection(address, { username: null, password: null }, "test")).rejects.toThrow(
+    `at 127.0.0.1:${port} what answers speaks no TLS: set LOCUS_REDIS_TLS=off (a URL begins with redis:// instead)`,
   );
 });
 
 it("tells of a connection that is cut before any reply where that was, and that TLS may be wanted", async () => {
   for (const cut of [(socket: Socket) => socket.resetAndDestroy(), (socket: Socket) => socket.destroy()]) {
     const [told, place] = await toldOf(cut);
-    const why = `at ${place} the connection was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on; `;
+    const why = `at ${place} the connection was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on (a URL begins with rediss:// instead); `;
     expect(told.startsWith(`REDIS_UNAVAILABLE: cannot connect to Redis: ${why}`)).toBe(true);
     server?.close();
   }

@@ -51,6 +51,16 @@ describe("RedisRegistry", () => {
     ]);
   });
 
+  it("refuses a cluster that comes after the start, with each question", async () => {
+    await start(({ 0: command }) => (command === "LOCUS.INFO" ? INFO : []));
+    redis.info = "cluster_enabled:1\r\n";
+    const refusal = { code: "CONFIG_INVALID", message: expect.stringContaining("is a node of a Redis Cluster") };
+    await expect(registry.list()).rejects.toMatchObject(refusal);
+    await expect(registry.probe()).rejects.toMatchObject(refusal);
+    redis.info = "cluster_enabled:0\r\n";
+    expect(await registry.list()).toEqual([]);
+  });
+
   it("leaves out a function whose description cannot be read, says so once, and lists the others", async () => {
     const version = "0123456789abcdef";
     const definition = { kind: "locus.function", name: "khop", run: "function" };

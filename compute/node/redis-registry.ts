@@ -4,6 +4,7 @@
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 
+import { placeOf } from "#runtime/channel/connection-failure.ts";
 import { LocusError } from "#runtime/errors.ts";
 import { readDescription } from "#runtime/function/describe.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
@@ -26,6 +27,7 @@ export class RedisRegistry implements Registry {
   readonly #commands: Redis;
   readonly #subscriber: Redis;
   readonly #listeners: (() => void)[] = [];
+  readonly #address: RedisAddress;
   readonly #log: Pick<Logger, "info" | "warn">;
   /** Functions of the last list whose descriptions could not be read, by name and version. */
   #unsound: ReadonlySet<string> = new Set();
@@ -35,6 +37,7 @@ export class RedisRegistry implements Registry {
   constructor(address: RedisAddress, user: RedisUser, log: Pick<Logger, "info" | "warn">) {
     this.#commands = openLastingConnection(address, user, "registry");
     this.#subscriber = openLastingConnection(address, user, "subscriber");
+    this.#address = address;
     this.#log = log;
     reportTransitions(this.#commands, (error) => connectError(error, address, user), log);
     this.#commands.on("close", () => (this.#understood = false));
@@ -46,13 +49,15 @@ export class RedisRegistry implements Registry {
     whenBothStand({ ...connections, subscribe: () => this.#subscribe() }, () => this.#announce());
   }
 
-  /** Resolves when the first attempt to connect has ended, well or not. */
+  /** Resolves when the first attempt to connect has ended, well or not. Rejects if what it reached is a Redis Cluster. */
   async firstAttempt(): Promise<void> {
-    if (this.#commands.status === "ready") return;
-    await new Promise<void>((resolve) => {
-      this.#commands.once("ready", resolve);
-      this.#commands.once("close", resolve);
-    });
+    if (this.#commands.status !== "ready") {
+      await new Promise<void>((resolve) => {
+        this.#commands.once("ready", resolve);
+        this.#commands.once("close", resolve);
+      });
+    }
+    if (this.#commands.status === "ready") await this.#refuseCluster();
   }
 
   async list(): Promise<readonly FunctionDescription[]> {
@@ -98,6 +103,7 @@ export class RedisRegistry implements Registry {
   }
 
   async probe(): Promise<RegistryState> {
+    if (!this.#understood) await this.#refuseCluster();
     const info = infoOf(String(await this.#call("ask the module for its state", "LOCUS.INFO")));
     const protocol = info.get("protocol");
     if (protocol !== PROTOCOL) {
@@ -132,6 +138,21 @@ export class RedisRegistry implements Registry {
   /** Throws MODULE_MISMATCH and what `probe` throws else: once per connection, before anything is asked of its module. */
   async #understand(): Promise<void> {
     if (!this.#understood) await this.probe();
+  }
+
+  /** A cluster has several primaries, and a node keeps its functions in one. */
+  async #refuseCluster(): Promise<void> {
+    // Without the right to INFO nobody can know.
+    const info = await this.#commands.info("cluster").catch(() => "");
+    if (infoOf(info).get("cluster_enabled") !== "1") return;
+    throw new LocusError(
+      "CONFIG_INVALID",
+      `${placeOf(this.#address)} is a node of a Redis Cluster, and locus needs a Redis with one primary`,
+      {
+        remedy:
+          "Point LOCUS_REDIS_HOST and LOCUS_REDIS_PORT, or LOCUS_REDIS_URL, at a Redis that runs without cluster-enabled.",
+      },
+    );
   }
 
   async #call(attempted: string, command: string, ...args: (string | Buffer)[]): Promise<unknown> {

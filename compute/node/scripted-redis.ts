@@ -16,6 +16,8 @@ export type Script = (words: readonly string[], socket: Socket) => ScriptedReply
 export interface ScriptedRedis {
   readonly address: RedisAddress;
   readonly user: RedisUser;
+  /** What INFO answers to a connection that begins. */
+  info: string;
   /** Connections that are open now. */
   readonly sockets: ReadonlySet<Socket>;
   /** As PUBLISH: to every connection that subscribed to anything. */
@@ -26,6 +28,7 @@ export interface ScriptedRedis {
 export const startScriptedRedis = async (script: Script): Promise<ScriptedRedis> => {
   const sockets = new Set<Socket>();
   const subscribers = new Set<Socket>();
+  const greeting = { info: "loading:0\r\n" };
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on("close", () => {
@@ -42,18 +45,18 @@ export const startScriptedRedis = async (script: Script): Promise<ScriptedRedis>
         received = received.subarray(command.end);
         const words = command.value as string[];
         if (words[0] === "subscribe") subscribers.add(socket);
-        void answer(script, words, socket);
+        void answer(greeting.info, script, words, socket);
       }
     });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  return {
+  return Object.assign(greeting, {
     address: { host: "127.0.0.1", port, path: null, tls: false, database: 0 },
     user: { username: null, password: null },
     sockets,
-    publish: (channel, message) => {
+    publish: (channel: string, message: string) => {
       for (const socket of subscribers) socket.write(encode(["message", channel, message]));
     },
     close: async () => {
@@ -61,21 +64,21 @@ export const startScriptedRedis = async (script: Script): Promise<ScriptedRedis>
       server.close();
       await once(server, "close");
     },
-  };
+  });
 };
 
-const answer = async (script: Script, words: readonly string[], socket: Socket): Promise<void> => {
-  const reply = await (greet(words) ?? script(words, socket));
+const answer = async (info: string, script: Script, words: readonly string[], socket: Socket): Promise<void> => {
+  const reply = await (greet(info, words) ?? script(words, socket));
   if (reply !== undefined) socket.write(encode(reply));
 };
 
-/** What every connection of ioredis asks before it is ready. */
-const greet = (words: readonly string[]): ScriptedReply | undefined => {
+/** What every connection of ioredis asks before it is ready, and a registry before it trusts the server. */
+const greet = (info: string, words: readonly string[]): ScriptedReply | undefined => {
   const [command = "", argument = ""] = words;
   const replies: Readonly<Record<string, ScriptedReply | undefined>> = {
     hello: new Error("NOPROTO unsupported protocol version"),
     client: "OK",
-    info: argument === "" ? "loading:0\r\n" : undefined,
+    info: argument === "" || argument === "cluster" ? info : undefined,
     subscribe: ["subscribe", argument, 1],
   };
   return replies[command];

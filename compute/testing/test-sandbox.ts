@@ -83,7 +83,7 @@ export async function openTestSandbox(options: TestSandboxOptions = {}): Promise
       ...data.from,
       isolatesMax: ISOLATES_MAX,
       queueLengthMax: QUEUE_LENGTH_MAX,
-      nodePath: INSTALLATION.moduleNodes.find((path) => existsSync(path)) ?? process.execPath,
+      nodePath: existsSync(INSTALLATION.moduleNode) ? INSTALLATION.moduleNode : process.execPath,
       // Each call's own lines come with its outcome.
       onLog: () => {},
     });

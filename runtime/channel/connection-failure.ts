@@ -14,6 +14,8 @@ interface Place {
 const ADVICE_OF_NODE = /; if the root CA is installed locally.*$/s;
 const UNTRUSTED = /self.signed certificate|unable to (?:get|verify)\b.* certificate/;
 const LATE = /ETIMEDOUT/;
+/** OpenSSL's words for bytes that are not of TLS. */
+const NO_TLS = /wrong version number|packet length too long/;
 const CUT = /ECONNRESET|EPIPE|closed the connection|Connection is closed/;
 /** Redis' own words for credentials that do not open the door. */
 const REFUSED = /\b(?:WRONGPASS|NOAUTH)\b/;
@@ -36,7 +38,8 @@ const FULL = /^ERR max number of clients\b/;
 /** Of the decoder of ioredis. */
 const NO_RESP = /^Unknown RESP type/;
 
-const placeOf = ({ host, port, path }: Place): string => path ?? `${host}:${port}`;
+/** As messages name it. */
+export const placeOf = ({ host, port, path }: Place): string => path ?? `${host}:${port}`;
 
 /** Where other things than Redis answer; null: the place is not known. */
 export const noRedisText = (place: Place | null): string => {
@@ -74,16 +77,19 @@ export const connectionFailure = (error: unknown, place: Place, hasTls: boolean)
   });
 };
 
+/** A URL says it by its beginning, and a setting beside it would contradict. */
+const withTls = (wanted: "on" | "off"): string =>
+  `set LOCUS_REDIS_TLS=${wanted} (a URL begins with ${wanted === "on" ? "rediss" : "redis"}:// instead)`;
+
 /**
  * Why a connection went before any reply came on it. One that is cut has many words for it, by turns: they are said as one. A Redis
  * that is full says so and closes, and ioredis meets the close first.
  */
 const unansweredText = (text: string, hasTls: boolean): string => {
-  if (hasTls && LATE.test(text)) {
-    return "no TLS session came up in time; if it speaks none there, set LOCUS_REDIS_TLS=off";
-  }
+  if (hasTls && LATE.test(text)) return `no TLS session came up in time; if it speaks none there, ${withTls("off")}`;
+  if (hasTls && NO_TLS.test(text)) return `what answers speaks no TLS: ${withTls("off")}`;
   return !hasTls && CUT.test(text)
-    ? "the connection was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on; a Redis that has all the clients of its maxclients cuts it, too"
+    ? `the connection was cut before any reply; if it speaks TLS there, ${withTls("on")}; a Redis that has all the clients of its maxclients cuts it, too`
     : text;
 };
 

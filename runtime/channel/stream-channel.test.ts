@@ -110,7 +110,7 @@ it("tells of what answers and is no Redis, and of a port that may want TLS", asy
   expect(await failureOf(reset)).toMatchObject({
     code: "REDIS_UNAVAILABLE",
     message: expect.stringMatching(
-      /was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on; .* maxclients /,
+      /was cut before any reply; if it speaks TLS there, set LOCUS_REDIS_TLS=on \(a URL begins with rediss:\/\/ instead\); .* maxclients /,
     ),
   });
 });

@@ -21,7 +21,7 @@ export interface Invocation<Args = unknown> {
   readonly redis: GuestRedis;
   /** The caller's JSON; `null` where the caller sent nothing. Already checked where the function has an `input` schema. */
   readonly args: Args;
-  /** The Redis keys that the caller declared, by which a cluster routes the call. */
+  /** The Redis keys that the caller declared. */
   readonly keys: readonly string[];
   readonly log: Log;
 }

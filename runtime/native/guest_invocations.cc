@@ -156,8 +156,7 @@ void GuestLoop::TakeOutcome(GuestInvocation* invocation, bool fulfilled, Local<V
     if (caught.HasTerminated() || isolate_->IsExecutionTerminating()) return;
     Fail(invocation, Code::RESULT_INVALID, "the result is not JSON: " + std::string(why));
   };
-  if (value->IsFunction()) return refuse("result is a function: call it");
-  if (value->IsSymbol()) return refuse("result is a symbol");
+  if (value->IsFunction() || value->IsSymbol()) return refuse(FindLoss(value));
   if (value->IsUndefined()) {
     invocation->result = "null";
   } else {

@@ -3,6 +3,10 @@
 
 const { isArray } = Array;
 const { getPrototypeOf, keys, prototype: plain } = Object;
+const { apply } = Reflect;
+// oxlint-disable-next-line typescript/unbound-method -- called through Reflect.apply
+const { toString } = plain;
+const { iterator, asyncIterator } = Symbol;
 // oxlint-disable-next-line typescript/unbound-method -- it knows no `this`
 const { isView } = ArrayBuffer;
 
@@ -25,15 +29,37 @@ const KINDS: readonly Kind[] = [
   instance("a WeakSet", WeakSet, "it cannot be listed"),
 ];
 
+/**
+ * Names that built-in objects have from `toString` although JSON shows what they are. All others are of objects whose content
+ * JSON cannot see; without members they would be `{}`.
+ */
+const SHOWN: ReadonlySet<string> = new Set(["Object", "Boolean", "Number", "String", "Date", "Arguments", "Module"]);
+
+/** Of an object without members that is not plain. */
+function emptyLoss(value: object): string | undefined {
+  if (asyncIterator in value)
+    return " is an asynchronous iterable, which JSON cannot show: give an array of what it yields";
+  if (iterator in value) return " is an iterable, which JSON cannot show: give [...it]";
+  const name = (apply(toString, value, []) as string).slice("[object ".length, -1);
+  return SHOWN.has(name) ? undefined : ` is an object of the kind ${name}, which JSON cannot show: give plain data`;
+}
+
+/** Of what JSON leaves out. */
+const leftOut = (value: unknown): string | undefined => {
+  if (typeof value === "function") return " is a function: call it";
+  return typeof value === "symbol" ? " is a symbol, which JSON cannot show: give its description" : undefined;
+};
+
 /** ".seen is a Set, …", its place first; nothing where all that `value` holds goes into its JSON. */
 export function findLoss(value: unknown): string | undefined {
   if (typeof value === "bigint") return " is a BigInt, which JSON cannot show: give a number, or text";
-  if (typeof value !== "object" || value === null) return undefined;
+  if (typeof value !== "object" || value === null) return leftOut(value);
   // What says itself what it is in JSON loses nothing that its author wants.
   if (typeof (value as { readonly toJSON?: unknown }).toJSON === "function") return undefined;
   if (isArray(value)) {
     for (let i = 0; i < value.length; i++) {
-      const found = findLoss(value[i]);
+      // As JSON has it, a function in an array is null.
+      const found = typeof value[i] === "object" || typeof value[i] === "bigint" ? findLoss(value[i]) : undefined;
       if (found !== undefined) return `[${i}]${found}`;
     }
     return undefined;
@@ -43,9 +69,18 @@ export function findLoss(value: unknown): string | undefined {
       if (is(value)) return ` is ${name}, which JSON cannot show: ${instead}`;
     }
   }
-  for (const name of keys(value)) {
-    const found = findLoss((value as Readonly<Record<string, unknown>>)[name]);
+  const names = keys(value);
+  if (names.length === 0) return getPrototypeOf(value) === plain ? undefined : emptyLoss(value);
+  let first: string | undefined;
+  let isEmpty = true;
+  for (const name of names) {
+    const member = (value as Readonly<Record<string, unknown>>)[name];
+    const lost = leftOut(member);
+    if (lost === undefined) isEmpty = false;
+    else first ??= `.${name}${lost}`;
+    const found = lost === undefined ? findLoss(member) : undefined;
     if (found !== undefined) return `.${name}${found}`;
   }
-  return undefined;
+  // Of several members JSON leaves out those that are functions; with nothing else it would be an empty object.
+  return isEmpty ? first : undefined;
 }

@@ -34,11 +34,17 @@ std::string LimitText(Code code, const Limits& limits) {
   return "";
 }
 
+/// How args are to be given: a word such as hello is no JSON, and redis-cli takes the quotes off "hello".
+std::string ArgsText(const Outcome& outcome) {
+  if (outcome.code != Code::ARGS_INVALID || !outcome.message.starts_with("args are not JSON")) return "";
+  return "; one argument must be JSON, and several are passed as strings";
+}
+
 int ReplyResult(RedisModuleCtx* context, const PendingCall& call) {
   const Outcome& outcome = call.outcome;
   if (outcome.code == Code::kOk) return ReplyText(context, outcome.result);
   // One line is all that an error reply is: the stack's uppermost place in the author's files goes into it.
-  const std::string end = LimitText(outcome.code, call.deployment.image->limits) + PlaceOf(outcome.stack);
+  const std::string end = ArgsText(outcome) + LimitText(outcome.code, call.deployment.image->limits) + PlaceOf(outcome.stack);
   return ReplyFailure(context, {outcome.code, OneLine(outcome.message, kMessageBytesMax - end.size()) + end});
 }
 

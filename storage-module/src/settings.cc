@@ -101,9 +101,6 @@ Settings Settings::Defaults() {
   const std::string package = PackageDirectory();
   settings.launcher = package + "/build/launcher";
   settings.node = package + "/node_modules/.bin/node";
-  // Where the package is one among others, npm lays its dependencies beside it.
-  if (access(settings.node.c_str(), X_OK) != 0 && access((package + "/../.bin/node").c_str(), X_OK) == 0)
-    settings.node = package + "/../.bin/node";
   settings.host = package + "/build/host.mjs";
   settings.spread = std::clamp<int64_t>(AvailableCores(), 1, settings.isolates_max);
   return settings;

@@ -5,6 +5,8 @@ import { type AddressInfo, createServer } from "node:net";
 
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 
+import { freePort } from "#test/free-port.ts";
+import { startRedisServer } from "#test/redis-server.ts";
 import { membersOf } from "#bench/harness/processes.ts";
 import { type Settings, startTool } from "#test/tool.ts";
 
@@ -60,6 +62,23 @@ describe("a node", () => {
     expect(errors).toContain(`cannot listen on ${host} port 0`);
     expect(errors).toMatch(reason);
     expect(errors).toMatch(/^Set LOCUS_HTTP_HOST to an address of this machine/m);
+    expect([exitCode, left]).toEqual([WRONG_SETTING, []]);
+  });
+
+  it("refuses a Redis Cluster", async () => {
+    const busPort = String(await freePort());
+    const cluster = await startRedisServer({
+      config: [
+        ["cluster-enabled", "yes"],
+        ["cluster-port", busPort],
+      ],
+    });
+    onTestFinished(() => cluster.close());
+    const { errors, exitCode, left } = await attempt({ LOCUS_REDIS_PORT: String(cluster.port) });
+    expect(errors).toContain(
+      `CONFIG_INVALID: 127.0.0.1:${cluster.port} is a node of a Redis Cluster, and locus needs a Redis with one primary\n`,
+    );
+    expect(errors).toMatch(/^Point LOCUS_REDIS_HOST .* at a Redis that runs without cluster-enabled\.$/m);
     expect([exitCode, left]).toEqual([WRONG_SETTING, []]);
   });
 

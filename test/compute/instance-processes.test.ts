@@ -15,6 +15,8 @@ import { cpusOf, die, hold, joined, processOf, spin, where, withGraph } from "./
 const LONG = { timeout: 60_000, interval: 50 };
 /** With room for what comes of a call meanwhile. */
 const SELDOM = { timeout: 60_000, interval: 1_000 };
+const HOW_ARGS_ARE_GIVEN =
+  /^ARGSINVALID args are not JSON: .*; one argument must be JSON, and several are passed as strings$/;
 const CGROUP_ROOT = "/sys/fs/cgroup";
 const CGROUP = `locus-node-test-${process.pid}`;
 
@@ -133,6 +135,40 @@ describe("a node whose instances are processes", () => {
     expect(holders.filter((pid) => pid !== "0").length).toBeGreaterThan(1);
   });
 
+  it("refuses a result of which JSON would lose something, in the words of the sandbox", async () => {
+    const node = await startNode();
+    const results = ["map.values()", "text.matchAll", "() => 1", "Symbol('x')", "new Set()", "1n"];
+    const bundle = `export default { kind: "locus.function", name: "lossy", input: null, run({ args }) {
+      return {
+        "map.values()": () => ({ list: new Map().values() }),
+        "text.matchAll": () => ["x".matchAll(/x/g)],
+        "() => 1": () => () => 1,
+        "Symbol('x')": () => Symbol("x"),
+        "new Set()": () => ({ a: [new Set()] }),
+        "1n": () => ({ n: 1n }),
+      }[args]();
+    } };`;
+    for (const one of [where, bundle]) await deploy(node, one);
+    await joined(node);
+    const refusal = async (result: string, side: string): Promise<object> => {
+      const response = await fetch(`${node.url}/v1/functions/lossy/invocations?side=${side}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(result),
+      });
+      const { code, detail } = (await response.json()) as { readonly code: string; readonly detail: string };
+      return { result, code, detail };
+    };
+    for (const result of results) {
+      const atCompute = await refusal(result, "compute");
+      expect(atCompute).toMatchObject({
+        code: "RESULT_INVALID",
+        detail: expect.stringMatching(/^the result is not JSON: /),
+      });
+      expect(atCompute).toEqual(await refusal(result, "storage"));
+    }
+  });
+
   it("leaves to its sandbox hosts what came to Redis without a node, and what nobody schedules", async () => {
     const node = await startNode();
     await deploy(node, where);
@@ -143,6 +179,7 @@ describe("a node whose instances are processes", () => {
     await client.call("LOCUS.PLAN", "SET", JSON.stringify({ version: 1, placements: { where: placement } }));
     await vi.waitFor(async () => {
       expect(await client.call("LOCUS.CALL", "where", "0")).toBe("0");
+      await expect(client.call("LOCUS.CALL", "where", "0", "hello")).rejects.toThrow(HOW_ARGS_ARE_GIVEN);
       expect(Number((await readInfo(client)).get("calls_returned"))).toBeGreaterThan(0);
     }, LONG);
     // Of a scheduler that is not there.

@@ -16,7 +16,7 @@ const NOWHERE = { LOCUS_URL: "http://127.0.0.1:2", LOCUS_REDIS_PATH: "/nowhere/r
 const FAILING = `import { defineFunction } from "locus/function";
 export default defineFunction({ name: "failing", run() { throw new Error("on purpose"); } });`;
 const TALKING = `import { defineFunction } from "locus/function";
-export default defineFunction({ name: "talking", run: ({ log }) => log.info("hello") });`;
+export default defineFunction({ name: "talking", run: ({ log }) => log.info("hello\\n\\u001b[2Jworld") });`;
 const GRUMBLING = `import { defineFunction } from "locus/function";
 export default defineFunction({ name: "grumbling", run({ log }) { log.warn("hm"); console.log(new Error("seen")); } });`;
 const LEAVING = `import { defineFunction } from "locus/function";
@@ -276,7 +276,12 @@ describe("--json", () => {
       "no function has written a line on this node since it started\n",
     );
     await stack.run("locus", "deploy", join(folder, "talking.ts"));
-    await stack.run("locus", "call", "talking", "--logs");
+    const escaped = "hello\\n\\u001b[2Jworld\n";
+    const called = await runTool("locus", ["call", "talking", "--logs"], stack.settings);
+    expect(called.stderr.startsWith(escaped)).toBe(true);
+    const told = await runTool("locus", ["logs", "talking"], stack.settings);
+    expect(told.stdout).toMatch(/^[^\n]+\n$/);
+    expect(told.stdout.endsWith(escaped)).toBe(true);
     const logs = (...argv: readonly string[]) => runTool("locus", ["logs", ...argv, "--json"], stack.settings);
     expect(await logs("khop")).toEqual({ status: 0, stdout: "", stderr: "" });
     const inWords = await runTool("locus", ["logs", "khop"], stack.settings);

@@ -282,7 +282,10 @@ describe.skipIf(obstacle !== null)(`a node over TLS${obstacle === null ? "" : ` 
         untrusting,
         /^REDIS_UNAVAILABLE: [^;]*self.signed certificate; LOCUS_REDIS_CA names the file with the authorities to trust\n/,
       ],
-      [plain, /^REDIS_UNAVAILABLE: .*; if it speaks TLS there, set LOCUS_REDIS_TLS=on; /],
+      [
+        plain,
+        /^REDIS_UNAVAILABLE: .*; if it speaks TLS there, set LOCUS_REDIS_TLS=on \(a URL begins with rediss:\/\/ instead\); /,
+      ],
     ] as const) {
       const { status, stderr } = await runTool("redisclient", ["khop", "1", "1"], settings);
       expect([status, stderr]).toEqual([3, expect.stringMatching(told)]);

@@ -46,6 +46,14 @@ function startedByCi(exitCode: number): { readonly status: number | null; readon
 }
 
 describe("the README", () => {
+  it("says in a box before the first command what locus needs and lacks", () => {
+    const box = README.slice(0, README.indexOf("## Two commands")).match(/^>.*$/gm)?.join("\n") ?? "";
+    for (const said of ["loads modules", "one primary", "no access control", "TypeScript or JavaScript"]) {
+      expect(box).toContain(said);
+    }
+    expect(box.split("\n").length).toBeLessThan(10);
+  });
+
   const commands = Array.from(
     sectionOf("Two commands").matchAll(/^\.\/build\.sh (\w+) +# /gm),
     ([, verb]) => `./build.sh ${verb ?? ""}`,

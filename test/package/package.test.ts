@@ -1,6 +1,6 @@
 // The package, installed in an empty project: its programs, its types, a function under test and on its way to both sides.
 
-import { cpSync, globSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, globSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -64,10 +64,14 @@ afterAll(async () => {
 });
 
 describe("an installed package", () => {
-  it.each(["locus", "batch", "redisclient"])("runs %s", (tool) => {
-    const { status, stdout } = installed.run(tool, ["--help"]);
-    expect(stdout).toContain(`Usage: ${tool}`);
-    expect(status).toBe(0);
+  it("adds the command locus to a project, and neither node nor the programs that measure", () => {
+    const programs = readdirSync(join(installed.project, "node_modules", ".bin"));
+    expect(programs).toContain("locus");
+    expect(programs.filter((name) => ["node", "batch", "redisclient"].includes(name))).toEqual([]);
+    expect(installed.run("locus", ["--help"])).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("Usage: locus"),
+    });
   });
 
   it("holds no TypeScript but types, and no file of a test", () => {
@@ -107,7 +111,10 @@ describe("an installed package", () => {
   });
 
   it("runs a function of the project's in a test of the project's, which ends", () => {
-    const { status, stdout, stderr } = installed.run("node", ["--test", "visits.test.ts"]);
+    const { status, stdout, stderr } = installed.run(join(installed.folder, "node_modules", ".bin", "node"), [
+      "--test",
+      "visits.test.ts",
+    ]);
     expect(stdout + stderr).toMatch(/pass 1\b[^]*fail 0\b/);
     expect(status).toBe(0);
   });

@@ -721,6 +721,20 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     ["an error", () => ({ error: new TypeError("x") }), "result.error is an Error"],
     ["a BigInt", () => ({ n: { big: 1n } }), "result.n.big is a BigInt"],
     ["a function", () => () => 1, "result is a function"],
+    ["a symbol", () => Symbol("x"), "result is a symbol"],
+    ["a map's values", () => ({ list: new Map([[1, 2]]).values() }), "result.list is an iterable"],
+    ["matches", () => ["x".matchAll(/x/g)], "result[0] is an iterable"],
+    [
+      "a generator",
+      () =>
+        (function* () {
+          yield 1;
+        })(),
+      "result is an iterable",
+    ],
+    ["search parameters", () => ({ query: new URLSearchParams("a=1") }), "result.query is an iterable"],
+    ["a WeakRef", () => ({ ref: new WeakRef({}) }), "result.ref is an object of the kind WeakRef"],
+    ["nothing but functions", () => ({ api: { run: () => 1 } }), "result.api.run is a function"],
   ])("refuses a result of which JSON would lose %s, and names its place", async (_what, run, message) => {
     const error = errorOf(await (await side.deploy(bundleOf(run))).outcome());
     expect(error).toMatchObject({ code: "RESULT_INVALID", message: expect.stringContaining(message.split(":")[0]!) });

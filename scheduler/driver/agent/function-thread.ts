@@ -216,17 +216,34 @@ function argsOf(json: string): unknown {
 }
 
 function resultJsonOf(result: unknown): string {
-  let json: string;
-  try {
-    json = JSON.stringify(result) ?? "null";
-  } catch (error) {
-    throw new LocusError("RESULT_INVALID", `result is no JSON: ${(error as Error).message}`);
-  }
-  const loss = findLoss(result);
-  refuse("RESULT_INVALID", loss === undefined ? undefined : `result${loss}`);
+  const json = jsonOf(result) ?? "null";
   const bytes = Buffer.byteLength(json);
   if (bytes <= RESULT_BYTES_MAX) return json;
   throw new LocusError("RESULT_TOO_LARGE", `the result has ${bytes} bytes; at most ${RESULT_BYTES_MAX} are allowed`);
+}
+
+/** Throws RESULT_INVALID, in the words of the sandbox. */
+function jsonOf(result: unknown): string | undefined {
+  let json: string | undefined;
+  let thrown: string | undefined;
+  try {
+    json = JSON.stringify(result);
+  } catch (error) {
+    thrown = headOf(error as Error);
+  }
+  const loss = lossIn(result);
+  const why = loss === undefined ? thrown : `result${loss}`;
+  refuse("RESULT_INVALID", why === undefined ? undefined : `the result is not JSON: ${why}`);
+  return json;
+}
+
+function lossIn(result: unknown): string | undefined {
+  try {
+    return findLoss(result);
+  } catch {
+    // It is cyclic, or too deep: JSON has said so.
+    return undefined;
+  }
 }
 
 function failureOf(error: unknown): ThreadOutcome {
