@@ -138,7 +138,7 @@ const record = Type.Object({
 
 export type Machine = Static<typeof window>["machine"];
 export type SampleWindow = Omit<Static<typeof window>, "tallies"> & { readonly tallies: readonly Tally[] };
-export type DirectWindow = Static<typeof directWindow>;
+export type DirectWindow = Omit<Static<typeof directWindow>, "tallies"> & { readonly tallies: readonly Tally[] };
 export type PlanChange = Static<typeof planChange>;
 
 export const readWindow: (text: string) => SampleWindow | null = reader(window);

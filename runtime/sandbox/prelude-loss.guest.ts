@@ -40,7 +40,7 @@ function emptyLoss(value: object): string | undefined {
   if (asyncIterator in value)
     return " is an asynchronous iterable, which JSON cannot show: give an array of what it yields";
   if (iterator in value) return " is an iterable, which JSON cannot show: give [...it]";
-  const name = (apply(toString, value, []) as string).slice("[object ".length, -1);
+  const name = apply(toString, value, []).slice("[object ".length, -1);
   return SHOWN.has(name) ? undefined : ` is an object of the kind ${name}, which JSON cannot show: give plain data`;
 }
 
