@@ -132,7 +132,6 @@ describe("placing functions", () => {
       hash: { ...hash, callsPerSecond: 240 },
     });
     expect(replay.share("walk")).toBe(1);
-    expect(replay.share("hash")).toBe(0);
     expect(replay.step!.outlook.crowded).toBe(false);
   });
 

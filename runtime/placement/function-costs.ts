@@ -26,7 +26,7 @@ import {
 const PRIOR_CALLS = 2;
 /** What is remembered of a side returns to the model by half in this time. Not sensitive. */
 const PACE_HALF_LIFE_MS = 30_000;
-/** A side is warm if so many calls visited it of late. Before that no traffic is moved there. */
+/** So many calls profile a function, and make a side warm: before that no traffic is moved there. */
 export const VISITS_MIN = 3;
 /** Ratios beyond this, either way, are not believed. */
 const RATIO_MAX = 10_000;

@@ -1,7 +1,7 @@
 // What the controller keeps of one function from step to step, and what is settled before the plan is made.
 
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
-import { KNOWN_CALLS_MIN, NO_PACES, type Paces } from "./function-costs.ts";
+import { NO_PACES, VISITS_MIN, type Paces } from "./function-costs.ts";
 import { NO_MEMORY, type Memory } from "./memory.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
 import type { Placement } from "./plan.ts";
@@ -105,5 +105,5 @@ function replaced(before: FunctionState, version: string | null, nowMs: number):
 function profiledCalls(profile: FunctionProfile | undefined, nowMs: number): number | null {
   const { compute, storage } = profile?.estimates(nowMs) ?? { compute: null, storage: null };
   const calls = (compute?.calls ?? 0) + (storage?.calls ?? 0);
-  return calls >= KNOWN_CALLS_MIN ? calls : null;
+  return calls >= VISITS_MIN ? calls : null;
 }

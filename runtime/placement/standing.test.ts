@@ -56,7 +56,7 @@ function standingFor({
 describe("why a function is where it is", () => {
   it.each<[string, Placed, string, RegExp]>([
     ["is pinned", { state: { state: "pinned" } }, "pinned", /^It is pinned\.$/],
-    ["is profiled", { state: { state: "profiling" } }, "profiling", /until 8 calls are measured/],
+    ["is profiled", { state: { state: "profiling" } }, "profiling", /until 3 calls are measured/],
     ["is faster where it is", { share: 1 }, "faster", /^It stays at storage: compute is slower\.$/],
     [
       "would gain too little",

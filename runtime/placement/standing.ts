@@ -4,7 +4,7 @@ import { counted } from "#runtime/counted.ts";
 import { durationText, percentText } from "#runtime/figures.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import type { ControllerState } from "./controller.ts";
-import { KNOWN_CALLS_MIN, VISITS_MIN } from "./function-costs.ts";
+import { VISITS_MIN } from "./function-costs.ts";
 import { backOffLeftMs, type BackOffKey } from "./memory.ts";
 import { outlookOf, type Outlook } from "./optimal-shares.ts";
 import { homeOf } from "./plan.ts";
@@ -92,7 +92,7 @@ export function standingText(standing: Standing, share: number): string {
       return "It is pinned.";
     case "profiling": {
       const calls = counted(Math.round(standing.calls), "call");
-      return `${stays} until ${KNOWN_CALLS_MIN} calls are measured; there are ${calls} so far.`;
+      return `${stays} until ${VISITS_MIN} calls are measured; there are ${calls} so far.`;
     }
     case "idle":
       return `${stays}: nobody calls it now.`;

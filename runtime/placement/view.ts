@@ -47,7 +47,7 @@ export interface FunctionView {
 
 /** null: the function is not called, or nothing is known of its calls. */
 export function viewOf(name: string, rules: Rules, state: FunctionState, situation: Situation): FunctionView | null {
-  const { profiles, constants, capacity, nowMs, heardMs } = situation;
+  const { profiles, constants, capacity, callersGrown, nowMs, heardMs } = situation;
   const profile = profiles.get(name);
   if (profile === undefined || nowMs - profile.lastMs > ACTIVE_MS) return null;
   const estimates = profile.estimates(nowMs);
@@ -64,7 +64,9 @@ export function viewOf(name: string, rules: Rules, state: FunctionState, situati
   const closed = hasStorage ? bounded.closed : { compute: false, storage: true };
   const isIdle = hasStopped(profile, share, costs, heardMs);
   const rates = profile.rates(nowMs);
-  const surge = isIdle ? null : profile.surge(nowMs);
+  // Callers who wait for answers call more often when calls get shorter. That is no surge.
+  const mayBeSurge = !isIdle && (callersGrown >= CALLERS_GROWN_MIN || !areCallersMany(capacity));
+  const surge = mayBeSurge ? profile.surge(nowMs) : null;
   // A function that comes back after a pause stays where it was until its rate is known.
   const isResuming = surge === null && memory.sinceMs > state.sinceMs && nowMs - memory.sinceMs < PAUSE_MS;
   const isFree = isPlaced && !isIdle && !isResuming && nowMs - memory.movedMs >= SETTLE_MS;

@@ -38,7 +38,6 @@ export class FunctionProfile {
     const shifted = isOther && own.callsLatelyAt(nowMs) >= callsElsewhere;
     if (shifted) {
       other.reset();
-      this.#rates.forgetPeak(nowMs);
       this.#shiftedTimes = own.shiftedTimes;
     }
     return shifted;

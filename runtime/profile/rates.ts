@@ -10,7 +10,7 @@ import { STRETCH_MS_MAX } from "./window-length.ts";
 export const RATE_HALF_LIFE = new HalfLife(250);
 /** Of the rate of this moment: a side that is full soon has queues. */
 const SURGE_HALF_LIFE = new HalfLife(35);
-/** A surge is so many times the peak. Callers who wait for answers call faster if calls get shorter. */
+/** A surge is so many times the usual rate. Callers who wait for answers call faster if calls get shorter. */
 const SURGE_TIMES = 1.5;
 
 /** Calls per second. */
@@ -100,8 +100,6 @@ export class CallRates {
   readonly #usual = new FadingRates(RATE_HALF_LIFE);
   readonly #moment = new FadingRates(SURGE_HALF_LIFE);
   readonly #lately = new FadingRates(SLOW_HALF_LIFE);
-  /** The highest usual rate. A load that comes again is no surge. */
-  readonly #peak = new Fading(SLOW_HALF_LIFE);
   #firstMs: number | null = null;
   #lastMs = 0;
 
@@ -121,10 +119,7 @@ export class CallRates {
     this.#usual.add(tally, stretchMs, nowMs);
     this.#moment.add(tally, stretchMs, nowMs);
     this.#lately.add(tally, stretchMs, nowMs);
-    const hasSurge = this.#hasSurge(nowMs);
-    // A surge is compared with what was before it.
-    if (!hasSurge) this.#peak.set(Math.max(this.#peak.at(nowMs), this.#usual.allAt(this.#forMs(nowMs), nowMs)), nowMs);
-    return hasSurge;
+    return this.#hasSurge(nowMs);
   }
 
   /** As a plan follows them. */
@@ -145,12 +140,7 @@ export class CallRates {
   #hasSurge(nowMs: number): boolean {
     const forMs = this.#forMs(nowMs);
     const [usual, now] = [this.#usual.allAt(forMs, nowMs), this.#moment.allAt(forMs, nowMs)];
-    return usual > 0 && now > SURGE_TIMES * Math.max(usual, this.#peak.at(nowMs)) && deviationsOf(now, usual) > 3;
-  }
-
-  /** Calls are other calls from now on: earlier rates are no yardstick. */
-  forgetPeak(nowMs: number): void {
-    this.#peak.set(0, nowMs);
+    return usual > 0 && now > SURGE_TIMES * usual && deviationsOf(now, usual) > 3;
   }
 
   #forMs(nowMs: number): number {
