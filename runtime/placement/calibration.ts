@@ -5,6 +5,7 @@ import { clamp } from "#runtime/clamp.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { CostConstants } from "./cost-model.ts";
 import { DEFAULT_CONSTANTS, DEFAULT_ROUND_TRIP_US } from "./default-constants.ts";
+import { BACK_CPU_US_MAX } from "./plan.ts";
 
 /** Of one call, µs. `…Us` without a comment is CPU time of a call among many of the same kind. */
 export interface Run {
@@ -34,8 +35,6 @@ export interface Calibration extends Readonly<Record<Side, Runs>> {
 
 /** Work this many times off the default was not measured but disturbed. Not sensitive. */
 const DISTANCE_MAX = 30;
-/** Longer than any deadline. */
-const WAIT_US_MAX = 1e9;
 const WAITS: readonly string[] = ["callWaitUs", "enterUs", "operationWaitUs", "roundWaitUs"];
 
 export function constantsOf({ compute, storage, cpuRatio }: Calibration): CostConstants {
@@ -120,12 +119,12 @@ export const arePlausible = (constants: CostConstants): boolean =>
     const usual: Readonly<Record<string, number>> = { ...DEFAULT_CONSTANTS[side] };
     return Object.entries(constants[side]).every(([name, value]) => {
       if (name === "found") return value >= 0 && value <= 1;
-      if (WAITS.includes(name)) return value >= 0 && value <= WAIT_US_MAX;
+      if (WAITS.includes(name)) return value >= 0 && value <= BACK_CPU_US_MAX;
       return value >= usual[name]! / DISTANCE_MAX && value <= usual[name]! * DISTANCE_MAX;
     });
   });
 
-const finite = (us: number): number => (Number.isFinite(us) ? clamp(us, 0, WAIT_US_MAX) : 0);
+const finite = (us: number): number => (Number.isFinite(us) ? clamp(us, 0, BACK_CPU_US_MAX) : 0);
 
 const near = (usual: number, measured: number): number =>
   Number.isNaN(measured) ? usual : clamp(measured, usual / DISTANCE_MAX, usual * DISTANCE_MAX);

@@ -4,6 +4,7 @@
 // weighted by its calls in the first stretch (the index of Laspeyres): otherwise a change would look
 // good because it lets many short calls through.
 
+import { CALLS_KEPT_MS } from "#runtime/profile/calls-by-time.ts";
 import { VISITS_MIN } from "./function-costs.ts";
 import type { FunctionView } from "./view.ts";
 
@@ -12,10 +13,8 @@ export type Stretch = readonly [fromMs: number, toMs: number];
 
 /** Fewer calls say nothing. */
 export const CALLS_MIN = 32;
-/** The noise of the machine is learnt from blocks of this length. */
-const BLOCK_MS = 100;
-/** … of the last two seconds, which are about what a profile keeps of calls by time, and of half a second at least. */
-const BLOCKS_MAX = 20;
+/** A change is looked at for this long at least. The noise of the machine is learnt from blocks of this length. */
+export const LOOK_MS = 100;
 
 export interface Comparison {
   /** Calls of all functions in the later stretch. */
@@ -75,13 +74,13 @@ export function isOtherLoad(views: readonly FunctionView[], before: Stretch, lat
  * null: that is too short ago to tell.
  */
 export function machineNoise(views: readonly FunctionView[], sinceMs: number, heardMs: number): number | null {
-  const blocks = Math.min(BLOCKS_MAX, Math.floor((heardMs - sinceMs) / BLOCK_MS));
-  if (blocks < BLOCKS_MAX / 4) return null;
-  const firstMs = heardMs - blocks * BLOCK_MS;
+  const blocks = Math.floor(Math.min(CALLS_KEPT_MS, heardMs - sinceMs) / LOOK_MS);
+  if (blocks < 5) return null;
+  const firstMs = heardMs - blocks * LOOK_MS;
   const whole: Stretch = [firstMs, heardMs];
   let [sum, squares] = [0, 0];
   for (let block = 0; block < blocks; block++) {
-    const stretch: Stretch = [firstMs + block * BLOCK_MS, firstMs + (block + 1) * BLOCK_MS];
+    const stretch: Stretch = [firstMs + block * LOOK_MS, firstMs + (block + 1) * LOOK_MS];
     const ratio = compare(views, whole, stretch)?.ratio ?? 1;
     sum += ratio;
     squares += ratio * ratio;
@@ -92,6 +91,6 @@ export function machineNoise(views: readonly FunctionView[], sinceMs: number, he
 
 /** Standard error of a ratio of two stretches, given the noise of blocks. */
 export const noiseOfRatio = (noise: number, before: Stretch, later: Stretch): number =>
-  noise * Math.sqrt(BLOCK_MS / lengthOf(before) + BLOCK_MS / Math.max(1, lengthOf(later)));
+  noise * Math.sqrt(LOOK_MS / lengthOf(before) + LOOK_MS / Math.max(1, lengthOf(later)));
 
 const lengthOf = ([fromMs, toMs]: Stretch): number => toMs - fromMs;

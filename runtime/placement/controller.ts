@@ -12,7 +12,7 @@
 import { clamp } from "#runtime/clamp.ts";
 import { machineNoise } from "./comparison.ts";
 import { Draft } from "./draft.ts";
-import { BASELINE_MS, judge, type Experiment } from "./experiment.ts";
+import { BASELINE_MS, judge, LOOK_MS_MAX, type Experiment } from "./experiment.ts";
 import type { FunctionRecord, FunctionState } from "./function-state.ts";
 import { nextTrial } from "./next-trial.ts";
 import { BACK_OFF_MS_MIN } from "./memory.ts";
@@ -29,9 +29,9 @@ import type { Transition } from "./transition.ts";
 import { CALLERS_GROWN_MIN, callersOf, isWarmFor, loadsOf, SETTLE_MS, type FunctionView } from "./view.ts";
 import { visited } from "./visits.ts";
 
-/** Trials may have this part of all calls, and in a row as many as in so many ms of calls. */
+/** Trials may have this part of all calls, and in a row as many as two long trials have. */
 const TRIAL_PART = 0.01;
-const TRIAL_CREDIT_MS_MAX = 1_000;
+const TRIAL_CREDIT_MS_MAX = 2 * LOOK_MS_MAX;
 
 export interface ControllerState {
   readonly functions: ReadonlyMap<string, FunctionState>;

@@ -4,14 +4,13 @@
 // before, and longer again after it.
 
 import { clamp } from "#runtime/clamp.ts";
-import { CALLS_MIN, compare, isOtherLoad, noiseOfRatio, type Stretch } from "./comparison.ts";
+import { CALLS_MIN, compare, isOtherLoad, LOOK_MS, noiseOfRatio, type Stretch } from "./comparison.ts";
 import { GAIN_MIN, type ShareChange } from "./proposal.ts";
 import { gainingSide, SETTLE_MS, type FunctionView } from "./view.ts";
 
 /** What a change is compared with, at most, ms. Shorter baselines are noise, longer ones another load. */
 export const BASELINE_MS = 150;
-/** A change is looked at for this long, and for LOOK_MS_MAX if its calls are few or their times vary. */
-const LOOK_MS = 100;
+/** A change is looked at for this long if its calls are few or their times vary. */
 export const LOOK_MS_MAX = 500;
 /** All calls take clearly longer if it is by this part. */
 const LOSS_MIN = 0.2;

@@ -56,7 +56,7 @@ export const NO_MEMORY: Memory = {
 export const BACK_OFF_MS_MIN = 1_000;
 /** After a trial beat the model's plan, the model is not believed for this long at least. Not sensitive. */
 export const HOLD_MS = 5_000;
-/** A trial that made calls clearly longer is not repeated for this long. */
+/** A trial that made calls clearly longer is not repeated for this long, and a side over its p99 bound not used. */
 export const LOSS_BACK_OFF_MS = 20_000;
 /** A back-off doubles up to this. One that ended longer ago is forgotten. */
 export const BACK_OFF_MS_MAX = 60_000;

@@ -5,10 +5,7 @@
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { KNOWN_CALLS_MIN, type FunctionCosts } from "./function-costs.ts";
-import { backOff, isBackedOff, type Memory } from "./memory.ts";
-
-/** The first back-off of a side, ms. A percentile forgets in about as long. */
-const CLOSED_MS_MIN = 10_000;
+import { backOff, isBackedOff, LOSS_BACK_OFF_MS, type Memory } from "./memory.ts";
 
 export type BySide<Value> = Readonly<Record<Side, Value>>;
 
@@ -35,7 +32,7 @@ export function boundedSides(
     const isUsed = side === "storage" ? share > 0 : share < 1;
     const isKnown = costs.sides[side].calls >= KNOWN_CALLS_MIN && profile.warmMs(side) !== null;
     const isOver = p99Us[side] > boundUs;
-    if (isOver && isUsed && isKnown && !isBackedOff(now, key)) now = backOff(now, key, CLOSED_MS_MIN);
+    if (isOver && isUsed && isKnown && !isBackedOff(now, key)) now = backOff(now, key, LOSS_BACK_OFF_MS);
     return isOver || isBackedOff(now, key);
   };
   const closed = { compute: isClosed("compute"), storage: isClosed("storage") };

@@ -66,7 +66,7 @@ export interface Plan {
 export const NO_PLAN: Plan = { version: 0, placements: new Map() };
 
 /** Integers that JavaScript holds exactly. */
-const VERSIONS = 2 ** 53;
+const VERSIONS = Number.MAX_SAFE_INTEGER + 1;
 /** Plans of one controller: one every 25 ms for four days. */
 const PLANS_OF_A_REIGN_MAX = 2 ** 24;
 const REIGNS = VERSIONS / PLANS_OF_A_REIGN_MAX;

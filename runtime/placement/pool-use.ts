@@ -80,9 +80,6 @@ const USE: Readonly<Record<Pool, { readonly us: (cost: Cost) => number; readonly
   callers: { us: ({ aloneUs }) => aloneUs, size: "callers" },
 };
 
-/** A pool that does not exist is very small. */
-const SIZE_MIN = 1e-3;
-
 /** A sum over all functions that is linear in their shares. */
 class Linear {
   /** With everything at compute. */
@@ -121,7 +118,8 @@ export interface PoolUse {
 export function poolUse(loads: readonly Load[], capacity: Capacity): PoolUse {
   const pools = POOLS.map((pool) => {
     const { us, size } = USE[pool];
-    const part = 1 / (1e6 * Math.max(SIZE_MIN, capacity[size]));
+    // A pool that does not exist is very small.
+    const part = 1 / (1e6 * Math.max(1e-3, capacity[size]));
     const linear = new Linear(loads.length);
     loads.forEach((load, index) =>
       linear.put(index, load, part * us(load.costs.compute), part * us(load.costs.storage)),

@@ -11,8 +11,6 @@ import type { FunctionView } from "./view.ts";
 
 /** A change must save this part of the latency, or of the busiest pool's use. Smaller gains are noise. */
 export const GAIN_MIN = 0.05;
-/** A joint plan must promise this many standard errors. */
-const ERRORS_MIN = 2;
 /** A back-off of a plan is overruled if the busiest pool would be this many times less busy. Not sensitive. */
 const OVERRULED_TIMES = 1.5;
 /** Waiting in queues is no property of a side: this part of it counts as error. */
@@ -22,8 +20,6 @@ const QUEUE_ERROR = 0.25;
  * together are served together. Bench `worlds`, suite turns: 0.04 of the calls are lost without it.
  */
 const SPLIT_COST = 0.3;
-/** Fewer calls than this part of a function's are not worth a split. */
-const SPLIT_PART_MIN = 0.1;
 
 /** Functions that do less of all work than this, together, change no measurement. */
 export const SLIGHT_PART = 0.05;
@@ -61,7 +57,8 @@ export function proposal(views: readonly FunctionView[], use: PoolUse): readonly
   const plan = isOverruled ? free : plannedShares(views, heldUse(use, shares, isHeld), shares);
   const error = planError(views, plan);
   const [from, to] = [busy(shares), busy(plan)];
-  if (1 - to / from > Math.max(GAIN_MIN, ERRORS_MIN * error)) {
+  // Many figures go into a joint plan, so it must promise two standard errors.
+  if (1 - to / from > Math.max(GAIN_MIN, 2 * error)) {
     return views.flatMap(({ name, share }, index) =>
       plan[index] === share
         ? []
@@ -104,9 +101,10 @@ function plannedShares(views: readonly FunctionView[], use: PoolUse, shares: Flo
     Math.max(outlookOf(use, shares).busiest, outlookOf(use, best).busiest) > 0.95 * COMFORTABLE_UTILISATION;
   // Callers who wait for answers call more often when a pool is relieved: plan for those calls as well.
   if (isNearlyCrowded) best = optimalShares(use, shares, growthOf(use, shares));
+  // A tenth of the calls is not worth a split.
   best = best.map((share, index) => {
-    if (share < SPLIT_PART_MIN && use.lowest[index] === 0) return 0;
-    return share > 1 - SPLIT_PART_MIN && use.highest[index] === 1 ? 1 : share;
+    if (share < 2 * SLIGHT_PART && use.lowest[index] === 0) return 0;
+    return share > 1 - 2 * SLIGHT_PART && use.highest[index] === 1 ? 1 : share;
   });
   if (!isNearlyCrowded) return best;
   for (const [index, share] of best.entries()) {

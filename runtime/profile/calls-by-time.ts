@@ -7,6 +7,8 @@ import { WINDOW_MS, WINDOW_MS_MAX } from "./window-length.ts";
 
 /** Slots are as long as the shortest window. */
 const SLOTS = 92;
+/** Calls are kept for about this long, whatever length their windows have, ms. */
+export const CALLS_KEPT_MS = (SLOTS - 12) * WINDOW_MS;
 
 interface Heard {
   /** Calls that tell what the function costs. */
