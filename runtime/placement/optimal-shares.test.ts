@@ -147,7 +147,7 @@ describe("of any load", () => {
   /** Overload decides; where it is the same, waiting does. */
   const overloadOf = ({ busiest }: Outlook): number => Math.max(0, busiest - COMFORTABLE_UTILISATION);
   const isWorse = (one: Outlook, other: Outlook): boolean =>
-    overloadOf(one) > overloadOf(other) + 1e-6 ||
+    overloadOf(one) > overloadOf(other) + 2e-6 ||
     (Math.abs(overloadOf(one) - overloadOf(other)) <= 1e-9 && one.waitUsPerSecond > other.waitUsPerSecond * (1 + 1e-6));
 
   const anyShares = fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true }));

@@ -19,8 +19,8 @@ import { POOLS, type Pool, type PoolUse } from "./pool-use.ts";
  */
 export const COMFORTABLE_UTILISATION = 0.75;
 
-/** All waiting is worth 1, so that a thousandth of a pool that is too busy weighs as much. */
-const RELIEF_WORTH = 1e3;
+/** All waiting is worth 1: a pool that is too busy by a millionth outweighs it. */
+const RELIEF_WORTH = 1e6;
 const SOLVER = { precision: 1e-9, maxPivots: 100_000 } as const;
 
 /** How busy shares make each pool, and how long callers wait. */
