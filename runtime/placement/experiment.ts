@@ -14,8 +14,6 @@ export const BASELINE_MS = 150;
 export const LOOK_MS_MAX = 500;
 /** All calls take clearly longer if it is by this part. */
 const LOSS_MIN = 0.2;
-/** Calls on code that is being compiled may take this part longer without being a loss. */
-const COLD_LOSS_MIN = 1.5;
 
 interface Common {
   readonly changes: readonly ShareChange[];
@@ -74,7 +72,7 @@ export function judge(experiment: Experiment, views: readonly FunctionView[], he
   const error = Math.hypot(found.error, noiseOfRatio(experiment.noise, before, later));
   const isKnown = calls >= CALLS_MIN;
   if (!isKnown && !isOver) return null;
-  const lossMin = Math.max(isCold ? COLD_LOSS_MIN : LOSS_MIN, 2 * error);
+  const lossMin = Math.max(LOSS_MIN, 2 * error);
   if (kind !== "checking" && ratio > 1 + lossMin && (isKnown || slowdown > 2)) {
     return { outcome: "rejected", ratio };
   }

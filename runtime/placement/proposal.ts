@@ -11,10 +11,6 @@ import type { FunctionView } from "./view.ts";
 
 /** A change must save this part of the latency, or of the busiest pool's use. Smaller gains are noise. */
 export const GAIN_MIN = 0.05;
-/** A back-off of a plan is overruled if the busiest pool would be this many times less busy. Not sensitive. */
-const OVERRULED_TIMES = 1.5;
-/** Waiting in queues is no property of a side: this part of it counts as error. */
-const QUEUE_ERROR = 0.25;
 /**
  * A function split in halves costs this part more of all that is not computing: calls that arrive
  * together are served together. Bench `worlds`, suite turns: 0.04 of the calls are lost without it.
@@ -53,8 +49,7 @@ export function proposal(views: readonly FunctionView[], use: PoolUse): readonly
     });
   if (!now.crowded && !outlookOf(use, free).crowded) return byLatency(free);
   const busy = (plan: ArrayLike<number>): number => busiestWithSplits(views, use, plan);
-  const isOverruled = !isHeld.includes(true) || busy(shares) > OVERRULED_TIMES * busy(free);
-  const plan = isOverruled ? free : plannedShares(views, heldUse(use, shares, isHeld), shares);
+  const plan = isHeld.includes(true) ? plannedShares(views, heldUse(use, shares, isHeld), shares) : free;
   const error = planError(views, plan);
   const [from, to] = [busy(shares), busy(plan)];
   // Many figures go into a joint plan, so it must promise two standard errors.
@@ -79,13 +74,7 @@ function latencyChange(view: FunctionView, to: number): ProposedChange | null {
 /** Mean latency of a call at its share and at another one, µs, and the error of the difference. */
 export function latencyGain({ load: { costs }, share, costError }: FunctionView, other: number): Gain {
   const latencyAt = (at: number): number => atShare(costs, at, ({ latencyUs }) => latencyUs);
-  const from = latencyAt(share);
-  const queued =
-    Math.max(
-      0,
-      atShare(costs, share, ({ terms }) => terms.crowd),
-    ) / from;
-  return { from, to: latencyAt(other), error: costError + QUEUE_ERROR * queued };
+  return { from: latencyAt(share), to: latencyAt(other), error: costError };
 }
 
 const heldUse = (use: PoolUse, shares: Float64Array, isHeld: readonly boolean[]): PoolUse => ({
