@@ -1,68 +1,57 @@
-// How many calls are in flight, by what each node tells with its windows: of one moment each, so averaged, and how many more they are in these moments than
-// have been usual. Callers who wait for each other's answers are as many from one window to the next, whatever they call.
+// Calls in flight, from what each node reports with its windows: the average, and whether they are more at this
+// moment than usual. Callers who wait for answers are as many from one window to the next, whatever they call.
 
 import { decayOf } from "#runtime/decay.ts";
+import { RATE_HALF_LIFE, SURGE_HALF_LIFE } from "#runtime/profile/rates.ts";
+import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 
-/** Averaged over about this time: a window sees those of one moment. Chosen. */
-const HALF_LIFE_MS = 250;
-/** … and over this, as surges are told (runtime/profile/rates.ts). Chosen. */
-const NOW_HALF_LIFE_MS = 35;
-
-/** Windows come a little later than they are long: each begins with a call that ends. Where none comes for longer than this nothing was in flight. Chosen. */
-const GAP_MS_MIN = 75;
-
-/** Of one node. */
+/** Of one node: calls in flight, averaged over half-lives. */
 export interface Callers {
-  /** Calls in flight, averaged over the windows that told them. */
   readonly averaged: number;
-  /** The same over these moments only. */
   readonly now: number;
-  /** What has been usual, with none in flight where no window came: whoever was away is more than that when he comes back. */
+  /** With none in flight while no window came: after a pause there are more than that. */
   readonly usual: number;
-  /** How long its last window was, and when that came, ms. */
+  /** How long the last window was, and when it came, ms. */
   readonly windowMs: number;
   readonly atMs: number;
 }
 
-/** `before`: undefined: the node has told nothing until now. `inFlight`: at the end of a window of `windowMs`. */
+const towards = (before: number, inFlight: number, ms: number, halfLifeMs: number): number =>
+  inFlight + (before - inFlight) * decayOf(ms, halfLifeMs);
+
+/** `inFlight`: at the end of a window. `before` is undefined for the first one of a node. */
 export function callersAfter(
   before: Callers | undefined,
   { inFlight, windowMs }: { readonly inFlight: number; readonly windowMs: number },
   atMs: number,
 ): Callers {
-  const { averaged, now, usual } = before ?? NONE;
+  const { averaged = 0, now = 0, usual = 0 } = before ?? {};
   const passedMs = atMs - (before?.atMs ?? -Infinity);
   const gapMs = passedMs - windowMs;
-  const isBack = gapMs >= GAP_MS_MIN;
-  const towards = (known: number, ms: number, halfLifeMs: number): number =>
-    inFlight + (known - inFlight) * decayOf(ms, halfLifeMs);
+  // Windows come a little later than they are long: each begins with a call that ends.
+  const isBack = gapMs >= 3 * WINDOW_MS;
   return {
-    averaged: towards(averaged, passedMs, HALF_LIFE_MS),
-    now: towards(now, passedMs, NOW_HALF_LIFE_MS),
+    averaged: towards(averaged, inFlight, passedMs, RATE_HALF_LIFE.ms),
+    now: towards(now, inFlight, passedMs, SURGE_HALF_LIFE.ms),
     usual: isBack
-      ? towards(usual * decayOf(gapMs, HALF_LIFE_MS), windowMs, HALF_LIFE_MS)
-      : towards(usual, passedMs, HALF_LIFE_MS),
+      ? towards(usual * decayOf(gapMs, RATE_HALF_LIFE.ms), inFlight, windowMs, RATE_HALF_LIFE.ms)
+      : towards(usual, inFlight, passedMs, RATE_HALF_LIFE.ms),
     windowMs,
     atMs,
   };
 }
 
-const NONE = { averaged: 0, now: 0, usual: 0 } as const;
+/** On all nodes; a node that reports nothing has fewer and fewer. */
+export const inFlightAt = (all: Iterable<Callers>, nowMs: number): number =>
+  [...all].reduce((sum, { averaged, atMs }) => sum + averaged * decayOf(nowMs - atMs, RATE_HALF_LIFE.ms), 0);
 
-/** Of nodes that may have told nothing for a while. */
-export const inFlightAt = (all: Iterable<Callers>, nowMs: number): number => {
-  let sum = 0;
-  for (const { averaged, atMs } of all) sum += averaged * decayOf(nowMs - atMs, HALF_LIFE_MS);
-  return sum;
-};
-
-/** Calls in flight in these moments, to those that have been usual; 1 where there were none. Of a node whose next window does not come none are any more. */
-export const callersGrown = (all: Iterable<Callers>, nowMs: number): number => {
+/** Calls in flight at this moment ÷ as many as usual; 1: there were none. */
+export function callersGrown(all: Iterable<Callers>, nowMs: number): number {
   let [sumNow, sumUsual] = [0, 0];
   for (const { now, usual, windowMs, atMs } of all) {
     const overdueMs = nowMs - atMs - windowMs;
-    sumNow += now * decayOf(overdueMs, NOW_HALF_LIFE_MS);
-    sumUsual += usual * decayOf(overdueMs, HALF_LIFE_MS);
+    sumNow += now * decayOf(overdueMs, SURGE_HALF_LIFE.ms);
+    sumUsual += usual * decayOf(overdueMs, RATE_HALF_LIFE.ms);
   }
   return sumUsual > 0 ? sumNow / sumUsual : 1;
-};
+}

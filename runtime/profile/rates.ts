@@ -9,7 +9,7 @@ import { STRETCH_MS_MAX } from "./window-length.ts";
 /** Of the rate that a plan follows. Rates change faster than what a call costs. */
 export const RATE_HALF_LIFE = new HalfLife(250);
 /** Of the rate of this moment: a side that is full soon has queues. */
-const SURGE_HALF_LIFE = new HalfLife(35);
+export const SURGE_HALF_LIFE = new HalfLife(35);
 /** A surge is so many times the usual rate. Callers who wait for answers call faster if calls get shorter. */
 const SURGE_TIMES = 1.5;
 
