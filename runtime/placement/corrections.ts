@@ -4,11 +4,12 @@
 // one factor. What no factor explains is work of others: it is subtracted from the cores that calls can use.
 
 import { clamp } from "#runtime/clamp.ts";
-import { decayOf } from "#runtime/decay.ts";
+import { decayOf, HalfLife } from "#runtime/decay.ts";
+import { Fading } from "#runtime/profile/rates.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import { callUsOf, type Tally, termOf } from "#runtime/profile/tally.ts";
 import { windowMsOf } from "#runtime/profile/window-length.ts";
-import { overheadUsOf, redisUsOf, withoutFound, type CostConstants, type Moved } from "./cost-model.ts";
+import { overheadUsOf, redisUsOf, withoutFound, type CostConstants } from "./cost-model.ts";
 
 /** A factor is between 1 ÷ this and this. More work than that is not the calls'. */
 const FACTOR_MAX = 4;
@@ -23,7 +24,7 @@ const FAILED_MAX = 0.1;
 /** Calls in flight at most, on average, so that no call waited for another. */
 const LONE_CALLS_MAX = 1.5;
 /** Work that no call explains is averaged over about this time. */
-const BEYOND_HALF_LIFE_MS = 1_000;
+const BEYOND_HALF_LIFE = new HalfLife(1_000);
 
 /** Sums of one node over a window. */
 export interface NodeWindow {
@@ -75,60 +76,44 @@ function learn(measuredUs: number, parts: readonly (readonly [Factor, modelledUs
   parts.forEach(([factor], at) => factor.multiply(times ** ((weight * predictedUs[at]!) / sumUs), nowMs));
 }
 
-/** Of calls on one side. */
-class Work implements Moved {
-  calls = 0;
-  failed = 0;
-  operations = 0;
-  rounds = 0;
-  bytes = 0;
-  cpuUs = 0;
-  lockUs = 0;
-
-  add({ side, sums }: Tally): void {
-    const moved = {
-      operations: termOf(sums, "operations"),
-      rounds: termOf(sums, "rounds"),
-      bytes: termOf(sums, "bytes"),
-    };
-    const found = { operations: termOf(sums, "foundOperations"), rounds: termOf(sums, "foundRounds") };
-    const sent = side === "compute" ? moved : withoutFound(moved, found);
-    this.calls += termOf(sums, "calls");
-    this.failed += termOf(sums, "untold");
-    this.operations += sent.operations;
-    this.rounds += sent.rounds;
-    this.bytes += sent.bytes;
-    this.cpuUs += termOf(sums, "cpuUs");
-    this.lockUs += termOf(sums, "lockUs");
-  }
-}
-
-/** Work of calls since Redis' clocks were read last. */
-class WorkBySide implements BySide<Work> {
-  readonly compute = new Work();
-  readonly storage = new Work();
-  /** CPU time of the nodes' sandbox hosts. NaN: unknown for some calls. */
+/** Work of calls, by side, since Redis' clocks were read last. */
+class Work {
+  readonly compute = newSums();
+  readonly storage = newSums();
+  /** CPU time of the nodes' sandbox hosts, µs. NaN: unknown for some calls. */
   hostsUs = 0;
 
   add(tallies: readonly Tally[]): this {
-    for (const tally of tallies) this[tally.side].add(tally);
+    for (const { side, sums } of tallies) {
+      const moved = {
+        operations: termOf(sums, "operations"),
+        rounds: termOf(sums, "rounds"),
+        bytes: termOf(sums, "bytes"),
+      };
+      const found = { operations: termOf(sums, "foundOperations"), rounds: termOf(sums, "foundRounds") };
+      const sent = side === "compute" ? moved : withoutFound(moved, found);
+      const own = this[side];
+      for (const term of ["operations", "rounds", "bytes"] as const) own[term] += sent[term];
+      for (const term of ["calls", "untold", "cpuUs", "lockUs"] as const) own[term] += termOf(sums, term);
+    }
     return this;
   }
 
   get isKnown(): boolean {
     const { compute, storage } = this;
-    const failed = compute.failed + storage.failed;
+    const failed = compute.untold + storage.untold;
     return failed <= FAILED_MAX * (compute.calls + storage.calls + failed);
   }
 }
 
+const newSums = () => ({ calls: 0, untold: 0, operations: 0, rounds: 0, bytes: 0, cpuUs: 0, lockUs: 0 });
+
 export class Corrections {
   #calibrated: CostConstants | null = null;
   #factors = newFactors();
-  #work = new WorkBySide();
+  #work = new Work();
   #clocks: RedisClocks | null = null;
-  #beyondUs = 0;
-  #beyondMs = 0;
+  readonly #beyondUs = new Fading(BEYOND_HALF_LIFE);
   #plainCores = 0;
 
   /** Calls that came without a node. Nobody knows whose CPU time they took where a node ran them. */
@@ -140,12 +125,12 @@ export class Corrections {
     this.#use(calibrated);
     const { tallies, stretchMs, nodeCores, hostCores } = window;
     this.#work.add(tallies).hostsUs += hostCores === null ? Number.NaN : 1e3 * hostCores * stretchMs;
-    const own = new WorkBySide().add(tallies);
+    const own = new Work().add(tallies);
     if (nodeCores !== null) this.#learnNodeWork(own, 1e3 * nodeCores * stretchMs, stretchMs, nowMs);
     if (own.isKnown) this.#learnWaits(window, nowMs);
   }
 
-  #learnNodeWork({ compute, storage, isKnown }: WorkBySide, workedUs: number, stretchMs: number, nowMs: number): void {
+  #learnNodeWork({ compute, storage, isKnown }: Work, workedUs: number, stretchMs: number, nowMs: number): void {
     const { node } = this.#factors;
     const parts = [
       [node.compute, compute.calls * this.#calibrated!.compute.nodeCallUs],
@@ -154,8 +139,7 @@ export class Corrections {
     const modelledUs = parts[0][1] + parts[1][1];
     if (isKnown && modelledUs >= BUSY_MIN * 1e3 * stretchMs) learn(workedUs, parts, nowMs);
     const explainedUs = parts.reduce((sum, [factor, us]) => sum + factor.at(nowMs) * us, 0);
-    this.#beyondUs = this.#beyondAt(nowMs) + workedUs - explainedUs;
-    this.#beyondMs = nowMs;
+    this.#beyondUs.add(workedUs - explainedUs, nowMs);
   }
 
   /** Only from calls that did not wait for each other. */
@@ -172,7 +156,7 @@ export class Corrections {
   learnRedis(clocks: RedisClocks, calibrated: CostConstants, nowMs: number): void {
     this.#use(calibrated);
     const [before, work] = [this.#clocks, this.#work];
-    [this.#clocks, this.#work] = [clocks, new WorkBySide()];
+    [this.#clocks, this.#work] = [clocks, new Work()];
     if (before === null || !work.isKnown) return;
     const passedUs = 1e3 * (clocks.atMs - before.atMs);
     const redisUs = clocks.redisUs - before.redisUs;
@@ -197,7 +181,7 @@ export class Corrections {
   }
 
   #learnRedisWork(
-    { compute, storage }: WorkBySide,
+    { compute, storage }: Work,
     { redisUs, commands, commandsUs }: Pick<RedisClocks, "redisUs" | "commands" | "commandsUs">,
     passedUs: number,
     nowMs: number,
@@ -231,11 +215,7 @@ export class Corrections {
 
   /** Compute cores that nodes keep busy with work that no call explains. */
   workBeyondCalls(nowMs: number): number {
-    return Math.max(0, (Math.LN2 * this.#beyondAt(nowMs)) / (1e3 * BEYOND_HALF_LIFE_MS));
-  }
-
-  #beyondAt(nowMs: number): number {
-    return this.#beyondUs * decayOf(nowMs - this.#beyondMs, BEYOND_HALF_LIFE_MS);
+    return Math.max(0, (Math.LN2 * this.#beyondUs.at(nowMs)) / (1e3 * BEYOND_HALF_LIFE.ms));
   }
 
   constants(calibrated: CostConstants, nowMs: number): CostConstants {
@@ -269,7 +249,7 @@ export class Corrections {
     if (this.#calibrated === calibrated) return;
     this.#calibrated = calibrated;
     this.#factors = newFactors();
-    [this.#work, this.#clocks] = [new WorkBySide(), null];
+    [this.#work, this.#clocks] = [new Work(), null];
   }
 }
 
