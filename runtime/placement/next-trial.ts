@@ -14,8 +14,6 @@ import { areCallersMany, gainingSide, loadsOf, shareAt, sharesOf, viewNamed, typ
 
 /** A trial may make the busiest pool this many times busier by the model. */
 const BUSIER_TIMES_MAX = 1.25;
-/** Calls queue if they take this many times as long as alone. */
-const QUEUED_TIMES = 2;
 
 interface Known {
   readonly views: readonly FunctionView[];
@@ -32,8 +30,8 @@ interface Known {
 export function nextTrial(known: Known): readonly ShareChange[] {
   const { views, use, capacity, heardMs, steadyMs, noise } = known;
   const now = outlookOf(use, sharesOf(views));
-  const { calls, queuedMs, isQueued } = waiting(known);
-  const isCrowd = now.crowded || (areCallersMany(capacity) && isQueued);
+  const { calls, queuedMs } = waiting(known);
+  const isCrowd = now.crowded || areCallersMany(capacity);
   const isSteady = heardMs - steadyMs >= BASELINE_MS;
   if (!isCrowd || !isSteady || calls * (LOOK_MS_MAX / BASELINE_MS) < CALLS_MIN || queuedMs > LOOK_MS_MAX / 2) return [];
   // A result with such an error could not be told from noise.
@@ -76,11 +74,7 @@ export function trialKey({ name, from, to }: ShareChange, changes: readonly Shar
 }
 
 /** Calls lately, and how long each waited beyond what it takes alone. */
-function waiting({ views, heardMs }: Known): {
-  readonly calls: number;
-  readonly queuedMs: number;
-  readonly isQueued: boolean;
-} {
+function waiting({ views, heardMs }: Known): { readonly calls: number; readonly queuedMs: number } {
   let [calls, elapsedUs, aloneUs] = [0, 0, 0];
   for (const { profile, load, share } of views) {
     const lately = profile.byTime.between(heardMs - BASELINE_MS, heardMs);
@@ -88,6 +82,5 @@ function waiting({ views, heardMs }: Known): {
     elapsedUs += lately.elapsedUs;
     aloneUs += lately.calls * atShare(load.costs, share, (cost) => cost.aloneUs);
   }
-  const queuedMs = (elapsedUs - aloneUs) / 1e3 / Math.max(1, calls);
-  return { calls, queuedMs, isQueued: calls >= CALLS_MIN / 4 && elapsedUs > QUEUED_TIMES * aloneUs };
+  return { calls, queuedMs: (elapsedUs - aloneUs) / 1e3 / Math.max(1, calls) };
 }
