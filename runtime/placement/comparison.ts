@@ -35,17 +35,14 @@ export function compare(views: readonly FunctionView[], before: Stretch, later: 
     const one = profile.byTime.between(...before);
     const other = profile.byTime.between(...later);
     callsInAll += other.calls;
-    // Calls that read more bytes are more work: compare by work where that goes with bytes.
-    const work =
-      one.calls > 0 && other.calls > 0 ? profile.workTimes(other.bytes / other.calls, one.bytes / one.calls) : 1;
     const expected = one.calls * times;
     // If few are expected, none may come by chance.
     const isUnknown = other.calls <= 0 && expected < VISITS_MIN;
     const eachUs = other.calls > 0 ? other.elapsedUs / other.calls : 1e3 * lengthOf(later);
-    const us = isUnknown ? one.elapsedUs : (one.calls * eachUs) / work;
+    const us = isUnknown ? one.elapsedUs : one.calls * eachUs;
     usBefore += load.weight * one.elapsedUs;
     usLater += load.weight * us;
-    usSlower += load.weight * one.elapsedUs * (isUnknown ? 1 : expected / (work * Math.max(1, other.calls)));
+    usSlower += load.weight * one.elapsedUs * (isUnknown ? 1 : expected / Math.max(1, other.calls));
     const deviation = load.weight * costs.variation * Math.max(one.elapsedUs, us);
     squares += deviation ** 2 * (1 / Math.max(1, one.calls) + 1 / Math.max(1, other.calls));
   }

@@ -21,7 +21,7 @@ import { beginTrial, conclude, giveUp } from "./outcome.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
 import type { Placement } from "./plan.ts";
 import { allCallsOf, poolUse, type Capacity, type PoolUse } from "./pool-use.ts";
-import { proposal, SLIGHT_PART, workParts, type ProposedChange, type ShareChange } from "./proposal.ts";
+import { proposal, SLIGHT_PART, workParts, type ProposedChange } from "./proposal.ts";
 import { hasLeftClosedSide, resumedDraft, settledViews } from "./settling.ts";
 import type { Situation } from "./situation.ts";
 import { relieve, surgeProposal } from "./surge.ts";
@@ -85,8 +85,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
     relieve(draft, views, surge);
   } else if (experiment !== null) {
     const verdict = judge(experiment, views, heardMs);
-    if (verdict === null) apply(draft, views, slightChanges(proposal(views, use), views, experiment.changes));
-    else {
+    if (verdict !== null) {
       if (experiment.kind === "trying") trialCreditMs -= costOfTrial(views, experiment, nowMs);
       experiment = conclude(draft, views, experiment, verdict);
     }
@@ -148,16 +147,6 @@ function apply(
     draft.backOff(name, "plan", BACK_OFF_MS_MIN / 4);
     return true;
   });
-}
-
-/** These changes of other functions than the measured ones, if no measurement would notice them. */
-function slightChanges(
-  proposed: readonly ProposedChange[],
-  views: readonly FunctionView[],
-  measured: readonly ShareChange[],
-): readonly ProposedChange[] {
-  const others = proposed.filter(({ name }) => !measured.some((one) => one.name === name));
-  return workPartOf(views, others) < SLIGHT_PART ? others : [];
 }
 
 /** The part of all work that these functions do, 0 to 1. */

@@ -196,15 +196,9 @@ function paceOf(estimate: SideEstimate | null, predictedUs: number | null, befor
   return { value, least: Math.min(value, least), calls: Math.max(calls, before?.calls ?? 0), atMs };
 }
 
-/** By CPU time per byte, if it grows with bytes; else by the geometric mean, which a few dear calls hardly move. */
-function warmRatio(compute: SideEstimate, storage: SideEstimate): number {
-  const [here, there] = [compute.inEarnest, storage.inEarnest];
-  const [atCompute, atStorage] = [compute.cpuBesidesBytes, storage.cpuBesidesBytes];
-  const besides = here.calls >= there.calls ? (atCompute ?? atStorage) : (atStorage ?? atCompute);
-  if (besides === null) return Math.exp(there.logCpu - here.logCpu);
-  const perByte = ({ cpuUs, bytes }: Means): number => (1 + cpuUs) / (1 + besides + bytes);
-  return perByte(there) / perByte(here);
-}
+/** By the geometric mean, which a few dear calls hardly move. */
+const warmRatio = (compute: SideEstimate, storage: SideEstimate): number =>
+  Math.exp(storage.inEarnest.logCpu - compute.inEarnest.logCpu);
 
 const pooled = (storagePart: number, atCompute = 0, atStorage = 0): number =>
   (1 - storagePart) * atCompute + storagePart * atStorage;

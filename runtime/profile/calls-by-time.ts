@@ -15,7 +15,6 @@ interface Heard {
   readonly calls: number;
   /** Time of all calls. One that tells nothing counts like the others: its caller has no result and calls again. */
   readonly elapsedUs: number;
-  readonly bytes: number;
 }
 
 export class CallsByTime {
@@ -23,7 +22,6 @@ export class CallsByTime {
   readonly #after = new Float64Array(SLOTS);
   readonly #calls = new Float32Array(SLOTS);
   readonly #elapsedUs = new Float32Array(SLOTS);
-  readonly #bytes = new Float32Array(SLOTS);
   readonly #untold = new Float32Array(SLOTS);
   #latest = -1;
 
@@ -33,14 +31,13 @@ export class CallsByTime {
     const slots = clamp(Math.round(windowMs / WINDOW_MS), 1, Math.min(last + 1, WINDOW_MS_MAX / WINDOW_MS));
     this.#latest = Math.max(this.#latest, last);
     const [calls, elapsedUs] = [sums[TERM_AT.calls]! / slots, sums[TERM_AT.elapsedUs]! / slots];
-    const [bytes, untold] = [sums[TERM_AT.bytes]! / slots, sums[TERM_AT.untold]! / slots];
+    const untold = sums[TERM_AT.untold]! / slots;
     for (let slot = last - slots + 1; slot <= last; slot++) {
       const at = slot % SLOTS;
       const kept = this.#after[at] === slot + 1 ? 1 : 0;
       this.#after[at] = slot + 1;
       this.#calls[at] = kept * this.#calls[at]! + calls;
       this.#elapsedUs[at] = kept * this.#elapsedUs[at]! + elapsedUs;
-      this.#bytes[at] = kept * this.#bytes[at]! + bytes;
       this.#untold[at] = kept * this.#untold[at]! + untold;
     }
   }
@@ -49,15 +46,14 @@ export class CallsByTime {
   between(fromMs: number, toMs: number): Heard {
     const first = Math.max(Math.ceil(fromMs / WINDOW_MS), this.#latest - SLOTS + 1, 0);
     const end = Math.min(Math.ceil(toMs / WINDOW_MS), this.#latest + 1);
-    let [calls, elapsedUs, bytes, untold] = [0, 0, 0, 0];
+    let [calls, elapsedUs, untold] = [0, 0, 0];
     for (let slot = first; slot < end; slot++) {
       const at = slot % SLOTS;
       if (this.#after[at] !== slot + 1) continue;
       calls += this.#calls[at]!;
       elapsedUs += this.#elapsedUs[at]!;
-      bytes += this.#bytes[at]!;
       untold += this.#untold[at]!;
     }
-    return { calls, elapsedUs: calls > 0 ? elapsedUs * (1 + untold / calls) : 0, bytes };
+    return { calls, elapsedUs: calls > 0 ? elapsedUs * (1 + untold / calls) : 0 };
   }
 }

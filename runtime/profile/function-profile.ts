@@ -1,6 +1,5 @@
 // What is known of one function: what its calls took lately on each side, and how fast they come.
 
-import { clamp } from "#runtime/clamp.ts";
 import { CallsByTime } from "./calls-by-time.ts";
 import { CallRates, type Rates } from "./rates.ts";
 import { otherSide, type Side } from "./sample.ts";
@@ -65,14 +64,6 @@ export class FunctionProfile {
 
   estimates(nowMs: number): Estimates {
     return { compute: this.#sides.compute.estimate(nowMs), storage: this.#sides.storage.estimate(nowMs) };
-  }
-
-  /** The work of a call of `bytes` ÷ that of one of `thanBytes`; 1 if work does not go with bytes. */
-  workTimes(bytes: number, thanBytes: number): number {
-    const [one, other] = [this.#sides.compute.workByBytes, this.#sides.storage.workByBytes];
-    const besides =
-      one.calls >= other.calls ? (one.besidesBytes ?? other.besidesBytes) : (other.besidesBytes ?? one.besidesBytes);
-    return besides === null ? 1 : clamp((1 + besides + bytes) / (1 + besides + thanBytes), 1e-3, 1e3);
   }
 
   /** When the function's code got warm on that side, ms of the controller's clock; null: it is cold. */

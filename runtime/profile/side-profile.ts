@@ -7,7 +7,6 @@ import { DecayedHistogram } from "./histogram.ts";
 import { Fading, RATE_HALF_LIFE } from "./rates.ts";
 import { callUsOf, FEW, TERM_AT, type Tally } from "./tally.ts";
 import { WARM_CALLS, WarmUp } from "./warm-up.ts";
-import { WorkByBytes } from "./work-by-bytes.ts";
 
 export interface SideEstimate extends Means {
   /** Calls since `sinceMs`, each counted once: what was before is forgotten. */
@@ -25,12 +24,9 @@ export interface SideEstimate extends Means {
   readonly inEarnest: Means;
   /** Calls whose reads the read cache could know: the function has run here for a while. null: none. */
   readonly foundReads: Means | null;
-  /** CPU time beside that for bytes, as so many bytes; null: CPU time does not go with bytes. */
-  readonly cpuBesidesBytes: number | null;
 }
 
 export class SideProfile {
-  readonly workByBytes = new WorkByBytes();
   readonly #sums = new DecayedSums();
   readonly #inEarnest = new DecayedSums();
   readonly #foundReads = new DecayedSums();
@@ -102,7 +98,6 @@ export class SideProfile {
     if (isUsed && (sums[TERM_AT.findableOperations]! > 0 || this.#foundReads.lastMs > 0))
       this.#foundReads.add(sums, nowMs);
     this.#callsSinceRun = runs ? (this.#callsSinceRun ?? 0) + calls : null;
-    if (wasWarm) this.workByBytes.add(calls, sums[TERM_AT.bytes]!, sums[TERM_AT.cpuUs]!, nowMs);
     const kept = this.#keptAt(nowMs, calls);
     this.#elapsed.add(elapsed, kept);
     this.#addSums(sums, isDirect, kept, nowMs);
@@ -136,7 +131,6 @@ export class SideProfile {
         this.#standardError(TERM_AT.serviceUs, TERM_AT.serviceUsSquared, means.calls) / Math.max(1, means.serviceUs),
       inEarnest,
       foundReads: foundReads.calls > 0 ? foundReads : null,
-      cpuBesidesBytes: this.workByBytes.besidesBytes,
     };
   }
 
