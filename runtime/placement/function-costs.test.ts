@@ -189,10 +189,10 @@ describe("reads that the read cache answers", () => {
       const { cost } = sides.storage;
       const sent = { ...demand, rounds: (1 - found) * demand.rounds, bytes: (1 - found) * demand.bytes };
       const model = costOf("storage", sent, CONSTANTS);
-      expect(differenceOf(cost.latencyUs, model.latencyUs)).toBeLessThan(0.05);
-      expect(differenceOf(cost.storageUs, model.storageUs)).toBeLessThan(0.05);
+      expect(differenceOf(cost.latencyUs, model.latencyUs)).toBeLessThan(0.1);
+      expect(differenceOf(cost.storageUs, model.storageUs)).toBeLessThan(0.1);
       const foundUs = found * demand.operations * CONSTANTS.storage.redisOperationUs;
-      expect(differenceOf(cost.redisUs, model.redisUs - foundUs)).toBeLessThan(0.05);
+      expect(differenceOf(cost.redisUs, model.redisUs - foundUs)).toBeLessThan(0.1);
       expect(sides.compute.cost.redisUs, "at compute there are none").toBeCloseTo(before.compute.cost.redisUs);
     }
   });
