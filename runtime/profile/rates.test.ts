@@ -49,16 +49,6 @@ test("a young rate is not too low, and it falls when calls end", () => {
   expect(rates.rates(3_000).all).toBeLessThan(10);
 });
 
-test.each([
-  { perWindow: 500, isKept: true },
-  { perWindow: 0.1, isKept: false },
-])("after a pause $perWindow calls in a window come as fast as before: $isKept", ({ perWindow, isKept }) => {
-  const { rates, comeFor } = played();
-  comeFor(5_000, () => perWindow);
-  rates.fold(tallyOf("compute", { calls: perWindow }), WINDOW_MS, 8_000);
-  expect(rates.rates(8_000).all > 0.9 * 40 * perWindow).toBe(isKept);
-});
-
 test("people see the rate of about the last ten seconds", () => {
   const { rates, comeFor } = played();
   comeFor(60_000, () => 10);

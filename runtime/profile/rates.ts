@@ -3,8 +3,7 @@
 import { HalfLife, weightOf } from "#runtime/decay.ts";
 import { SLOW_HALF_LIFE } from "./decayed-sums.ts";
 import type { Side } from "./sample.ts";
-import { FEW, TERM_AT, type Tally } from "./tally.ts";
-import { STRETCH_MS_MAX } from "./window-length.ts";
+import { TERM_AT, type Tally } from "./tally.ts";
 
 /** Of the rate that a plan follows. Rates change faster than what a call costs. */
 export const RATE_HALF_LIFE = new HalfLife(250);
@@ -35,16 +34,7 @@ export class Fading {
   }
 
   add(value: number, nowMs: number): void {
-    this.set(this.at(nowMs) + value, nowMs);
-  }
-
-  /** It has not faded until now. */
-  resume(nowMs: number): void {
-    this.#atMs = nowMs;
-  }
-
-  set(value: number, nowMs: number): void {
-    this.#value = value;
+    this.#value = this.at(nowMs) + value;
     this.#atMs = nowMs;
   }
 }
@@ -66,11 +56,6 @@ class FadingRates {
     const counted = stretchMs > 0 ? this.#halfLife.weightOf(stretchMs) / stretchMs : 1;
     this.#all.add(counted * (sums[TERM_AT.calls]! + sums[TERM_AT.untold]!), nowMs);
     this.#fixed[side].add(counted * sums[TERM_AT.fixed]!, nowMs);
-  }
-
-  /** Nothing fades until now. */
-  resume(nowMs: number): void {
-    for (const calls of [this.#all, this.#fixed.compute, this.#fixed.storage]) calls.resume(nowMs);
   }
 
   /** Of a stream that began so long ago: compared with a steady one, or a young rate would be too low. */
@@ -110,11 +95,7 @@ export class CallRates {
 
   /** True: many more calls come than usual. */
   fold(tally: Pick<Tally, "side" | "sums">, stretchMs: number, nowMs: number): boolean {
-    const fromMs = nowMs - stretchMs;
-    this.#firstMs ??= fromMs;
-    // After a pause in which many calls would have come, they come as fast as before it.
-    const missed = (this.rates(this.#lastMs).all * (fromMs - this.#lastMs)) / 1e3;
-    if (fromMs - this.#lastMs >= STRETCH_MS_MAX && missed >= FEW) this.#usual.resume(fromMs);
+    this.#firstMs ??= nowMs - stretchMs;
     this.#lastMs = nowMs;
     this.#usual.add(tally, stretchMs, nowMs);
     this.#moment.add(tally, stretchMs, nowMs);
