@@ -2,7 +2,6 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 
@@ -61,7 +60,8 @@ describe("the documents", () => {
   });
 
   it.each(functionsShown)("show in %s a function that can be deployed", (_document, source) => {
-    const folder = mkdtempSync(join(tmpdir(), "locus-documents-"));
+    // Below node_modules, so that a package that is shown is found.
+    const folder = mkdtempSync(join(root, "build/documents-"));
     try {
       const file = join(folder, "shown.ts");
       writeFileSync(file, source);
