@@ -15,6 +15,8 @@ const ANSWER_TIMEOUT_MS = 2_000;
 /** Whoever says what is wrong says which settings to mend. */
 const NAMES_SETTINGS = /; check LOCUS_/;
 
+const LESS_LOAD = "end or move what else computes on that machine, or give it more cores";
+
 const node = findings("node");
 
 /** `host` and `port`: where `locus node` would listen here. */
@@ -35,7 +37,7 @@ export const examineNode = async (place: NodePlace, host: string, port: number):
 
 const examineHealth = (
   { url, from }: NodePlace,
-  { ready, storage, compute, accepting }: Health,
+  { ready, storage, compute, accepting, warnings }: Health,
 ): readonly Finding[] => {
   const sides = Object.entries({ storage, compute }).map(([name, side]) => {
     if (side.ready) return node.ok(`${name} side`, side.detail);
@@ -45,8 +47,9 @@ const examineHealth = (
     return say(`${name} side`, `${side.code}: ${side.detail}`, mend);
   });
   const place = `${url} (${from})`;
+  const lacks = warnings.map((warning) => node.warning("CPU", warning, LESS_LOAD));
   return accepting
-    ? [node.ok("node", `answers at ${place}`), ...sides]
+    ? [node.ok("node", `answers at ${place}`), ...sides, ...lacks]
     : [node.missing("node", `the one at ${place} is stopping`, "start it again when it has ended")];
 };
 

@@ -54,6 +54,11 @@ describe("locus why", () => {
     expect(ruled(null)).not.toMatch(/p99 bound|weight/);
   });
 
+  it("says that functions lack CPU", () => {
+    const lack = "functions beside Redis lack CPU: within 0.50 s …";
+    expect(summaryText({ ...walk, warnings: [lack] }, NOW_MS)).toContain(`\nwarning: ${lack}\n`);
+  });
+
   it("says when calls overflow", () => {
     expect(summaryText({ ...walk, overflowMin: 3, overflowTimes: 4 }, NOW_MS)).toContain(
       "Overflow: a call goes to compute while 3 or more are in flight at storage, and 4 for each at compute.",

@@ -56,9 +56,9 @@ const controllerText = ({ controller, decidedMs, nodes }: PlacementOverview, now
 };
 
 export const summaryText = (summary: PlacementSummary, nowMs: number): string => {
-  const { function: name, state, share, reason, demand, sides, difference, transitions = [] } = summary;
+  const { function: name, state, share, reason, demand, sides, difference, transitions = [], warnings = [] } = summary;
   const lines = [`${name}: ${state}, ${percentText(share)} of its calls at storage`, reason ?? NO_CONTROLLER];
-  lines.push(...rulesText(summary));
+  lines.push(...warnings.map((warning) => `warning: ${warning}`), ...rulesText(summary));
   if (summary.overflowMin > 0) lines.push(overflowText(summary));
   if (sides && demand && difference) {
     const { operations, rounds, bytes, cpuUs } = demand;

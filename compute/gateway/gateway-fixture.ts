@@ -18,6 +18,7 @@ import { MemoryRegistry } from "../node/memory-registry.ts";
 import { MemorySide, type MemoryFunction } from "../node/memory-side.ts";
 import { NodeMetrics } from "../node/metrics.ts";
 import { NO_SANDBOX } from "../node/sandbox-states.ts";
+import type { PlacementDesk } from "./placement-routes.ts";
 import { createGateway } from "./server.ts";
 
 export interface GatewayFixture {
@@ -32,6 +33,9 @@ export interface GatewayFixture {
 interface FixtureOptions {
   readonly inFlightMax?: number;
   readonly bodyBytesMax?: number;
+  readonly placement?: PlacementDesk | null;
+  /** What the node says of lack of CPU. */
+  readonly warnings?: readonly string[];
 }
 
 const encoder = new TextEncoder();
@@ -51,7 +55,7 @@ export const lineOf = (source: string, text: string): Omit<LogLine, "time"> => (
 /** Listens on a free port, with a function deployed for each body. */
 export const startGateway = async (
   bodies: Readonly<Record<string, MemoryFunction>>,
-  { inFlightMax = 1_000, bodyBytesMax = 64 * 1024 }: FixtureOptions = {},
+  { inFlightMax = 1_000, bodyBytesMax = 64 * 1024, placement = null, warnings = [] }: FixtureOptions = {},
 ): Promise<GatewayFixture> => {
   const registry = new MemoryRegistry(describeBundle);
   const functions = new FunctionCache(registry, 1024 * 1024);
@@ -75,9 +79,9 @@ export const startGateway = async (
   });
   const logs = new LogBuffer();
   const catalogue = new FunctionCatalogue(registry, functions, { check: async (bundle) => describeBundle(bundle) });
-  const health = new NodeHealth(registry, { state: () => SANDBOX }, () => []);
+  const health = new NodeHealth(registry, { state: () => SANDBOX }, () => [], { warnings: async () => warnings });
   const app = await createGateway(
-    { invoker, catalogue, placement: null, capacity: null, logs, metrics, health, log: { error: () => {} } },
+    { invoker, catalogue, placement, capacity: null, logs, metrics, health, log: { error: () => {} } },
     { bodyBytesMax, connectionsMax: 100 },
   );
   for (const name of Object.keys(bodies)) await registry.load(bundleOf({ name }));

@@ -157,6 +157,7 @@ export const schemas = {
       },
     },
     accepting: flag,
+    warnings: { ...texts, description: "What slows the node down: where functions lack CPU." },
   }),
   PlacementRules: {
     ...object(
@@ -199,7 +200,7 @@ export const schemas = {
       overflowTimes: { type: "number", minimum: 0 },
     }),
     description:
-      "While a node controls placement also: reason (in words), rules, callsPerSecond (over the last ten seconds), moves, reverts, trials, demand, sides (latency by term, predicted and measured, µs), difference (what moving would add, by term, µs), standing (why it stays or moves) and transitions.",
+      "While a node controls placement also: reason (in words), rules, callsPerSecond (over the last ten seconds), moves, reverts, trials, demand, sides (latency by term, predicted and measured, µs), difference (what moving would add, by term, µs), standing (why it stays or moves) and transitions. warnings: where functions lack CPU, as the node sees that was asked.",
   },
   PlacementOverview: object({
     planVersion: count,

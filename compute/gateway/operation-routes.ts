@@ -10,7 +10,7 @@ import { refuseUnknown, single, type Query } from "./call-request.ts";
 import { openApiDocument } from "./openapi.ts";
 
 export interface Operations {
-  readonly health: { check(): Promise<Health> };
+  readonly health: { check(): Promise<Health>; warnings(): Promise<readonly string[]> };
   readonly metrics: { text(): string; stats(name: string | null): readonly FunctionStats[] };
 }
 

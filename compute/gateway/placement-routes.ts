@@ -9,6 +9,7 @@ import type { PlacementOverview, PlacementSummary } from "../placement/answers.t
 import { P99_MS_RANGE, type Range, type StoredRules, SHARE_RANGE, WEIGHT_RANGE } from "../placement/stored-rules.ts";
 import type { FunctionCatalogue } from "../node/function-catalogue.ts";
 import { refuseUnknown, type Query } from "./call-request.ts";
+import type { Operations } from "./operation-routes.ts";
 import { RULE_TYPE, ruleMembers, takeRuleBodies } from "./rule-body.ts";
 
 /** Who knows of placement. */
@@ -41,7 +42,7 @@ const SHARES = { compute: 0, storage: 1 } as const;
 export const addPlacementRoutes = (
   app: FastifyInstance,
   desk: PlacementDesk | null,
-  catalogue: FunctionCatalogue,
+  { catalogue, health }: { readonly catalogue: FunctionCatalogue } & Pick<Operations, "health">,
 ): void => {
   takeRuleBodies(app);
   const open = (query: Query): PlacementDesk => {
@@ -58,7 +59,7 @@ export const addPlacementRoutes = (
   app.get<FunctionRequest>("/v1/placement/:name", async ({ params: { name }, query }) => {
     const placement = open(query);
     await catalogue.expect(name);
-    return placement.explain(name);
+    return { ...(await placement.explain(name)), warnings: await health.warnings() };
   });
 
   app.put<FunctionRequest>(

@@ -5,7 +5,10 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { LocusError } from "#runtime/errors.ts";
+import { summaryOf } from "../placement/answers.ts";
 import { bundleOf, startGateway, type GatewayFixture, lineOf } from "./gateway-fixture.ts";
+
+const LACK = "functions on this node lack CPU: …";
 
 let gateway: GatewayFixture;
 
@@ -123,7 +126,27 @@ describe("what operators ask", () => {
       storage: { ready: true, detail: "module memory" },
       compute: { ready: true, detail: "1 of 1 sandbox hosts ready", confinement: ["seccomp"], actingFor: [] },
       accepting: true,
+      warnings: [],
     });
+  });
+
+  it("stays ready while functions lack CPU, and says so", async () => {
+    const other = await startGateway({}, { warnings: [LACK] });
+    const response = await fetch(`${other.url}/readyz`);
+    expect([response.status, await response.json()]).toMatchObject([200, { ready: true, warnings: [LACK] }]);
+    await other.close();
+  });
+
+  it("says why a function runs where it does, and whether functions lack CPU", async () => {
+    const nobody = () => Promise.reject(new Error("not asked"));
+    const explain = async (name: string) => summaryOf(name, undefined);
+    const other = await startGateway(
+      { echo: ({ args }) => args },
+      { warnings: [LACK], placement: { explain, overview: nobody, rule: nobody } },
+    );
+    const response = await fetch(`${other.url}/v1/placement/echo`);
+    expect(await response.json()).toMatchObject({ function: "echo", warnings: [LACK] });
+    await other.close();
   });
 
   it("stays ready while nothing runs beside Redis, and says so of that side", async () => {

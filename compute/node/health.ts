@@ -2,6 +2,7 @@
 
 import { LocusError, type ErrorCode } from "#runtime/errors.ts";
 import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
+import { CpuLack, cpuTimesOf, type CpuReadings } from "./cpu-lack.ts";
 import type { Caller } from "./invoker.ts";
 import type { Registry } from "./registry.ts";
 
@@ -26,18 +27,27 @@ export interface Health {
   };
   /** false from the moment on that the node was told to stop. */
   readonly accepting: boolean;
+  /** A sentence for each thing that slows the node down. It takes calls all the same. */
+  readonly warnings: readonly string[];
 }
 
 export class NodeHealth {
   readonly #registry: Registry;
   readonly #sandbox: { state(): SupervisorState };
   readonly #actingFor: () => readonly Caller[];
+  readonly #cpuLack: Pick<CpuLack, "warnings">;
   #accepting = true;
 
-  constructor(registry: Registry, sandbox: { state(): SupervisorState }, actingFor: () => readonly Caller[]) {
+  constructor(
+    registry: Registry,
+    sandbox: { state(): SupervisorState },
+    actingFor: () => readonly Caller[],
+    cpuLack: Pick<CpuLack, "warnings"> = new CpuLack(() => readCpuTimes(registry, sandbox)),
+  ) {
     this.#registry = registry;
     this.#sandbox = sandbox;
     this.#actingFor = actingFor;
+    this.#cpuLack = cpuLack;
   }
 
   /** Load balancers send no more calls from here on. */
@@ -51,7 +61,13 @@ export class NodeHealth {
     const accepting = this.#accepting;
     // Where storage is off, calls that ask for no side run at compute.
     const knowsFunctions = storage.ready || storage.code === "SIDE_UNAVAILABLE";
-    return { ready: knowsFunctions && compute.ready && accepting, storage, compute, accepting };
+    const ready = knowsFunctions && compute.ready && accepting;
+    return { ready, storage, compute, accepting, warnings: ready ? await this.warnings() : [] };
+  }
+
+  /** Of a node that can take calls. */
+  warnings(): Promise<readonly string[]> {
+    return this.#cpuLack.warnings();
   }
 
   async #storage(): Promise<PartHealth> {
@@ -89,4 +105,13 @@ export class NodeHealth {
       .reduce((common, parts) => common.intersection(parts));
     return { ready: true, detail, confinement: [...confinement], actingFor };
   }
+}
+
+async function readCpuTimes(registry: Registry, sandbox: { state(): SupervisorState }): Promise<CpuReadings> {
+  const { coreTimes: times } = await registry.probe().catch(() => ({ coreTimes: null }));
+  const pids = [process.pid, ...sandbox.state().hosts.map(({ pid }) => pid)];
+  return new Map([
+    ["beside Redis", times && { clockUs: times.clockUs, ranUs: times.hostsUs, waitedUs: times.hostsWaitedUs }],
+    ["on this node", cpuTimesOf(pids)],
+  ]);
 }

@@ -42,7 +42,7 @@ export class MemoryRegistry implements Registry {
   }
 
   async probe(): Promise<RegistryState> {
-    return { moduleVersion: "memory", obstacle: this.obstacle };
+    return { moduleVersion: "memory", obstacle: this.obstacle, coreTimes: null };
   }
 
   onChange(listener: () => void): void {

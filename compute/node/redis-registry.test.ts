@@ -107,7 +107,7 @@ describe("RedisRegistry", () => {
   it("knows the module by its protocol", async () => {
     let info = INFO;
     await start(() => info);
-    expect(await registry.probe()).toEqual({ moduleVersion: "0.1.0", obstacle: "" });
+    expect(await registry.probe()).toEqual({ moduleVersion: "0.1.0", obstacle: "", coreTimes: null });
     info = "protocol:2\r\n";
     await expect(registry.probe()).rejects.toMatchObject({ code: "MODULE_MISMATCH" });
   });

@@ -15,6 +15,7 @@ import {
   type RedisAddress,
   type RedisUser,
 } from "./redis-connection.ts";
+import { readCoreTimes } from "../placement/host-cores.ts";
 import { toLocusError } from "./redis-error.ts";
 import { infoOf } from "./redis-info.ts";
 import type { Registry, RegistryState, StoredBundle } from "./registry.ts";
@@ -113,7 +114,11 @@ export class RedisRegistry implements Registry {
       );
     }
     this.#understood = true;
-    return { moduleVersion: info.get("module_version") ?? "unknown", obstacle: info.get("hosts_obstacle") ?? "" };
+    return {
+      moduleVersion: info.get("module_version") ?? "unknown",
+      obstacle: info.get("hosts_obstacle") ?? "",
+      coreTimes: readCoreTimes(info.get("core_times")),
+    };
   }
 
   onChange(listener: () => void): void {

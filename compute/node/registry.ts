@@ -2,6 +2,7 @@
 // of its own. `RedisRegistry` is the real one, `MemoryRegistry` the obvious one.
 
 import type { FunctionDescription } from "#runtime/function/description.ts";
+import type { CoreTimes } from "../placement/host-cores.ts";
 
 export interface StoredBundle {
   readonly version: string;
@@ -27,4 +28,6 @@ export interface RegistryState {
   readonly moduleVersion: string;
   /** Why nothing runs beside Redis now (switched off, a file is missing); empty where all is well. */
   readonly obstacle: string;
+  /** Of the machine of Redis; null: unknown. */
+  readonly coreTimes: CoreTimes | null;
 }

@@ -36,7 +36,10 @@ export interface PlacementOverview {
 /** Without an answer of the controller only the placement is known. */
 export type PlacementSummary = Placement &
   Pick<Explanation, "function"> &
-  Partial<Omit<Explanation, "function" | keyof Placement>>;
+  Partial<Omit<Explanation, "function" | keyof Placement>> & {
+    /** A sentence for each thing that slows functions down, of the node that was asked. */
+    readonly warnings?: readonly string[];
+  };
 
 export interface Answer {
   /** Of the question. */

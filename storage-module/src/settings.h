@@ -29,7 +29,7 @@ struct Settings {
   int64_t get_shortcut = 1;
   /// By how much sandbox hosts are nicer than Redis was when they started (nice(1)): on a core that both want
   /// Redis comes first. Measured: docs/decisions/0072.
-  int64_t host_nice = 10;
+  int64_t host_nice = 5;
   /// Memory for what functions have read lately (cached_reads.h), MiB. 0: none, and Redis sees every read.
   int64_t read_cache_mb = 16;
   /// Whether nodes may take on other users with LOCUS.NODE ACT. At load only, and no unless the operator says
