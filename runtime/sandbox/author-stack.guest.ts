@@ -11,7 +11,7 @@ export function authorStack(map: TraceMap | undefined, stack: string, ours: (fra
     .split("\n")
     .filter((frame) => !ours(frame))
     .map((frame) => (map === undefined ? frame : authorFrame(map, frame)))
-    .filter((frame) => map === undefined || !/^ {4}at .*<function>:\d+:\d+\)?$/.test(frame))
+    .filter((frame) => map === undefined || !/^ {4,}at .*<function>:\d+:\d+\)?$/.test(frame))
     .join("\n");
 }
 

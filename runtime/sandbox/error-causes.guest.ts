@@ -69,7 +69,7 @@ export function causesOf(thrown: unknown, ownTitle: (error: object) => string | 
 }
 
 /** Reads what may be hostile: undefined if it throws. */
-function attempt<T>(work: () => T): T | undefined {
+export function attempt<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch {

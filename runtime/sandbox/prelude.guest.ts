@@ -3,6 +3,7 @@
 // needs of the language from before any guest code runs, so that a guest which redefines a built-in misleads only itself.
 
 import { absenceHint } from "./absence-hint.guest.ts";
+import { logLine, makeConsole, makeLog } from "./console.guest.ts";
 import { causesOf } from "./error-causes.guest.ts";
 import { installEncoding } from "./prelude-encoding.guest.ts";
 import { findLoss } from "./prelude-loss.guest.ts";
@@ -41,38 +42,9 @@ const LINE_LENGTH_MAX = 8_192;
 const { stringify } = JSON;
 const { freeze, defineProperty } = Object;
 const { apply } = Reflect;
-const toText = String;
 const SafePromise = Promise;
 // oxlint-disable-next-line typescript/unbound-method -- called through Reflect.apply
 const resolvedThen = Promise.prototype.then;
-
-type Level = "debug" | "info" | "warn" | "error";
-
-/** A value as a log line shows it: text as it is, errors with their stack, all else as JSON. */
-function show(value: unknown): string {
-  if (typeof value === "string") return value;
-  try {
-    if (value instanceof Error) return toText(value.stack ?? value) + causesOf(value).stack;
-    return stringify(value) ?? toText(value);
-  } catch {
-    return "[unprintable]";
-  }
-}
-
-function line(level: Level, values: readonly unknown[]): string {
-  let text = level === "info" ? "" : `${level}: `;
-  for (let i = 0; i < values.length && text.length < LINE_LENGTH_MAX; i++)
-    text += (i === 0 ? "" : " ") + show(values[i]);
-  return text.length > LINE_LENGTH_MAX ? `${text.slice(0, LINE_LENGTH_MAX)}…` : text;
-}
-
-function logOf(natives: Natives, token: number | null) {
-  const at =
-    (level: Level) =>
-    (...values: unknown[]): void =>
-      natives.log(token, line(level, values));
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
-}
 
 function define(name: string, value: unknown): void {
   defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
@@ -90,7 +62,7 @@ function installTimers(natives: Natives): void {
       try {
         apply(callback, undefined, []);
       } catch (error) {
-        natives.log(null, line("error", ["uncaught in a microtask:", error]));
+        natives.log(null, logLine("error", ["uncaught in a microtask:", error], LINE_LENGTH_MAX));
       }
     };
     void apply(resolvedThen, SafePromise.resolve(), [run]);
@@ -175,8 +147,12 @@ function replaceTasks(): void {
 
 /** Installs everything. */
 export default function prelude(natives: Natives): void {
-  const log = logOf(natives, null);
-  define("console", freeze({ ...log, log: log.info, trace: log.debug }));
+  const { console, endGroups } = makeConsole(
+    (line) => natives.log(null, line),
+    LINE_LENGTH_MAX,
+    () => natives.now(),
+  );
+  define("console", console);
   installTimers(natives);
   installCrypto(natives);
   installEncoding(natives, define);
@@ -188,20 +164,23 @@ export default function prelude(natives: Natives): void {
   const started = natives.now();
   define("performance", freeze({ now: (): number => natives.now() - started }));
 
+  let running = 0;
   const begin = async (
     run: (invocation: object) => unknown,
     token: number,
     args: unknown,
     keys: string[],
   ): Promise<void> => {
+    // A call that ended inside a group of the console must not indent the lines of all that follow.
+    if (running === 0) endGroups();
+    running += 1;
     try {
-      natives.settle(
-        token,
-        true,
-        await run({ redis: natives.makeRedis(token), args, keys, log: logOf(natives, token) }),
-      );
+      const log = makeLog((line) => natives.log(token, line), LINE_LENGTH_MAX);
+      natives.settle(token, true, await run({ redis: natives.makeRedis(token), args, keys, log }));
     } catch (error) {
       natives.settle(token, false, error);
+    } finally {
+      running -= 1;
     }
   };
   natives.setBegin(begin);

@@ -1,6 +1,7 @@
 // The thread of an agent on which the function runs, in plain Node. What the agent's own thread tells it and hears from it are the messages
 // here; its heap is bounded by the thread's limits, and its end is the agent's.
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { registerHooks } from "node:module";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { TraceMap } from "@jridgewell/trace-mapping";
@@ -16,6 +17,7 @@ import { RESULT_BYTES_MAX } from "#runtime/function/description.ts";
 import { splitSourceMap } from "#runtime/function/source-map.ts";
 import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
 import { authorStack } from "#runtime/sandbox/author-stack.guest.ts";
+import { makeConsole, makeLog } from "#runtime/sandbox/console.guest.ts";
 import { causesOf } from "#runtime/sandbox/error-causes.guest.ts";
 import { findLoss } from "#runtime/sandbox/prelude-loss.guest.ts";
 import { refusalOf } from "#runtime/sandbox/refusal.guest.ts";
@@ -90,6 +92,8 @@ async function load({ name, bundle }: ThreadFunction): Promise<FunctionDefinitio
       asked === url ? { format: "module", source: bundle, shortCircuit: true } : next(asked, context),
   });
   tellByAuthor(url, bundle);
+  globalThis.console = guestConsole as unknown as Console;
+  showOwnErrorsPlainly();
   const lone = new LoneRejections();
   const module = (await import(url)) as { readonly default?: FunctionDefinition };
   // Node tells of rejections at the end of a turn.
@@ -167,20 +171,26 @@ function callerOf(definition: FunctionDefinition, given: ThreadFunction) {
   const checkInput = checkOf("args", given.input);
   const checkOutput = checkOf("result", given.output);
   const channel = given.data === null ? NO_REDIS : new StreamChannel(given.data);
+  let running = 0;
   return async ({ call, keys, argsJson, logs: wantsLogs }: ThreadCall): Promise<ThreadMessage> => {
     const [startedMs, cpuBefore] = [performance.now(), process.threadCpuUsage()];
     const counted = countOver(channel, given.operations);
     const logs = new CallLog(wantsLogs);
+    if (running === 0) endGroups();
+    running += 1;
     let outcome: ThreadOutcome;
     try {
       const args = argsOf(argsJson);
       refuse("ARGS_INVALID", checkInput(args));
-      const result = await run({ redis: guestRedisOver(counted), args, keys, log: logs.log });
+      const invocation = { redis: guestRedisOver(counted), args, keys, log: logs.log };
+      const result = await currentLog.run(logs, async () => run(invocation));
       const resultJson = resultJsonOf(result);
       refuse("RESULT_INVALID", checkOutput(result));
       outcome = { ok: true, resultJson };
     } catch (error) {
       outcome = failureOf(error);
+    } finally {
+      running -= 1;
     }
     const { user, system } = process.threadCpuUsage(cpuBefore);
     const [wallUs, cpuUs] = [(performance.now() - startedMs) * 1e3, user + system];
@@ -339,29 +349,39 @@ const isGet = ([name, ...args]: Operation): boolean =>
 /** A call's own lines. They go to the process log in any case. */
 class CallLog {
   readonly lines: string[] = [];
-  readonly log: Log;
+  readonly log: Log = makeLog((line) => this.write(line), LINE_LENGTH_MAX);
+  readonly #isWanted: boolean;
   #bytes = 0;
 
-  constructor(wanted: boolean) {
-    const at =
-      (level: string) =>
-      (...values: readonly unknown[]): void => {
-        const text = `${level === "info" ? "" : `${level}: `}${values.map(show).join(" ")}`.slice(0, LINE_LENGTH_MAX);
-        process.stderr.write(`${text}\n`);
-        this.#bytes += text.length;
-        if (wanted && this.#bytes <= LOG_BYTES_MAX) this.lines.push(text);
-      };
-    this.log = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  constructor(isWanted: boolean) {
+    this.#isWanted = isWanted;
+  }
+
+  write(line: string): void {
+    process.stderr.write(`${line}\n`);
+    this.#bytes += line.length;
+    if (this.#isWanted && this.#bytes <= LOG_BYTES_MAX) this.lines.push(line);
   }
 }
 
-function show(value: unknown): string {
-  if (typeof value === "string") return value;
-  try {
-    return value instanceof Error
-      ? (value.stack ?? value.message) + causesOf(value, ownTitle).stack
-      : (JSON.stringify(value) ?? String(value));
-  } catch {
-    return "[unprintable]";
-  }
+/** Lines of the console belong to the call whose code wrote them, as in the sandbox. */
+const currentLog = new AsyncLocalStorage<CallLog>();
+
+const { console: guestConsole, endGroups } = makeConsole(
+  (line) => {
+    const log = currentLog.getStore();
+    if (log === undefined) process.stderr.write(`${line}\n`);
+    else log.write(line);
+  },
+  LINE_LENGTH_MAX,
+  () => performance.now(),
+);
+
+/** What an operation was refused with is shown as in the sandbox, where it is a plain Error with a code. */
+function showOwnErrorsPlainly(): void {
+  Object.defineProperty(LocusError.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+    value(this: LocusError): Error {
+      return Object.assign(new Error(this.message), { code: this.code, stack: stackOf(this) });
+    },
+  });
 }
