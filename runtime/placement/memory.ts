@@ -54,10 +54,8 @@ export const NO_MEMORY: Memory = {
 
 /** The shortest back-off after a failure, ms of the function's clock. */
 export const BACK_OFF_MS_MIN = 1_000;
-/** After a trial beat the model's plan, the model is not believed for this long at least. Not sensitive. */
-export const HOLD_MS = 5_000;
-/** A trial that made calls clearly longer is not repeated for this long, and a side over its p99 bound not used. */
-export const LOSS_BACK_OFF_MS = 20_000;
+/** What failed clearly is not repeated for this long: a plan that a trial beat, a trial that made calls longer, a p99 bound. */
+export const HOLD_MS = 10_000;
 /** A back-off doubles up to this. One that ended longer ago is forgotten. */
 export const BACK_OFF_MS_MAX = 60_000;
 /** Without a call for this long the function's clock stands still. Not sensitive. */

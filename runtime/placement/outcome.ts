@@ -3,7 +3,7 @@
 import { otherSide } from "#runtime/profile/sample.ts";
 import type { Draft } from "./draft.ts";
 import type { Experiment, Verdict } from "./experiment.ts";
-import { BACK_OFF_MS_MIN, backOffLeftMs, HOLD_MS, LOSS_BACK_OFF_MS } from "./memory.ts";
+import { BACK_OFF_MS_MIN, backOffLeftMs, HOLD_MS } from "./memory.ts";
 import { trialKey } from "./next-trial.ts";
 import type { ShareChange } from "./proposal.ts";
 import type { Why } from "./transition.ts";
@@ -58,7 +58,7 @@ export function conclude(
     }
     if (kind === "trying") takeBack(draft, experiment, change, outcome, ratio);
     if (outcome === "invalid") continue;
-    draft.backOff(name, trialKey(change, changes), outcome === "rejected" ? LOSS_BACK_OFF_MS : BACK_OFF_MS_MIN);
+    draft.backOff(name, trialKey(change, changes), outcome === "rejected" ? HOLD_MS : BACK_OFF_MS_MIN);
   }
   // The plan as a whole did better than what the model wants: it is not believed for a while.
   if (outcome === "accepted") for (const { name } of views) draft.backOff(name, "plan", HOLD_MS);

@@ -5,7 +5,7 @@
 import type { FunctionProfile } from "#runtime/profile/function-profile.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import { KNOWN_CALLS_MIN, type FunctionCosts } from "./function-costs.ts";
-import { backOff, isBackedOff, LOSS_BACK_OFF_MS, type Memory } from "./memory.ts";
+import { backOff, HOLD_MS, isBackedOff, type Memory } from "./memory.ts";
 
 export type BySide<Value> = Readonly<Record<Side, Value>>;
 
@@ -32,7 +32,7 @@ export function boundedSides(
     const isUsed = side === "storage" ? share > 0 : share < 1;
     const isKnown = costs.sides[side].calls >= KNOWN_CALLS_MIN && profile.warmMs(side) !== null;
     const isOver = p99Us[side] > boundUs;
-    if (isOver && isUsed && isKnown && !isBackedOff(now, key)) now = backOff(now, key, LOSS_BACK_OFF_MS);
+    if (isOver && isUsed && isKnown && !isBackedOff(now, key)) now = backOff(now, key, HOLD_MS);
     return isOver || isBackedOff(now, key);
   };
   const closed = { compute: isClosed("compute"), storage: isClosed("storage") };
