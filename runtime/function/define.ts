@@ -8,7 +8,7 @@ import type { Limits } from "./description.ts";
 
 export type { GuestRedis };
 
-/** Lines for the process log, and for the reply where its caller asks for them. Values are shown as JSON after the message. */
+/** Lines for the process log, and for the reply where its caller asks for them. Values are shown as by Node's console. */
 export interface Log {
   debug(message: string, ...values: readonly unknown[]): void;
   info(message: string, ...values: readonly unknown[]): void;

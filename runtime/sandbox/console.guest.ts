@@ -66,10 +66,10 @@ export function makeConsole(write: Write, lengthMax: number, now: () => number) 
       const isTable = typeof data === "object" && data !== null;
       info(isTable ? tableOf(data, columns) : data);
     },
-    trace(...values: readonly unknown[]): void {
-      const { stack = "" } = new Error();
-      // The first frame is this function.
-      const frames = stack.split("\n    at ").slice(2);
+    trace: function trace(...values: readonly unknown[]): void {
+      const error = new Error();
+      Error.captureStackTrace(error, trace);
+      const frames = (error.stack ?? "").split("\n    at ").slice(1);
       const title = values.length === 0 ? "Trace" : `Trace: ${format(values)}`;
       debug([title, ...frames.filter((frame) => !frame.includes("<locus>"))].join("\n    at "));
     },

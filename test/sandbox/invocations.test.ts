@@ -535,7 +535,9 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
     expect(any.stack).toMatch(/\n {2}\[errors\] RangeError: c\n {6}at inner [^]*\n {2}\[errors\] "text"$/);
     const { logs } = await causes.outcome({ args: "log", logs: true });
     expect(logs).toEqual([
-      expect.stringMatching(/^warn: met Error: a[^]*\n {2}\[cause\] TypeError: b/),
+      expect.stringMatching(
+        /^warn: met Error: a\n {4}at [^]*\n {2}\[cause\]: TypeError: b\n {6}at [^]* \{\n {4}\[cause\]: \{ reason/,
+      ),
       expect.stringMatching(/nobody handled it: Error: a[^]*\n {2}\[cause\] TypeError: b/),
     ]);
   });
@@ -783,7 +785,7 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
         for (let i = 0; i < (args as number); i++) log.info("x".repeat(1_000));
       }),
     );
-    expect((await outcome({ args: 0, logs: true })).logs).toEqual(['first {"a":1}', "warn: second [1,2]"]);
+    expect((await outcome({ args: 0, logs: true })).logs).toEqual(["first { a: 1 }", "warn: second [ 1, 2 ]"]);
     expect((await outcome({ args: 0 })).logs).toEqual([]);
     const flood = (await outcome({ args: 10_000, logs: true })).logs;
     expect(flood.join("\n").length).toBeLessThan(70_000);
