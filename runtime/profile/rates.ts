@@ -110,8 +110,7 @@ export class CallRates {
     return this.#lastMs;
   }
 
-  /** True: many more calls come than usual. */
-  fold(tally: Pick<Tally, "side" | "sums">, stretchMs: number, nowMs: number): boolean {
+  fold(tally: Pick<Tally, "side" | "sums">, stretchMs: number, nowMs: number): void {
     const fromMs = nowMs - stretchMs;
     this.#firstMs ??= fromMs;
     // After a pause in which many calls would have come, they come as fast as before it.
@@ -121,10 +120,9 @@ export class CallRates {
     this.#usual.add(tally, stretchMs, nowMs);
     this.#moment.add(tally, stretchMs, nowMs);
     this.#lately.add(tally, stretchMs, nowMs);
-    const hasSurge = this.#hasSurge(nowMs);
     // A surge is compared with what was before it.
-    if (!hasSurge) this.#peak.set(Math.max(this.#peak.at(nowMs), this.#usual.allAt(this.#forMs(nowMs), nowMs)), nowMs);
-    return hasSurge;
+    if (this.#hasSurge(nowMs)) return;
+    this.#peak.set(Math.max(this.#peak.at(nowMs), this.#usual.allAt(this.#forMs(nowMs), nowMs)), nowMs);
   }
 
   /** As a plan follows them. */
