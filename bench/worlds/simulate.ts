@@ -75,7 +75,7 @@ export function simulate(world: World, decide: Decider, durationMs: number, seed
       return drawn;
     });
     const nowMs = ms + STRETCH_MS;
-    const { shifted } = profiles.fold(ended, nowMs, STRETCH_MS);
+    const shifted = profiles.fold(ended, nowMs, STRETCH_MS);
     callers = callersAfter(callers, { inFlight: now.inFlight, windowMs: STRETCH_MS }, nowMs);
     const tried = sumOf(functions.map(({ name }, index) => (decision.tried.includes(name) ? now.rates[index]! : 0)));
     decision = decide({

@@ -57,11 +57,6 @@ interface Machine {
   readonly commands: Redis;
 }
 
-export interface Calibrated {
-  readonly constants: CostConstants;
-  readonly tookMs: number;
-}
-
 interface Ran {
   readonly usage: Usage;
   readonly elapsedUs: number;
@@ -73,8 +68,7 @@ type Runner = (args: string, caller: number) => Promise<Ran>;
  * null: others are at work, or a sandbox host ended and took its CPU times along. Rejects if a side cannot run the
  * function.
  */
-export async function calibrate(machine: Machine): Promise<Calibrated | null> {
-  const startMs = performance.now();
+export async function calibrate(machine: Machine): Promise<CostConstants | null> {
   const clocks = (): Promise<Clocks> => readClocks(machine);
   const { hostsEnded } = await clocks();
   if (!(await isQuiet(clocks))) return null;
@@ -95,8 +89,7 @@ export async function calibrate(machine: Machine): Promise<Calibrated | null> {
   };
   const [compute, storage] = [await measured("compute"), await measured("storage")];
   if (!(await isQuiet(clocks)) || (await clocks()).hostsEnded > hostsEnded) return null;
-  const cpuRatio = computingUs.storage / computingUs.compute;
-  return { constants: constantsOf({ compute, storage, cpuRatio }), tookMs: Math.round(performance.now() - startMs) };
+  return constantsOf({ compute, storage, cpuRatio: computingUs.storage / computingUs.compute });
 }
 
 async function openRunners(
@@ -144,7 +137,7 @@ async function openRunners(
 }
 
 /** At least once, and no more if another one like the last would end too late. */
-async function repeat<Result>(work: () => Promise<Result>): Promise<Result[]> {
+export async function repeat<Result>(work: () => Promise<Result>): Promise<Result[]> {
   const results: Result[] = [];
   const untilMs = performance.now() + MEASURE_MS;
   for (let tookMs = 0; results.length === 0 || performance.now() + tookMs < untilMs;) {

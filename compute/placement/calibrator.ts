@@ -9,42 +9,39 @@ import type { Logger } from "pino";
 import { constantsOver } from "#runtime/placement/calibration.ts";
 import type { ConstantsSource, CostConstants } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
-import type { Calibrated } from "./calibrate.ts";
-import type { PlacementStore } from "./placement-store.ts";
+import { repeat } from "./calibrate.ts";
+import { RETRY_MS, type PlacementStore } from "./placement-store.ts";
 
-/** Pause between attempts to calibrate: the first, and the longest after doubling. Not sensitive. */
-const PAUSE_MIN_MS = 1_000;
-const PAUSE_MAX_MS = 60_000;
-/** A PING is sent every millisecond for this time, and answered within the same time again. Not sensitive. */
-const PINGS_MS = 350;
+/** The longest pause between attempts to calibrate, after doubling. Not sensitive. */
+const PAUSE_MS_MAX = 60_000;
 
 interface CalibratorOptions {
   readonly store: Pick<PlacementStore, "readConstants" | "writeConstants">;
   readonly redis: Redis;
   /** null: others are at work. */
-  readonly calibrate: (redis: Redis) => Promise<Calibrated | null>;
+  readonly calibrate: (redis: Redis) => Promise<CostConstants | null>;
   /** Functions can run beside Redis. */
   readonly isOpen: () => boolean;
   readonly onChange: () => void;
   readonly log: Pick<Logger, "info" | "warn" | "debug">;
 }
 
+interface Calibration {
+  readonly constants: CostConstants;
+  readonly from: ConstantsSource;
+}
+
 export class Calibrator {
   readonly #options: CalibratorOptions;
   #isClosed = false;
-  #constants: CostConstants = DEFAULT_CONSTANTS;
-  #from: ConstantsSource = "usual";
+  #calibration: Calibration = { constants: DEFAULT_CONSTANTS, from: "usual" };
 
   constructor(options: CalibratorOptions) {
     this.#options = options;
   }
 
-  get constants(): CostConstants {
-    return this.#constants;
-  }
-
-  get from(): ConstantsSource {
-    return this.#from;
+  get calibration(): Calibration {
+    return this.#calibration;
   }
 
   /** Resolves when a calibration has succeeded or after `close`. Never rejects. */
@@ -53,7 +50,7 @@ export class Calibrator {
     const kept = await store.readConstants().catch(() => null);
     if (kept !== null) this.#use(kept, "kept");
     let isNetworkKnown = false;
-    for (let pauseMs = PAUSE_MIN_MS; !this.#isClosed; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
+    for (let pauseMs = RETRY_MS; !this.#isClosed; pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
       if (await this.#isCalibrated(pauseMs)) return;
       const paused = pause(pauseMs, undefined, { ref: false });
       isNetworkKnown ||= await this.#measureNetwork(kept);
@@ -68,22 +65,22 @@ export class Calibrator {
   async #isCalibrated(pauseMs: number): Promise<boolean> {
     const { store, redis, calibrate, isOpen, log } = this.#options;
     try {
-      const calibrated = isOpen() ? await calibrate(redis) : null;
+      const startMs = performance.now();
+      const constants = isOpen() ? await calibrate(redis) : null;
       if (this.#isClosed) return false;
-      if (calibrated === null) {
+      if (constants === null) {
         log.debug(
           { pauseMs },
           "not calibrated yet: others are at work, a sandbox host has ended meanwhile, or storage is off",
         );
         return false;
       }
-      const { constants, tookMs } = calibrated;
-      log.info({ constants, tookMs }, "calibrated");
+      log.info({ constants, tookMs: Math.round(performance.now() - startMs) }, "calibrated");
       this.#use(constants, "measured");
       await store.writeConstants(constants).catch(() => {});
       return true;
     } catch (error) {
-      const level = pauseMs === PAUSE_MIN_MS ? "warn" : "debug";
+      const level = pauseMs === RETRY_MS ? "warn" : "debug";
       log[level]({ reason: (error as Error).message, pauseMs }, "not calibrated: the next attempt follows");
       return false;
     }
@@ -91,41 +88,34 @@ export class Calibrator {
 
   /** False: Redis did not answer. */
   async #measureNetwork(kept: CostConstants | null): Promise<boolean> {
-    const roundTripUs = await shortestRoundTripUs(this.#options.redis);
+    const { redis, log } = this.#options;
+    const roundTripUs = await shortestRoundTripUs(redis);
     if (roundTripUs === null || this.#isClosed) return false;
     const constants = constantsOver(roundTripUs, kept);
     if (constants === kept) return true;
-    this.#options.log.info({ roundTripUs, rest: this.#from }, "calibrated for the network alone");
+    log.info({ roundTripUs, rest: this.#calibration.from }, "calibrated for the network alone");
     this.#use(constants, "network");
     return true;
   }
 
   #use(constants: CostConstants, from: ConstantsSource): void {
     if (this.#isClosed) return;
-    this.#constants = constants;
-    this.#from = from;
+    this.#calibration = { constants, from };
     this.#options.onChange();
   }
 }
 
 /** Of many PINGs, the one that waited least for Redis' other work. null: no answer. */
 async function shortestRoundTripUs(redis: Redis): Promise<number | null> {
-  const startMs = performance.now();
-  let shortestMs = Infinity;
-  const ping = async (sentMs: number): Promise<void> => {
-    try {
-      await redis.ping();
-    } catch (error) {
+  const ping = async (): Promise<number> => {
+    const sentMs = performance.now();
+    await redis.ping().catch((error: Error) => {
       // A refusal, for want of the right to PING, takes as long as an answer.
-      if ((error as Error).name !== "ReplyError") return;
-    }
-    shortestMs = Math.min(shortestMs, performance.now() - sentMs);
+      if (error.name !== "ReplyError") throw error;
+    });
+    return performance.now() - sentMs;
   };
-  const pings: Promise<void>[] = [];
-  while (performance.now() - startMs < PINGS_MS) {
-    pings.push(ping(performance.now()));
-    await pause(1);
-  }
-  await Promise.race([Promise.all(pings), pause(PINGS_MS, undefined, { ref: false })]);
+  const tookMs = await repeat(ping).catch(() => [Infinity]);
+  const shortestMs = Math.min(...tookMs);
   return shortestMs < Infinity ? 1e3 * shortestMs : null;
 }

@@ -5,7 +5,15 @@ import type { FunctionRecord } from "#runtime/placement/function-state.ts";
 import { RECORDED_TRANSITIONS_MAX } from "#runtime/placement/transitions.ts";
 import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { SampleTally } from "#runtime/profile/tally.ts";
-import { planText, readDirectWindow, readPlacement, readPlanChange, readQuestion, readWindow } from "./messages.ts";
+import {
+  planText,
+  readAnswer,
+  readDirectWindow,
+  readPlacement,
+  readPlanChange,
+  readQuestion,
+  readWindow,
+} from "./messages.ts";
 import { readRecord, recordText } from "./messages.ts";
 
 const talliesOf = (calls: number, wallUs: number) => {
@@ -42,6 +50,8 @@ describe("a message", () => {
     ["change of the plan", readPlanChange, change],
     ["placement in a trial", readPlacement, { ...placement, fromShare: 0.25 }],
     ["question", readQuestion, { id: 1, node: "n", function: null }],
+    ["answer", readAnswer, { id: 1, answer: { function: "f", state: "a new one" } }],
+    ["answer about an unknown function", readAnswer, { id: 1, answer: null }],
   ])("%s is read as it was written", (_what, read, value) => {
     expect(read(text(value))).toEqual(JSON.parse(text(value)));
   });
@@ -54,6 +64,7 @@ describe("a message", () => {
     ["sums of another length", readWindow, { ...window, tallies: [{ ...tally, sums: [1] }] }],
     ["more calls in flight than any node has", readWindow, { ...window, inFlight: 1e9 }],
     ["a part of a call", readDirectWindow, { ...direct, inFlight: 0.5 }],
+    ["an answer in words", readAnswer, { id: 1, answer: "yes" }],
     ["a node without cores", readWindow, { ...window, machine: { ...machine, cores: 0 } }],
   ])("with %s is invalid", (_what, read, value) => {
     expect(read(text(value))).toBeNull();
@@ -61,7 +72,15 @@ describe("a message", () => {
 
   test("of any text is read or refused, and never throws", () => {
     const readOneRecord = (one: string) => readRecord("f", one);
-    const readers = [readWindow, readDirectWindow, readPlanChange, readPlacement, readQuestion, readOneRecord];
+    const readers = [
+      readWindow,
+      readDirectWindow,
+      readPlanChange,
+      readPlacement,
+      readQuestion,
+      readAnswer,
+      readOneRecord,
+    ];
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), fc.constantFrom(...readers), (anything, read) => {
         expect(() => read(anything)).not.toThrow();

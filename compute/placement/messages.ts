@@ -14,6 +14,7 @@ import type { Why } from "#runtime/placement/transition.ts";
 import { RECORDED_TRANSITIONS_MAX } from "#runtime/placement/transitions.ts";
 import { BUCKETS } from "#runtime/profile/histogram.ts";
 import { TALLIED_FUNCTIONS_MAX, TALLY_TERMS, type Tally } from "#runtime/profile/tally.ts";
+import type { Answer } from "./answers.ts";
 
 /** 4,096 functions on two sides, each with a few hundred bytes of sums. */
 const TEXT_LENGTH_MAX = 8 * 1024 * 1024;
@@ -32,18 +33,18 @@ export function reader<Schema extends TSchema>(schema: Schema): (text: string) =
   };
 }
 
-export const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
+const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
 /** An object with the keys of the sample, all of which are numbers. */
-export const numbersLike = <Key extends string>(sample: Readonly<Record<Key, unknown>>, value = Type.Number()) =>
+const numbersLike = <Key extends string>(sample: Readonly<Record<Key, unknown>>, value = Type.Number()) =>
   Type.Object(Object.fromEntries(Object.keys(sample).map((key) => [key, value])) as Record<Key, typeof value>);
 
-export const functionName = Type.String({ pattern: NAME_PATTERN.source });
-export const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-export const share = Type.Number({ minimum: 0, maximum: 1 });
-export const state = Type.Enum([...PLACEMENT_STATES]);
-export const side = Type.Union([Type.Literal("compute"), Type.Literal("storage")]);
+const functionName = Type.String({ pattern: NAME_PATTERN.source });
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const share = Type.Number({ minimum: 0, maximum: 1 });
+const state = Type.Enum([...PLACEMENT_STATES]);
+const side = Type.Union([Type.Literal("compute"), Type.Literal("storage")]);
 /** What a date can hold, ms. */
-export const time = Type.Number({ minimum: 0, maximum: 8.64e15 });
+const time = Type.Number({ minimum: 0, maximum: 8.64e15 });
 const nodeName = Type.String({ minLength: 1, maxLength: 64 });
 const amount = Type.Number({ minimum: 0, maximum: 1e15 });
 const inFlight = Type.Integer({ minimum: 0, maximum: OVERFLOW_MAX });
@@ -111,8 +112,10 @@ const planChange = Type.Object({
 
 /** null asks about all functions. */
 const question = Type.Object({ id: count, node: nodeName, function: orNull(functionName) });
+/** The asking node passes the controller's answer on. Nobody else can know the question's id. */
+const answer = Type.Object({ id: count, answer: Type.Unsafe<Answer["answer"]>(orNull(Type.Object({}))) });
 
-export const costConstants = Type.Object({
+const costConstants = Type.Object({
   compute: numbersLike(DEFAULT_CONSTANTS.compute, amount),
   storage: numbersLike(DEFAULT_CONSTANTS.storage, amount),
 });
@@ -128,7 +131,7 @@ const why = Type.Unsafe<Why>(
   ),
 );
 /** Without the function's name. */
-export const transition = { atMs: time, from: state, to: state, fromShare: share, toShare: share, why };
+const transition = { atMs: time, from: state, to: state, fromShare: share, toShare: share, why };
 const record = Type.Object({
   moves: count,
   reverts: count,
@@ -146,6 +149,7 @@ export const readDirectWindow = reader(directWindow);
 export const readPlanChange = reader(planChange);
 export const readPlacement: (text: string) => Placement | null = reader(placement);
 export const readQuestion = reader(question);
+export const readAnswer: (text: string) => Answer | null = reader(answer);
 export const readConstants: (text: string) => CostConstants | null = reader(costConstants);
 const readAnyRecord = reader(record);
 

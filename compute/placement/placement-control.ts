@@ -3,6 +3,7 @@
 
 import type { Logger } from "pino";
 
+import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import type { FunctionRecord } from "#runtime/placement/function-state.ts";
 import { isLaterPlan, NO_PLAN, type Plan } from "#runtime/placement/plan.ts";
 import type { Transition } from "#runtime/placement/transition.ts";
@@ -10,7 +11,6 @@ import type { FunctionCache } from "../node/function-cache.ts";
 import type { RedisAddress, RedisUser } from "../node/redis-connection.ts";
 import type { PlacementOverview } from "./answers.ts";
 import { Calibrator } from "./calibrator.ts";
-import type { Calibrated } from "./calibrate.ts";
 import { DirectSamples } from "./direct-samples.ts";
 import type { SampleWindow } from "./messages.ts";
 import type { PlacementLink } from "./placement-link.ts";
@@ -29,7 +29,7 @@ export interface ControlOptions {
   readonly link: PlacementLink;
   readonly store: PlacementStore;
   /** null: others are at work. */
-  readonly calibrate: (redis: PlacementLink["commands"]) => Promise<Calibrated | null>;
+  readonly calibrate: (redis: PlacementLink["commands"]) => Promise<CostConstants | null>;
   readonly log: Pick<Logger, "info" | "warn" | "debug">;
   readonly nowMs: () => number;
   readonly onWritten: (plan: Plan) => void;
@@ -90,7 +90,7 @@ export class PlacementControl {
         currentVersion: (name) => functions.current(name, null)?.version ?? null,
         // A later window tries again.
         onOtherVersion: () => void functions.refresh().catch(() => {}),
-        surroundings: () => ({ constants: this.#calibrator.constants, storage: this.watch.storage }),
+        surroundings: () => ({ constants: this.#calibrator.calibration.constants, storage: this.watch.storage }),
         onPlacements: (placements) => this.#writer.want(placements),
         onTransition: (transition) => {
           this.#writer.record(transition.function);
@@ -135,7 +135,7 @@ export class PlacementControl {
       hostCores: hostCores < Infinity ? hostCores : null,
       regret,
       constants,
-      constantsFrom: this.#calibrator.from,
+      constantsFrom: this.#calibrator.calibration.from,
       functions: [...functions.keys()].toSorted().map((name) => ({ ...this.loop.explain(name)!, transitions: [] })),
     };
   }

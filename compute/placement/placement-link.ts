@@ -7,8 +7,8 @@ import type { Redis } from "ioredis";
 
 import { LocusError } from "#runtime/errors.ts";
 import { openLastingConnection, whenBothStand, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
-import { readAnswer, type Answer } from "./answers.ts";
-import { readPlanChange, readQuestion, readWindow } from "./messages.ts";
+import type { Answer } from "./answers.ts";
+import { readAnswer, readPlanChange, readQuestion, readWindow } from "./messages.ts";
 import type { PlanChange, SampleWindow } from "./messages.ts";
 import { PLAN_CHANNEL, RULES_CHANNEL } from "./placement-store.ts";
 

@@ -28,22 +28,7 @@ describe("steps", () => {
     const [few, many, most] = [gapWith(50), gapWith(400), gapWith(2_000)];
     expect(few).toBeLessThan(many);
     expect(many).toBeLessThan(most);
-    expect(most).toBeLessThanOrEqual(1_600);
-  });
-
-  it("come soon if the calls of a function change", () => {
-    const replay = new Replay(1_000).run(6_000, each(1_000));
-    const changedMs = replay.nowMs;
-    replay.run(1_500, { ...each(1_000), f7: { count: 3, cpuUs: 50_000 } });
-    const shifted = replay.transitions.find(({ function: name, why }) => name === "f7" && why.kind === "shifted");
-    expect(shifted!.atMs - changedMs).toBeLessThanOrEqual(700);
-  });
-
-  it("come soon if there are more callers than usual", () => {
-    const replay = new Replay(1_000).run(6_000, each(1_000));
-    const known = replay.steps.length - 1;
-    replay.run(2_000, each(1_000), { inFlight: 100 });
-    expect(Math.min(...replay.gaps(known))).toBeLessThanOrEqual(500);
+    expect(most).toBeLessThanOrEqual(1_100);
   });
 });
 

@@ -12,7 +12,7 @@ import { isSamePlacement, placeOf, type Placement } from "#runtime/placement/pla
 import { FREE_RULES, type Rules, type Situation } from "#runtime/placement/situation.ts";
 import type { Transition } from "#runtime/placement/transition.ts";
 import { Transitions } from "#runtime/placement/transitions.ts";
-import { ACTIVE_MS, CALLERS_GROWN_MIN } from "#runtime/placement/view.ts";
+import { ACTIVE_MS } from "#runtime/placement/view.ts";
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { isPlausible } from "#runtime/profile/plausible-tally.ts";
 import type { Tally } from "#runtime/profile/tally.ts";
@@ -23,9 +23,8 @@ import type { DirectWindow, SampleWindow } from "./messages.ts";
 
 /** Time between steps for each function that is called: steps take a few percent of a core (bench `controller`). */
 const STEP_MS_PER_FUNCTION = 1.5;
-/** The longest time between steps, and the longest if something is urgent or being measured. Not sensitive. */
-const STEP_MS_MAX = 1_500;
-const SOON_MS = 500;
+/** The longest time between steps. Not sensitive. */
+const STEP_MS_MAX = 1_000;
 
 export interface Surroundings {
   /** As calibrated. */
@@ -52,9 +51,8 @@ export class PlacementLoop {
   readonly #nodes = new Nodes();
   readonly #corrections = new Corrections();
   readonly #transitions = new Transitions();
-  /** Since the last step: functions whose calls have changed, and whether the rate of one has surged. */
+  /** Functions whose calls have changed since the last step. */
   #shifted = new Set<string>();
-  #hasSurged = false;
   #state: ControllerState;
   #step: Step | null = null;
   #steppedMs = -Infinity;
@@ -194,9 +192,7 @@ export class PlacementLoop {
     });
     if (current.length < tallies.length) this.#options.onOtherVersion();
     const nowMs = this.#options.nowMs();
-    const { shifted, surging } = this.profiles.fold(current, nowMs, stretchMs, isDirect);
-    for (const name of shifted) this.#shifted.add(name);
-    this.#hasSurged ||= surging.length > 0;
+    for (const name of this.profiles.fold(current, nowMs, stretchMs, isDirect)) this.#shifted.add(name);
     const gapMs = Math.min(nowMs - this.#windowMs, STRETCH_MS_MAX);
     this.#windowMs = nowMs;
     // Windows come at about equal gaps: step with the one that is nearest to the time when a step
@@ -206,7 +202,9 @@ export class PlacementLoop {
 
   /** Steps now if a step is due within `earlyMs`; otherwise with a later window, or by itself if none comes. */
   #reviewIn(earlyMs: number): void {
-    const waitMs = this.#steppedMs + this.#intervalMs() - this.#options.nowMs();
+    const calledCount = this.#step?.views.length ?? 0;
+    const intervalMs = clamp(STEP_MS_PER_FUNCTION * calledCount, WINDOW_MS, STEP_MS_MAX);
+    const waitMs = this.#steppedMs + intervalMs - this.#options.nowMs();
     if (waitMs <= earlyMs) this.#review();
     else this.#reviewAfter(waitMs + this.#nodes.longestWindowMs() + WINDOW_MS);
   }
@@ -214,13 +212,6 @@ export class PlacementLoop {
   #reviewAfter(ms: number): void {
     clearTimeout(this.#due);
     this.#due = setTimeout(() => this.#review(), ms).unref();
-  }
-
-  #intervalMs(): number {
-    const { views = [], isAwaited = false } = this.#step ?? {};
-    const hasGrown = this.#nodes.callersGrown(this.#options.nowMs()) >= CALLERS_GROWN_MIN;
-    const isUrgent = isAwaited || this.#hasSurged || this.#shifted.size > 0 || hasGrown;
-    return clamp(STEP_MS_PER_FUNCTION * views.length, WINDOW_MS, isUrgent ? SOON_MS : STEP_MS_MAX);
   }
 
   #review(): void {
@@ -234,7 +225,7 @@ export class PlacementLoop {
     this.#transitions.keepOnly(situation.rules);
     this.#report(this.#step.transitions);
     // An experiment ends even if no window comes any more.
-    if (this.#state.experiment !== null) this.#reviewAfter(SOON_MS + WINDOW_MS);
+    if (this.#state.experiment !== null) this.#reviewAfter(STEP_MS_MAX);
     if (hasSamePlacements(before, this.functions)) return;
     this.#decidedMs = situation.nowMs;
     this.#options.onPlacements(this.placements);
@@ -252,7 +243,7 @@ export class PlacementLoop {
     const { storage } = this.#options.surroundings();
     const otherWork = { ofNodes: this.#corrections.workBeyondCalls(nowMs), ofRedis: this.#corrections.plainCores };
     const shifted = this.#shifted;
-    [this.#shifted, this.#hasSurged] = [new Set(), false];
+    this.#shifted = new Set();
     this.#nodes.forgetSilent(nowMs);
     return {
       nowMs,

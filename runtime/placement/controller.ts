@@ -62,8 +62,6 @@ export interface Step {
   readonly outlook: Outlook;
   /** The functions that are called, as this step saw them. */
   readonly views: readonly FunctionView[];
-  /** Whether an experiment or a shift waits for the next samples. */
-  readonly isAwaited: boolean;
   /** What the functions use of each pool, within the shares that they may have, and those of this step. */
   readonly use: PoolUse;
   readonly shares: Float64Array;
@@ -114,7 +112,6 @@ export function advance(before: ControllerState, situation: Situation): Step {
     transitions,
     outlook: outlookOf(use, shares),
     views,
-    isAwaited: experiment !== null || views.some(({ state }) => state.memory.mayRecall),
     use: { ...use, ...widestBounds(views) },
     shares,
   };

@@ -89,7 +89,7 @@ export class PlayedCalls {
   #play(calls: Readonly<Record<string, Calls | readonly Calls[]>>, heardMs: number): readonly string[] {
     const tally = new SampleTally();
     for (const [name, kinds] of Object.entries(calls)) for (const kind of [kinds].flat()) record(tally, name, kind);
-    return this.profiles.fold(tally.take().tallies, heardMs, WINDOW_MS).shifted;
+    return this.profiles.fold(tally.take().tallies, heardMs, WINDOW_MS);
   }
 }
 

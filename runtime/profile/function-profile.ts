@@ -16,7 +16,6 @@ export class FunctionProfile {
   readonly #rates = new CallRates();
   readonly #sides = { compute: new SideProfile(), storage: new SideProfile() };
   #shiftedTimes = 1;
-  #hasSurged = false;
 
   constructor(version: string) {
     this.version = version;
@@ -29,7 +28,7 @@ export class FunctionProfile {
   fold(tally: Tally, nowMs: number, stretchMs: number, lastedMs: number, isDirect = false): boolean {
     const own = this.#sides[tally.side];
     const other = this.#sides[otherSide(tally.side)];
-    this.#hasSurged = this.#rates.fold(tally, stretchMs, nowMs);
+    this.#rates.fold(tally, stretchMs, nowMs);
     this.byTime.fold(tally, nowMs, lastedMs);
     const callsElsewhere = other.callsLatelyAt(nowMs);
     const isOther = own.fold(tally, isDirect, callsElsewhere, nowMs);
@@ -55,11 +54,6 @@ export class FunctionProfile {
   /** Work of a call after ÷ before the last shift, by geometric means; 1: there was none. */
   get shiftedTimes(): number {
     return this.#shiftedTimes;
-  }
-
-  /** Many more calls came than usual in the last window. */
-  get hasSurged(): boolean {
-    return this.#hasSurged;
   }
 
   estimates(nowMs: number): Estimates {

@@ -29,7 +29,7 @@ function played() {
     profiles,
     /** Whether the function shifted. */
     fold: (tallies: readonly Tally[], isDirect = false): boolean =>
-      profiles.fold(tallies, (nowMs += WINDOW_MS), WINDOW_MS, isDirect).shifted.length > 0,
+      profiles.fold(tallies, (nowMs += WINDOW_MS), WINDOW_MS, isDirect).length > 0,
     rest: (ms: number): void => void (nowMs += ms),
     profile: () => profiles.get("khop")!,
     estimates: () => profiles.get("khop")!.estimates(nowMs),
@@ -238,12 +238,5 @@ describe("profiles", () => {
     expect(profiles.get("f1")).toBeUndefined();
     profiles.keepOnly(new Set(["f2"]));
     expect([...profiles.entries()].map(([name]) => name)).toEqual(["f2"]);
-  });
-
-  test("name the functions of which many more calls come than usual", () => {
-    const { profiles, fold } = played();
-    for (let at = 0; at < 200; at++) fold(callsOf(10, {}));
-    const { surging } = profiles.fold(callsOf(200, {}), 201 * WINDOW_MS, WINDOW_MS);
-    expect(surging).toEqual(["khop"]);
   });
 });

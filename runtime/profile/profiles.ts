@@ -4,21 +4,16 @@ import { FunctionProfile } from "./function-profile.ts";
 import { TALLIED_FUNCTIONS_MAX, type Tally } from "./tally.ts";
 import { windowMsOf } from "./window-length.ts";
 
-/** Names of functions in a window. */
-export interface Changed {
-  /** Their calls are other calls than before. */
-  readonly shifted: readonly string[];
-  /** Many more calls of them come than usual. */
-  readonly surging: readonly string[];
-}
-
 /** At most TALLIED_FUNCTIONS_MAX profiles of 12 KiB. The function that was called least recently makes room. */
 export class Profiles {
   readonly #functions = new Map<string, FunctionProfile>();
 
-  /** `stretchMs`: since the window before. `isDirect`: calls came straight to Redis. A new version is a new function. */
-  fold(tallies: readonly Tally[], nowMs: number, stretchMs: number, isDirect = false): Changed {
-    const [shifted, surging]: [string[], string[]] = [[], []];
+  /**
+   * `stretchMs`: since the window before. `isDirect`: calls came straight to Redis. A new version is a new function.
+   * Returns the names of functions whose calls are other calls than before.
+   */
+  fold(tallies: readonly Tally[], nowMs: number, stretchMs: number, isDirect = false): readonly string[] {
+    const shifted: string[] = [];
     const lastedMs = Math.min(stretchMs, windowMsOf(tallies.length));
     for (const tally of tallies) {
       const { function: name, version } = tally;
@@ -28,10 +23,9 @@ export class Profiles {
         this.#functions.set(name, profile);
       }
       if (profile.fold(tally, nowMs, stretchMs, lastedMs, isDirect)) shifted.push(name);
-      if (profile.hasSurged) surging.push(name);
     }
     if (this.#functions.size > TALLIED_FUNCTIONS_MAX) this.#makeRoom();
-    return { shifted, surging };
+    return shifted;
   }
 
   get(name: string): FunctionProfile | undefined {

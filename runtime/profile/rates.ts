@@ -93,14 +93,12 @@ export class CallRates {
     return this.#lastMs;
   }
 
-  /** True: many more calls come than usual. */
-  fold(tally: Pick<Tally, "side" | "sums">, stretchMs: number, nowMs: number): boolean {
+  fold(tally: Pick<Tally, "side" | "sums">, stretchMs: number, nowMs: number): void {
     this.#firstMs ??= nowMs - stretchMs;
     this.#lastMs = nowMs;
     this.#usual.add(tally, stretchMs, nowMs);
     this.#moment.add(tally, stretchMs, nowMs);
     this.#lately.add(tally, stretchMs, nowMs);
-    return this.#hasSurge(nowMs);
   }
 
   /** As a plan follows them. */

@@ -118,10 +118,7 @@ int Calls::Start(RedisModuleCtx* context, std::unique_ptr<PendingCall> owned) {
 
   if (call->direct && nodes_->MayHand(*call))
     (planned.spent ? call->let_stay_us : call->back_cpu_us) = planned.back_cpu_us;
-  const bool handed = call->planned_elsewhere && nodes_->Hand(call);
-  if (handed || RunHere(call)) {
-    call->chosen = call->direct && (handed || !IsFixed(*call));
-    if (call->chosen) samples_->Began(image);
+  if ((call->planned_elsewhere && nodes_->Hand(call)) || RunHere(call)) {
     owned.release();  // OnDone's
     return redis::kOk;
   }
@@ -264,7 +261,6 @@ void Calls::OnDone(RedisModuleCtx*, void* data) {
   Calls& calls = TheModule().calls;
   calls.Forget(*call);
   if (!call->direct) return;
-  if (call->chosen) calls.samples_->Ended(*call->deployment.image);
   const int64_t now = NowNs();
   const int64_t elapsed_ns = now - call->admitted_ns;
   const double cpu_us = CpuUs(call->outcome);

@@ -38,8 +38,6 @@ struct PendingCall {
   bool direct = false;
   /// The plan has it run on a node; where none takes it, it runs here whatever the plan says.
   bool planned_elsewhere = false;
-  /// It came without a node and began where the plan has it: it is among those in flight that windows tell of.
-  bool chosen = false;
   /// It is of a function whose calls overflow …
   bool overflows = false;
   /// … and the plan has it here: where no node takes it that is no wonder.

@@ -112,7 +112,7 @@ void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us, bo
   elapsed[TallyBucketOf(elapsed_us)]++;
 }
 
-void SampleTally::Take(std::string* json, const CallsByFunction& chosen) {
+void SampleTally::Take(std::string* json) {
   AppendJsonNumber(json, "untracked", untracked_);
   AppendJsonName(json, "tallies");
   json->push_back('[');
@@ -120,14 +120,14 @@ void SampleTally::Take(std::string* json, const CallsByFunction& chosen) {
   for (const auto& [function, sums] : functions_) {
     if (!first) json->push_back(',');
     first = false;
-    sums.Append(json, function, chosen.Of(function));
+    sums.Append(json, function);
   }
   json->push_back(']');
   functions_.clear();
   untracked_ = 0;
 }
 
-void SampleTally::Sums::Append(std::string* json, std::string_view function, uint32_t chosen) const {
+void SampleTally::Sums::Append(std::string* json, std::string_view function) const {
   json->push_back('{');
   AppendJsonName(json, "function");
   AppendJsonString(json, function);
@@ -153,7 +153,6 @@ void SampleTally::Sums::Append(std::string* json, std::string_view function, uin
     json->append(std::to_string(elapsed[bucket]));
   }
   json->push_back(']');
-  if (chosen > 0) AppendJsonNumber(json, "chosenInFlight", chosen);
   json->push_back('}');
 }
 

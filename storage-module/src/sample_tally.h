@@ -10,7 +10,6 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "calls_by_function.h"
 #include "supervisor.h"
 
 namespace locus {
@@ -42,9 +41,8 @@ class SampleTally {
   bool empty() const { return functions_.empty() && untracked_ == 0; }
   /// Functions that were called.
   size_t size() const { return functions_.size(); }
-  /// Appends `"untracked":n,"tallies":[…]`, as `take` of tally.ts has it, each with what `chosen` has of
-  /// its function, if that is anything, as `chosenInFlight`; and begins anew.
-  void Take(std::string* json, const CallsByFunction& chosen);
+  /// Appends `"untracked":n,"tallies":[…]`, as `take` of tally.ts has it, and begins anew.
+  void Take(std::string* json);
 
  private:
   struct Sums {
@@ -53,7 +51,7 @@ class SampleTally {
     std::array<uint32_t, kTallyBuckets> elapsed = {};
 
     void Add(Code code, const Usage& usage, double elapsed_us, bool fixed);
-    void Append(std::string* json, std::string_view function, uint32_t chosen) const;
+    void Append(std::string* json, std::string_view function) const;
   };
   struct Hash {
     using is_transparent = void;

@@ -64,10 +64,8 @@ std::string SampleWindows::TakeJson() {
   std::string json = "{";
   AppendJsonName(&json, "stretchMs");
   json.append(std::to_string((now - taken_ns_) / kMs));
-  AppendJsonNumber(&json, "number", ++taken_);
-  if (!tally_.empty()) AppendJsonNumber(&json, "restMs", (first_ns_ - taken_ns_) / kMs);
   AppendJsonNumber(&json, "inFlight", in_flight_);
-  tally_.Take(&json, chosen_);
+  tally_.Take(&json);
   json.push_back('}');
   taken_ns_ = now;
   return json;

@@ -1,13 +1,11 @@
-// LOCUS.NODE SAMPLES: what calls came to that reached this Redis without a node and ran in its own hosts, and
-// how many of their functions' calls are in flight, handed out in windows to whoever asks. Between two who
-// ask, sums grow and nothing else happens.
+// LOCUS.NODE SAMPLES: sums over the calls that reached this Redis without a node and ran in its own hosts,
+// handed out in windows to whoever asks. Between two questions sums grow and nothing else happens.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <string>
 
-#include "calls_by_function.h"
 #include "redis_api.h"
 #include "sample_tally.h"
 #include "timers.h"
@@ -24,10 +22,6 @@ class SampleWindows {
  public:
   explicit SampleWindows(Timers* timers);
 
-  /// Of a call that came straight to this Redis the plan has chosen the side, here or a node; from now …
-  void Began(const FunctionImage& image) { chosen_.Add(image.name); }
-  /// … until it has ended, wherever that is.
-  void Ended(const FunctionImage& image) { chosen_.Remove(image.name); }
   /// One that came straight to this Redis runs in its hosts, from now until `Ran`. `fixed`: whatever the
   /// plan says.
   void Came() { in_flight_++; }
@@ -58,9 +52,7 @@ class SampleWindows {
   Timers* const timers_;
   SampleTally tally_;
   uint32_t in_flight_ = 0;  ///< in the hosts
-  CallsByFunction chosen_;  ///< in flight, on both sides
-  uint64_t taken_ = 0;      ///< windows that have ended
-  int64_t taken_ns_;        ///< when the last one did
+  int64_t taken_ns_;        ///< when the last window ended
   int64_t first_ns_ = 0;    ///< when the first call of this one was recorded
   std::deque<Taker> takers_;
   bool armed_ = false;

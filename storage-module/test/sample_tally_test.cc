@@ -12,7 +12,7 @@ using Json = nlohmann::json;
 
 Json Taken(SampleTally* tally) {
   std::string json = "{";
-  tally->Take(&json, {});
+  tally->Take(&json);
   return Json::parse(json + "}");
 }
 
@@ -57,23 +57,6 @@ void CallsOfMoreFunctionsThanThereIsRoomForAreCounted() {
     if (one["function"] == "f0") EXPECT(one["sums"][0] == 2);
 }
 
-void OfFunctionsThatWereCalledItTellsWhatIsInFlight() {
-  SampleTally tally;
-  locus::CallsByFunction chosen;
-  for (const char* name : {"khop", "khop", "md5", "other"}) chosen.Add(name);
-  chosen.Remove("md5");
-  tally.Record("khop", "1", Code::kOk, {}, 1'000);
-  tally.Record("md5", "1", Code::kOk, {}, 1'000);
-  std::string json = "{";
-  tally.Take(&json, chosen);
-  const Json tallies = Json::parse(json + "}")["tallies"];
-  EXPECT(tallies.size() == 2);
-  for (const Json& one : tallies) {
-    if (one["function"] == "khop") EXPECT(one["chosenInFlight"] == 2);
-    if (one["function"] == "md5") EXPECT(!one.contains("chosenInFlight"));
-  }
-}
-
 void AWindowLastsLongerTheMoreTalliesItHas() {
   SampleTally tally;
   const auto lasts_ms = [&tally] { return locus::SampleWindowNs(tally.size()) / 1'000'000; };
@@ -108,7 +91,6 @@ void TestSampleTally() {
   ANewVersionBeginsAnew();
   CallsThatFailSayNothingOfWhatTheirFunctionCosts();
   CallsOfMoreFunctionsThanThereIsRoomForAreCounted();
-  OfFunctionsThatWereCalledItTellsWhatIsInFlight();
   AWindowLastsLongerTheMoreTalliesItHas();
   WhateverAHostSaysOfItselfIsANumber();
 }

@@ -1,5 +1,5 @@
-// LOCUS.NODE SAMPLES: what calls came to that reached Redis without a node. The sums are those of runtime/profile/tally.ts: both
-// are asked here, with the same calls.
+// LOCUS.NODE SAMPLES: sums over the calls that reached Redis without a node. They are those of
+// runtime/profile/tally.ts: both are asked here, with the same calls.
 
 import { spawnSync } from "node:child_process";
 
@@ -8,21 +8,17 @@ import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 
 import { ERRORS } from "#runtime/errors.ts";
-import { NO_USAGE, type Sample } from "#runtime/profile/sample.ts";
+import type { Sample } from "#runtime/profile/sample.ts";
 import { SampleTally, TALLY_TERMS, type Tally, termOf } from "#runtime/profile/tally.ts";
 import { readInfo } from "#test/module-info.ts";
 import { buildNativeProgram } from "#test/native-program.ts";
-import type { RedisServer } from "#test/redis-server.ts";
-import { PlayedNode } from "./played-node.ts";
-import { planScript, PUSHED_BACK, serversOfTests, until } from "./scripted-host.ts";
+import { serversOfTests, until } from "./scripted-host.ts";
 
 interface Window {
   readonly stretchMs: number;
   readonly inFlight: number;
   readonly untracked: number;
-  readonly number: number;
-  readonly restMs?: number;
-  readonly tallies: readonly (Tally & { readonly chosenInFlight?: number })[];
+  readonly tallies: readonly Tally[];
 }
 
 const start = serversOfTests();
@@ -67,24 +63,6 @@ describe("a window", () => {
     expect((await take(client, 0)).tallies).toEqual([]);
   });
 
-  test("is numbered, whoever takes it, and tells how long no call ended before its first", async () => {
-    const server = await start();
-    const client = server.client();
-    expect(await take(client, 0)).not.toHaveProperty("restMs");
-    await call(client);
-    const { number, restMs } = await take(client, 0);
-    expect(number).toBe(2);
-    expect(restMs).toBeGreaterThanOrEqual(0);
-    const taken = take(server.client(), 60_000);
-    await waiting(client, 1);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    await call(client);
-    const { number: next, restMs: longer, stretchMs } = await taken;
-    expect(next).toBe(3);
-    expect(longer).toBeGreaterThanOrEqual(29);
-    expect(longer).toBeLessThanOrEqual(stretchMs);
-  });
-
   test("has none of a node's runs, and none that was refused", async () => {
     const server = await start({ moduleArguments: ["isolates-max", "1", "queue-max", "1"] });
     const client = server.client();
@@ -111,110 +89,6 @@ describe("a window", () => {
       return termOf(sums, "fixed");
     };
     expect([await fixedUnder(1, 0), await fixedUnder(2, 1)]).toEqual([3, 0]);
-  });
-
-  describe("tells of a function that was called how many of its calls are in flight", () => {
-    /** For one more than are held. */
-    const ROOMY = { moduleArguments: ["spread", "4", "take-patience-ms", "60000"] };
-    /** After one more, here. */
-    const inFlight = async (client: Redis): Promise<number | undefined> => {
-      await call(client);
-      const [tally] = (await take(client, 0)).tallies;
-      return tally?.chosenInFlight;
-    };
-
-    test("until they have ended, or their callers are gone", async () => {
-      const server = await start(ROOMY);
-      const [client, leaver] = [server.client(), server.client({ retryStrategy: () => null })];
-      expect(await inFlight(client)).toBeUndefined();
-      const left = call(leaver, { awaits: "go" }).catch(() => {});
-      const held = [1, 2].map(() => call(server.client(), { awaits: "go" }));
-      await waiting(client, 3);
-      expect(await inFlight(client)).toBe(3);
-      leaver.disconnect();
-      await left;
-      await until(async () => (await inFlight(client)) === 2);
-      await client.set("go", "1");
-      await Promise.all(held);
-      expect(await inFlight(client)).toBeUndefined();
-    });
-
-    test("those that a node has among them, but none that runs here whatever the plan says", async () => {
-      const server = await start(ROOMY);
-      const client = server.client();
-      await planScript(client, 0);
-      const alone = call(server.client(), { awaits: "go" });
-      await waiting(client, 1);
-      await planScript(client, 1);
-      expect(await inFlight(client)).toBeUndefined();
-      await client.set("go", "1");
-      await alone;
-      const node = await new PlayedNode(server).attach();
-      await planScript(client, 0);
-      const handed = call(server.client());
-      const [id] = await node.takeOne();
-      await planScript(client, 1);
-      expect(await inFlight(client)).toBe(1);
-      await node.give(id, "OK", JSON.stringify(NO_USAGE), "1");
-      await handed;
-      expect(await inFlight(client)).toBeUndefined();
-    });
-
-    /** What ends a call that a node has, or that holds the only isolate. */
-    const ENDS: Readonly<Record<string, (server: RedisServer, client: Redis, node: PlayedNode) => Promise<unknown>>> = {
-      "the queue is full": async (server, client) => {
-        // Its isolate is open then.
-        await call(client);
-        const held = [1, 2].map(() => call(server.client(), { awaits: "go" }));
-        await until(async () => (await readInfo(client)).get("calls_queued") === "1");
-        await expect(call(client)).rejects.toThrow(/^OVERLOADED/);
-        await client.set("go", "1");
-        await Promise.all(held);
-      },
-      "its client is woken": async (server, client, node) => {
-        const caller = server.client();
-        const id = await caller.client("ID");
-        await planScript(client, 0);
-        const woken = call(caller).catch(String);
-        await node.takeOne();
-        await client.client("UNBLOCK", id, "TIMEOUT");
-        expect(await woken).toMatch(/CANCELLED/);
-      },
-      "its node gives it back": async (server, client, node) => {
-        await planScript(client, 0);
-        const given = call(server.client());
-        const [id] = await node.takeOne();
-        await node.give(id, "BACK", "tried");
-        await given;
-      },
-      "its node is lost": async (server, client, node) => {
-        await planScript(client, 0);
-        const lost = call(server.client());
-        await node.takeOne();
-        node.taker.disconnect();
-        await lost;
-      },
-      "it is pushed back": async (server, client, node) => {
-        await planScript(client, 1, 20_000);
-        const pushed = call(server.client(), { awaits: "go", raw: [PUSHED_BACK], mute: true });
-        await client.set("go", "1");
-        const [id] = await node.takeOne();
-        await node.give(id, "OK", JSON.stringify(NO_USAGE), "1");
-        await pushed;
-      },
-    };
-
-    test.each(Object.entries(ENDS))("none where %s", async (_how, end) => {
-      const server = await start({
-        moduleArguments: ["isolates-max", "1", "queue-max", "1", "take-patience-ms", "60000"],
-      });
-      const client = server.client();
-      const node = await new PlayedNode(server).attach();
-      await end(server, client, node);
-      await planScript(client, 1);
-      await take(client, 0);
-      expect(await inFlight(client)).toBeUndefined();
-    });
   });
 
   test("has a call whose client is gone", async () => {
