@@ -18,7 +18,7 @@ class Point {
 class Deep extends Point {
   override readonly x = 1;
 }
-class Own extends Map {}
+class Own extends Map<unknown, unknown> {}
 class Tagged {
   get [Symbol.toStringTag](): string {
     return "Label";
