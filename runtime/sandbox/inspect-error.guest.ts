@@ -62,8 +62,8 @@ function framesOf(text: string, cause: unknown): string[] {
   for (let i = 0; i < frames.length - 3; i++) {
     const at = below.indexOf(frames[i]!);
     let length = 0;
-    while (at !== -1 && i + length < frames.length && frames[i + length] === below[at + length]) length += 1;
-    if (length <= 3) continue;
+    while (i + length < frames.length && frames[i + length] === below[at + length]) length += 1;
+    if (at === -1 || length <= 3) continue;
     frames.splice(i + 1, length - 2, `    ... ${length - 2} lines matching cause stack trace ...`);
     break;
   }

@@ -2,6 +2,8 @@
 // (console.guest.ts), and by instances that are processes. It runs where the function runs, by the function's CPU time.
 // It differs from Node in what the language cannot see: a promise's state, a proxy, the items of an iterator.
 
+/* oxlint-disable typescript/unbound-method -- methods are called through Reflect.apply */
+
 import { attempt } from "./error-causes.guest.ts";
 import { errorText } from "./inspect-error.guest.ts";
 import { counted, escape, joined, moreItems, prefix, quote } from "./inspect-layout.guest.ts";
@@ -48,7 +50,7 @@ const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype) as object;
 const { apply, ownKeys, getPrototypeOf, getOwnPropertyDescriptor } = Reflect;
 const { hasOwn, is } = Object;
 const isEnumerable = (value: object, key: PropertyKey): boolean =>
-  apply(Object.prototype.propertyIsEnumerable, value, [key]) as boolean;
+  apply(Object.prototype.propertyIsEnumerable, value, [key]);
 const isIndex = (key: PropertyKey): boolean => typeof key === "string" && /^(?:0|[1-9]\d{0,9})$/.test(key);
 const getter = (of: object, name: PropertyKey): unknown => getOwnPropertyDescriptor(of, name)?.get;
 
@@ -140,7 +142,7 @@ function constructorName(context: Context, value: object): string | null {
   for (let at: object | null = value; at !== null; at = getPrototypeOf(at)) {
     const type: unknown = getOwnPropertyDescriptor(at, "constructor")?.value;
     if (typeof type === "function" && type.name !== "" && attempt(() => value instanceof type) === true)
-      return String(type.name);
+      return type.name;
   }
   const first = getPrototypeOf(value);
   if (first === null) return null;
@@ -259,10 +261,10 @@ function shapeOf(
   const before = (fallback: string, text: string): string =>
     named(fallback) === `${fallback} ` ? text : named(fallback) + text;
   if (isOf(value, RegExp, getter(RegExp.prototype, "source")) && value !== RegExp.prototype)
-    return { base: before("RegExp", String(apply(RegExp.prototype.toString, value, []))), isWhole: true };
+    return { base: before("RegExp", apply(RegExp.prototype.toString, value, [])), isWhole: true };
   if (isOf(value, Date, Date.prototype.getTime)) {
     const isValid = !Number.isNaN(apply(Date.prototype.getTime, value, []));
-    const text = apply(isValid ? Date.prototype.toISOString : Date.prototype.toString, value, []) as string;
+    const text = apply(isValid ? Date.prototype.toISOString : Date.prototype.toString, value, []);
     return { base: before("Date", text) };
   }
   if (value instanceof Error) {
@@ -355,7 +357,7 @@ const textIn = (value: object, key: string): string => {
 
 function functionBase(value: object & { readonly name: unknown }, constructor: string | null, tag: string): string {
   const suffix = tag !== "" && constructor !== tag ? ` [${tag}]` : "";
-  const source = apply(Function.prototype.toString, value, []) as string;
+  const source = apply(Function.prototype.toString, value, []);
   if (/^class(?:\s+[^\s(]|\{)/.test(source) && source.endsWith("}")) {
     const name = (hasOwn(value, "name") && textIn(value, "name")) || "(anonymous)";
     const type = constructor === "Function" || constructor === null ? "" : ` [${constructor}]`;

@@ -18,7 +18,11 @@ class Point {
 class Deep extends Point {
   override readonly x = 1;
 }
+<<<<<<< HEAD
 class Own extends Map<number, number> {}
+=======
+class Own extends Map<unknown, unknown> {}
+>>>>>>> w-c
 class Tagged {
   get [Symbol.toStringTag](): string {
     return "Label";
@@ -77,6 +81,7 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
     new Deep(),
     Point,
     Deep,
+    // oxlint-disable-next-line typescript/no-extraneous-class -- it is what is shown
     class {},
     new Own([[1, 2]]),
     new Tagged(),
@@ -137,7 +142,7 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
     Array.from({ length: 12 }, () => long.slice(0, 20)),
     Array.from({ length: 9 }, (_, i) => BigInt(i)),
     "a1".match(/(?<letter>[a-z])\d/),
-    (function (..._: unknown[]) {
+    (function (..._values: unknown[]) {
       return arguments;
     })(1, "a"), // oxlint-disable-line prefer-rest-params -- it is what is shown
   ],

@@ -12,7 +12,7 @@ function show({ log }: Invocation): void {
   const cycle: Record<string, unknown> = { list: [NaN, -0, 10n] };
   cycle["self"] = cycle;
   log.info("%s has %d of %o", "a", "2", [1]);
-  log.warn(new Map([["k", new Set([/x/g, new Date(0)])]]), Symbol("s"));
+  log.warn("shows", new Map([["k", new Set([/x/g, new Date(0)])]]), Symbol("s"));
   console.log(cycle, Uint8Array.of(1), { a: { b: { c: {} } }, get d() { return 1; } }); // prettier-ignore
   console.group("group");
   console.error(Array.from({ length: 101 }, (_, i) => i).slice(0, 8));
@@ -33,7 +33,7 @@ function show({ log }: Invocation): void {
 const frames = String.raw`(?:\n +at [^\n]*)+`;
 const LINES = [
   "a has 2 of [ 1, [length]: 1 ]",
-  "warn: Map(1) { 'k' => Set(2) { /x/g, 1970-01-01T00:00:00.000Z } } Symbol(s)",
+  "warn: shows Map(1) { 'k' => Set(2) { /x/g, 1970-01-01T00:00:00.000Z } } Symbol(s)",
   "<ref *1> { list: [ NaN, -0, 10n ], self: [Circular *1] } Uint8Array(1) [ 1 ] { a: { b: { c: {} } }, d: [Getter] }",
   "group",
   "error:   [\n    0, 1, 2, 3,\n    4, 5, 6, 7\n  ]",
