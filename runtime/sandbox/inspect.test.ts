@@ -18,11 +18,7 @@ class Point {
 class Deep extends Point {
   override readonly x = 1;
 }
-<<<<<<< HEAD
-class Own extends Map<number, number> {}
-=======
 class Own extends Map<unknown, unknown> {}
->>>>>>> w-c
 class Tagged {
   get [Symbol.toStringTag](): string {
     return "Label";
