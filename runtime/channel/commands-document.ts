@@ -41,7 +41,9 @@ Those of ioredis 6 with its default \`replyMapping: "legacy"\`, under RESP3 on t
 
 Where the column *reply* says more: an **object** has a map's names as its properties; **flat** is an array whose inner
 arrays have been spread out (members and scores in turn); **streams** is a list of \`[stream, entries]\`. That is so for the
-methods, and for \`call\` with the command's name in lower case.
+methods, and for \`call\` with the command's name in lower case. In any other spelling \`call\` gives what the table above says,
+as ioredis does: \`call("HGETALL", key)\` gives fields and values in turn, \`call("ZRANGE", key, 0, -1, "WITHSCORES")\` gives pairs.
+The rule is the same on both sides, with every \`LOCUS_DRIVER\`, in \`redisclient\` and for values in memory.
 
 Arguments are text (sent as UTF-8; half of a surrogate pair becomes U+FFFD), numbers, bigints and booleans (sent as their text), \`Uint8Array\`
 for bytes, or lists of these, which are spread out; \`hset\`, \`hmset\`, \`mset\` and \`msetnx\` also take an object or a Map for their pairs.

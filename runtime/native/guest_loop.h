@@ -196,7 +196,7 @@ class GuestLoop {
   static bool MayGoBack(const GuestInvocation& invocation);
   void PushBack(GuestInvocation* invocation);
   bool LeavesPromises(const GuestInvocation& invocation) const;
-  bool AnswerKnown(GuestInvocation* invocation, size_t begin, const CommandRule& rule, bool binary,
+  bool AnswerKnown(GuestInvocation* invocation, size_t begin, ReplyShape shape, bool binary,
                    v8::Local<v8::Promise::Resolver> resolver);
   void TakeOutcome(GuestInvocation* invocation, bool fulfilled, v8::Local<v8::Value> value);
   void FinishIfDone(GuestInvocation* invocation);

@@ -32,7 +32,7 @@ size_t PairsAt(std::string_view command) {
   return SIZE_MAX;
 }
 
-/// The name given to call(), when it is a text short enough to be one.
+/// The name given to call(), when it is a text short enough to be one. Only in lower case is it a method's.
 std::string NameOf(v8::Isolate* isolate, const v8::FunctionCallbackInfo<Value>& info) {
   return info.Length() > 0 && info[0]->IsString() ? Utf8Of(isolate, info[0].As<v8::String>(), 64) : "";
 }
@@ -184,13 +184,13 @@ bool GuestLoop::TakeArguments(const v8::FunctionCallbackInfo<Value>& info, size_
 }
 
 // The operation that `commands` has from `begin` on, by what an earlier run read. False: it has to be sent.
-bool GuestLoop::AnswerKnown(GuestInvocation* invocation, size_t begin, const CommandRule& rule, bool binary,
+bool GuestLoop::AnswerKnown(GuestInvocation* invocation, size_t begin, ReplyShape shape, bool binary,
                             Local<v8::Promise::Resolver> resolver) {
   const Local<v8::Context> context = isolate_->GetCurrentContext();
   std::optional<std::string_view> reply =
       invocation->known.Take(std::string_view(invocation->commands).substr(begin));
   DecodedReply decoded;
-  if (!reply || !DecodeReply(isolate_, context, &*reply, rule.shape, binary, &decoded) || decoded.is_error)
+  if (!reply || !DecodeReply(isolate_, context, &*reply, shape, binary, &decoded) || decoded.is_error)
     return false;
   invocation->commands.resize(begin);
   invocation->usage.operations++;
@@ -226,13 +226,14 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
     return refuse(Code::CANCELLED, "an operation came after its invocation had ended");
 
   const Taking taking(this);
+  const std::string method = named ? NameOf(isolate_, info) : std::string(rule->name);
   {
     v8::TryCatch caught(isolate_);
     if (rule != nullptr) {
       arena_.append(rule->name);
       ends_.push_back(arena_.size());
     }
-    const size_t pairs_at = named ? PairsAt(NameOf(isolate_, info)) : PairsAt(rule->name);
+    const size_t pairs_at = PairsAt(method);
     if (!TakeArguments(info, pairs_at == SIZE_MAX ? SIZE_MAX : pairs_at + (named ? 1 : 0))) {
       if (!caught.HasTerminated()) resolver->Reject(context, caught.Exception()).FromMaybe(false);
       return;
@@ -263,13 +264,14 @@ void GuestLoop::Operate(const v8::FunctionCallbackInfo<Value>& info, uint32_t co
     refuse(Code::OPERATIONS_LIMIT, message);
     return Fail(invocation, Code::OPERATIONS_LIMIT, std::move(message));
   }
+  const ReplyShape shape = method == rule->name ? rule->shape : ReplyShape::kPlain;
   const size_t begin = invocation->commands.size();
   AppendArrayHeader(&invocation->commands, argv_.size());
   for (const std::string_view argument : argv_) AppendBulk(&invocation->commands, argument);
   if (!IsRead(*rule)) invocation->known.Forget();
-  if (!invocation->known.empty() && AnswerKnown(invocation, begin, *rule, binary, resolver)) return;
+  if (!invocation->known.empty() && AnswerKnown(invocation, begin, shape, binary, resolver)) return;
   if (!IsRead(*rule)) AppendShownKey(*rule, argv_, &invocation->written_keys);
-  invocation->operations.push_back({v8::Global<v8::Promise::Resolver>(isolate_, resolver), rule, binary,
+  invocation->operations.push_back({v8::Global<v8::Promise::Resolver>(isolate_, resolver), rule, shape, binary,
                                     static_cast<uint32_t>(invocation->written_keys.size())});
   invocation->writes |= !IsRead(*rule);
   invocation->gets_alone &= rule->name == "get" && argv_.size() == 2;

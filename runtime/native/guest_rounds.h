@@ -16,6 +16,7 @@ namespace locus {
 struct PendingOperation {
   v8::Global<v8::Promise::Resolver> resolver;
   const CommandRule* rule;
+  ReplyShape shape;
   bool binary = false;
   uint32_t key_end = 0;  ///< of its key among its round's `written_keys`, from where the one before ends
   /// What the read cache has for it; without bytes: nothing, its reply has to come.

@@ -389,7 +389,7 @@ bool GuestLoop::TakeReply(PendingRound* round, std::string_view* bytes, DecodedR
   const PendingOperation& operation = round->operations[round->answered];
   const std::string_view before = *bytes;
   const bool read =
-      DecodeReply(isolate_, context_.Get(isolate_), bytes, operation.rule->shape, operation.binary, reply);
+      DecodeReply(isolate_, context_.Get(isolate_), bytes, operation.shape, operation.binary, reply);
   if (round->kept) round->replies.append(before.substr(0, before.size() - bytes->size()));
   return read;
 }
@@ -406,7 +406,7 @@ bool GuestLoop::TakeFound(GuestInvocation* invocation, PendingRound* round, Deco
       std::string_view(round->found_replies).substr(round->found_taken, operation.found.bytes);
   round->found_taken += bytes.size();
   std::string_view rest = bytes;
-  if (!DecodeReply(isolate_, context_.Get(isolate_), &rest, operation.rule->shape, operation.binary, reply))
+  if (!DecodeReply(isolate_, context_.Get(isolate_), &rest, operation.shape, operation.binary, reply))
     return false;
   if (!reply->is_error) found_reads_->Know(operation, bytes, reply->value);
   return true;
