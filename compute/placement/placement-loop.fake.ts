@@ -13,8 +13,8 @@ import { readWindow, type Machine } from "./messages.ts";
 import { PlacementLoop } from "./placement-loop.ts";
 
 const MACHINE: Machine = { id: "m", cpus: [0, 1], cores: 2 };
-/** All calls of a crowded function fit there about as well as on both sides. */
-export const THREE_CORES: Machine = { ...MACHINE, cpus: [0, 1, 2], cores: 3 };
+/** As many cores as storage has: two functions that are alike may as well change sides. */
+export const ONE_CORE: Machine = { ...MACHINE, cpus: [0], cores: 1 };
 const STORAGE: Storage = {
   machine: { id: "storage", cpus: [0], cores: 1 },
   isolatesMax: 16,

@@ -8,7 +8,7 @@ import { NO_USAGE } from "#runtime/profile/sample.ts";
 import { SampleTally, TALLY_TERMS, type Tally } from "#runtime/profile/tally.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
 import { readPlacement } from "./messages.ts";
-import { Replay, THREE_CORES, WALKS, type Calls } from "./placement-loop.fake.ts";
+import { Replay, ONE_CORE, WALKS, type Calls } from "./placement-loop.fake.ts";
 
 afterEach(() => void vi.useRealTimers());
 
@@ -55,9 +55,9 @@ describe("the plan", () => {
 
   /** A function of which all calls run on one side for a moment. */
   const inTrial = (): Replay => {
-    const replay = new Replay();
-    replay.machine = THREE_CORES;
-    const busy = { f0: { count: 16, cpuUs: 10_000 } };
+    const replay = new Replay(2);
+    replay.machine = ONE_CORE;
+    const busy = { f0: { count: 8, cpuUs: 10_000 }, f1: { count: 8, cpuUs: 10_000 } };
     for (let at = 0; at < 400 && !isTried(replay); at++) replay.run(WINDOW_MS, busy, { inFlight: 16 });
     expect(isTried(replay)).toBe(true);
     return replay;

@@ -6,7 +6,6 @@ import type { Transition } from "./transition.ts";
 /** Of one function: visits, and all others. */
 const VISITS_KEPT = 2;
 const OTHERS_KEPT = 20;
-export const TRANSITIONS_MAX = VISITS_KEPT + OTHERS_KEPT;
 /** The latest of the others outlive the controller. */
 export const RECORDED_TRANSITIONS_MAX = OTHERS_KEPT / 2;
 
