@@ -15,8 +15,8 @@ export const NO_OVERFLOW: Overflow = { overflowMin: 0, overflowTimes: 0 };
 
 /**
  * A call leaves if so many are in flight for each core of its side, and so many times as many as for each
- * core of the other. Thresholds are optimal in heavy traffic (Bell and Williams, 2001). Bench `worlds`,
- * suite spells: 0.06 of the calls are lost without overflow; the numbers are not sensitive.
+ * core of the other. Thresholds are optimal in heavy traffic (Bell and Williams, 2001); the
+ * numbers are not sensitive.
  */
 const PER_CORE_MIN = 3;
 const TIMES = 4;

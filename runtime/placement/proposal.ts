@@ -13,7 +13,7 @@ import type { FunctionView } from "./view.ts";
 export const GAIN_MIN = 0.05;
 /**
  * A function split in halves costs this part more of all that is not computing: calls that arrive
- * together are served together. Bench `worlds`, suite turns: 0.04 of the calls are lost without it.
+ * together are served together. docs/placement.md has its worth.
  */
 const SPLIT_COST = 0.3;
 
