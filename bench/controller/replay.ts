@@ -102,7 +102,6 @@ export class Replay {
       isolatesMax: Infinity,
       isOpen: true,
       findsReads: true,
-      hostCores: Infinity,
     };
     this.#surroundings = { constants: DEFAULT_CONSTANTS, storage };
     this.#recorder = new SampleWindows({

@@ -108,7 +108,6 @@ describe("locus placement", () => {
     controller: "0123456789ab",
     nodes: 2,
     outlook,
-    hostCores: null,
     regret: 0.02,
     constants: DEFAULT_CONSTANTS,
     constantsFrom: "measured",
@@ -123,12 +122,6 @@ describe("locus placement", () => {
     );
     expect(text).toMatch(/\nbusy: compute cores [\d.]+ %, storage cores [\d.]+ %, Redis' thread [\d.]+ %/);
     expect(text).toContain("regret: the plan misses 2 % of what the best shares would save");
-  });
-
-  it("says that functions beside Redis lack CPU", () => {
-    expect(overviewText({ ...overview, hostCores: 0.4 }, NOW_MS)).toContain(
-      "Functions beside Redis lack CPU: other processes leave them 0.40 cores.",
-    );
   });
 
   it("says that no node controls placement", () => {

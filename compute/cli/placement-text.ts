@@ -16,7 +16,7 @@ const NO_CONTROLLER = "No node controls placement now. The last plan holds; what
 const TRANSITIONS_SHOWN_MAX = 6;
 
 export const overviewText = (overview: PlacementOverview, nowMs: number): string => {
-  const { functions, outlook, hostCores, regret } = overview;
+  const { functions, outlook, regret } = overview;
   const heads = ["FUNCTION", "STATE", "AT STORAGE", "CALLS/S", "COMPUTE", "STORAGE", "MOVES", "REVERTS", "TRIALS"];
   const rows = functions.map((one) => [
     one.function,
@@ -41,9 +41,6 @@ export const overviewText = (overview: PlacementOverview, nowMs: number): string
     lines.push(
       `busy: ${pools.map((pool) => `${POOL_NAMES[pool]} ${percentText(outlook.utilisation[pool])}`).join(", ")}`,
     );
-  }
-  if (hostCores !== null) {
-    lines.push(`Functions beside Redis lack CPU: other processes leave them ${hostCores.toFixed(2)} cores.`);
   }
   if (regret !== null) lines.push(`regret: the plan misses ${percentText(regret)} of what the best shares would save`);
   return lines.join("\n");

@@ -211,11 +211,6 @@ export const schemas = {
     controller: { type: ["string", "null"], description: "The node that decides; null: none, the last plan holds." },
     nodes: { type: ["integer", "null"] },
     outlook: { type: ["object", "null"], description: "How busy the plan makes each part." },
-    hostCores: {
-      type: ["number", "null"],
-      description:
-        "Cores that sandbox hosts beside Redis get where others keep them from more; null: as many as they want, or nobody knows.",
-    },
     regret: { type: ["number", "null"], description: "Of what the best shares would give, the part that is missing." },
     constants: { type: ["object", "null"], description: "What moving and computing cost here, µs." },
     constantsFrom: {

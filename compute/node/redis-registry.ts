@@ -15,7 +15,7 @@ import {
   type RedisAddress,
   type RedisUser,
 } from "./redis-connection.ts";
-import { readCoreTimes } from "../placement/host-cores.ts";
+import { readCoreTimes } from "./core-times.ts";
 import { toLocusError } from "./redis-error.ts";
 import { infoOf } from "./redis-info.ts";
 import type { Registry, RegistryState, StoredBundle } from "./registry.ts";

@@ -2,7 +2,7 @@
 // of its own. `RedisRegistry` is the real one, `MemoryRegistry` the obvious one.
 
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import type { CoreTimes } from "../placement/host-cores.ts";
+import type { CoreTimes } from "./core-times.ts";
 
 export interface StoredBundle {
   readonly version: string;

@@ -16,8 +16,6 @@ export interface PlacementOverview {
   /** Nodes that had calls lately. */
   readonly nodes: number | null;
   readonly outlook: Outlook | null;
-  /** Cores that sandbox hosts beside Redis get while others use the rest; null: as many as they want. */
-  readonly hostCores: number | null;
   /** Regret: the fraction (0–1) of the optimum's benefit that the current shares miss. */
   readonly regret: number | null;
   readonly constants: CostConstants | null;
@@ -47,7 +45,6 @@ export const overviewOf = ({ version, placements }: Plan): PlacementOverview => 
   controller: null,
   nodes: null,
   outlook: null,
-  hostCores: null,
   regret: null,
   constants: null,
   constantsFrom: null,

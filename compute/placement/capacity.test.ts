@@ -8,7 +8,6 @@ const STORAGE: Storage = {
   isolatesMax: Infinity,
   isOpen: true,
   findsReads: true,
-  hostCores: Infinity,
 };
 const NO_WORK = { ofNodes: 0, ofRedis: 0 };
 
@@ -49,17 +48,6 @@ describe("storage cores", () => {
 
   it("are none while storage runs nothing", () => {
     expect(capacityOf([MACHINE], { machine, isOpen: false }).storageCores).toBe(0);
-  });
-
-  it("are those that other processes leave to the hosts, but a tenth at least", () => {
-    expect(capacityOf([MACHINE], { machine, hostCores: 0.5 }).storageCores).toBe(0.5);
-    expect(capacityOf([MACHINE], { machine, hostCores: 0 }).storageCores).toBeCloseTo(0.4);
-    expect(nodesOn(MACHINE).hostCores({ ...STORAGE, machine, hostCores: 9 })).toBe(Infinity);
-  });
-
-  it("are not limited by nodes on the same cores: these may be the other processes", () => {
-    const beside = { ...MACHINE, id: "storage", cpus: [1, 2] };
-    expect(capacityOf([beside], { machine, hostCores: 0.5 }).storageCores).toBe(4);
   });
 
   it("lose what plain clients take of Redis' thread, but for a tenth", () => {

@@ -21,8 +21,6 @@ export interface Storage {
   readonly isOpen: boolean;
   /** The read cache is in use. */
   readonly findsReads: boolean;
-  /** Cores that its hosts get while other processes use the rest; Infinity: as many as they want. */
-  readonly hostCores: number;
 }
 
 /** Work that is not for calls, in cores: of all nodes, and of Redis' thread for plain clients. */
@@ -80,13 +78,8 @@ export class Nodes {
     return Math.max(WINDOW_MS, ...Array.from(this.#nodes.values(), ({ windowMs }) => windowMs));
   }
 
-  /** Cores that the hosts beside Redis get; Infinity: as many as they want. */
-  hostCores(storage: Storage): number {
-    return this.#cores(storage).hostCores;
-  }
-
   capacity(storage: Storage, { ofNodes, ofRedis }: OtherWork, nowMs: number): Capacity {
-    const { hostCores: _, ...cores } = this.#cores(storage);
+    const cores = this.#cores(storage);
     const withoutOthers = (all: number): number => Math.max(all / 2, all - ofNodes);
     const withoutPlain = (all: number): number => Math.max(AVAILABLE_MIN * all, all - ofRedis);
     return {
@@ -101,7 +94,7 @@ export class Nodes {
   }
 
   /** Nodes on one machine share its cores. If all of them are on Redis' machine, so do both sides. */
-  #cores({ machine, isolatesMax, isOpen, hostCores: available }: Storage) {
+  #cores({ machine, isolatesMax, isOpen }: Storage) {
     const machines = new Map<string, { readonly cpus: Set<number>; readonly cores: number }>();
     for (const { machine: own } of this.#nodes.values()) {
       if (own === null) continue;
@@ -114,13 +107,9 @@ export class Nodes {
     const sharesSome = machine !== null && machine.cpus.some((cpu) => nodeCpus.has(cpu));
     // A machine counts as one core until it is known.
     const machineCores = machine?.cores ?? 1;
-    const wanted = Math.min(machineCores, isolatesMax);
-    const isLimited = !sharesSome && available < wanted;
-    const hostCores = isLimited ? Math.max(AVAILABLE_MIN * machineCores, available) : Infinity;
     return {
-      hostCores,
       computeCores: Math.max(1, computeCores),
-      storageCores: isOpen ? Math.min(wanted, hostCores) : 0,
+      storageCores: isOpen ? Math.min(machineCores, isolatesMax) : 0,
       storageMachineCores: Math.max(1, machineCores),
       sharedCores: sharesSome && machines.size === 1 ? nodeCpus.union(new Set(machine.cpus)).size : Infinity,
     };

@@ -125,14 +125,13 @@ export class PlacementControl {
   }
 
   overview(planVersion: number): PlacementOverview {
-    const { decidedMs, nodeCount, outlook, hostCores, regret, constants, functions } = this.loop;
+    const { decidedMs, nodeCount, outlook, regret, constants, functions } = this.loop;
     return {
       planVersion,
       decidedMs,
       controller: this.#options.node,
       nodes: nodeCount,
       outlook,
-      hostCores: hostCores < Infinity ? hostCores : null,
       regret,
       constants,
       constantsFrom: this.#calibrator.calibration.from,

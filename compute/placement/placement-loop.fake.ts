@@ -20,7 +20,6 @@ const STORAGE: Storage = {
   isolatesMax: 16,
   isOpen: true,
   findsReads: true,
-  hostCores: Infinity,
 };
 
 /** Calls of one function in a window. */

@@ -92,11 +92,6 @@ export class PlacementLoop {
     return storage.findsReads ? corrected : { ...corrected, storage: { ...corrected.storage, found: 0 } };
   }
 
-  /** Cores that sandbox hosts beside Redis get while other processes use the rest; Infinity: as many as they want. */
-  get hostCores(): number {
-    return this.#nodes.hostCores(this.#options.surroundings().storage);
-  }
-
   /** The last one; null before the first. */
   get step(): Step | null {
     return this.#step;

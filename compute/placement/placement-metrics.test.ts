@@ -70,13 +70,6 @@ test("the node that controls also has what it decides from", () => {
     expect(of("utilisation", `{pool="${pool}"}`)).toBeCloseTo(value);
   }
   expect(of("regret", "")).toBeCloseTo(known.loop.regret);
-  expect(of("host_cores", "")).toBe(0.5);
-  const calm = placementText({
-    placements,
-    stayed,
-    control: { ...known, loop: { ...known.loop, hostCores: Infinity } },
-  });
-  expect(valueIn(calm, "locus_placement_host_cores")).toBeNaN();
   expect(valueIn(text, 'locus_storage_invocations{state="running"}')).toBe(3);
   expect(valueIn(text, 'locus_storage_invocations_ended_total{state="pushed-back"}')).toBe(7);
   expect(valueIn(text, "locus_storage_calls_let_stay_total")).toBe(8);

@@ -21,7 +21,7 @@ interface MeasuredPlacement {
 interface MeasuredControl {
   /** null: unknown. */
   readonly storageCalls: StorageCalls | null;
-  readonly loop: Pick<PlacementLoop, "functions" | "profiles" | "outlook" | "regret" | "hostCores">;
+  readonly loop: Pick<PlacementLoop, "functions" | "profiles" | "outlook" | "regret">;
   readonly constants: CostConstants;
   readonly nowMs: number;
 }
@@ -75,14 +75,12 @@ export function placementText({ placements, stayed, control }: MeasuredPlacement
   const { visits, errors } = costSeries(control);
   gauge("placement_visit_cost", "Fraction of a function's work that visits to its other side take.", visits);
   gauge("placement_prediction_error", "Error of the predicted latency without queues ÷ measured latency.", errors);
-  const { outlook, regret, hostCores } = loop;
+  const { outlook, regret } = loop;
   const utilisation = byLabel(
     "pool",
     POOLS.map((pool) => [pool, outlook?.utilisation[pool] ?? 0] as const),
   );
   gauge("placement_utilisation", "How busy the plan keeps each pool; 1 is all of it.", utilisation);
-  const limit = hostCores < Infinity ? one(hostCores) : [];
-  gauge("placement_host_cores", "Cores that hosts beside Redis get while other processes use the rest.", limit);
   gauge("placement_regret", "Fraction of the optimum's benefit that the current shares miss.", one(regret ?? 0));
   return texts.join("");
 }

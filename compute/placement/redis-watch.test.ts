@@ -101,7 +101,6 @@ test("a change of Redis' machine or of what can run there is reported", async ()
     isolatesMax: 16,
     isOpen: true,
     findsReads: true,
-    hostCores: Infinity,
   });
   expect(watch.storage.machine?.cpus).toHaveLength(16);
   await storageAfter(250);
@@ -120,14 +119,6 @@ test.each(["", "many", "0", "-2", "1.5", "NaN"])("all cores count when the modul
 test("the read cache is in use if it says so, or nothing has been read yet", async () => {
   expect((await storageAfter(250, { read_cache_in_use: "no" })).findsReads).toBe(false);
   expect((await storageAfter(250, { read_cache_in_use: "no", operations: "0" })).findsReads).toBe(true);
-});
-
-test("the cores that hosts get are known after two answers", async () => {
-  const coreTimes = (seconds: number) => ({
-    core_times: `clock_us=${1e6 * seconds},cpus=2,idle_us=0,interrupts_us=0,redis_us=${3e5 * seconds},hosts_us=${2e5 * seconds},hosts_waited_us=${9e6 * seconds}`,
-  });
-  expect((await storageAfter(250, coreTimes(10))).hostCores).toBe(Infinity);
-  expect((await storageAfter(250, coreTimes(11))).hostCores).toBeCloseTo(0.2);
 });
 
 test("the module's counts of calls are known once Redis has answered", async () => {

@@ -1,5 +1,5 @@
-// What the controller needs to know of Redis: whether functions run beside it, its machine, the
-// cores that sandbox hosts get there, and how much it has worked. Redis is asked while there are
+// What the controller needs to know of Redis: whether functions run beside it, its machine, and how
+// much it has worked. Redis is asked while there are
 // calls or somebody reads the metrics.
 
 import type { Redis } from "ioredis";
@@ -7,10 +7,9 @@ import type { Redis } from "ioredis";
 import type { RedisClocks } from "#runtime/placement/corrections.ts";
 import { infoOf } from "../node/redis-info.ts";
 import type { Storage } from "./capacity.ts";
-import { HostCores, readCoreTimes } from "./host-cores.ts";
 import { cpusOf } from "./machine.ts";
 
-/** Time between questions. Other processes that take cores beside Redis are noticed within two of these. */
+/** Time between questions. Not sensitive. */
 const EVERY_MS = 250;
 
 type Info = ReadonlyMap<string, string>;
@@ -38,8 +37,7 @@ interface WatchOptions {
 
 export class RedisWatch {
   readonly #options: WatchOptions;
-  readonly #hostCores = new HostCores();
-  #storage: Storage = { machine: null, isolatesMax: Infinity, isOpen: true, findsReads: true, hostCores: Infinity };
+  #storage: Storage = { machine: null, isolatesMax: Infinity, isOpen: true, findsReads: true };
   #calls: StorageCalls | null = null;
   #askedMs = -Infinity;
   #clocksMs = -Infinity;
@@ -80,7 +78,6 @@ export class RedisWatch {
       this.#clocksMs = nowMs();
       onClocks({ atMs: this.#clocksMs, ...redisClocksIn(info) });
     }
-    this.#hostCores.update(readCoreTimes(info.get("core_times")));
     const cpus = cpusOf(info.get("cpus") ?? "");
     const machine = { id: info.get("machine") ?? "", cpus, cores: countOf(info, "cores", cpus.length) };
     const before = this.#storage;
@@ -90,7 +87,6 @@ export class RedisWatch {
       isOpen: (info.get("hosts_obstacle") ?? "") === "",
       // The cache is not in use until a function reads.
       findsReads: info.get("read_cache_in_use") === "yes" || info.get("operations") === "0",
-      hostCores: this.#hostCores.cores,
     };
     this.#calls = {
       now: countsOf(info, NOW),

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { readCoreTimes } from "#compute/placement/host-cores.ts";
+import { readCoreTimes } from "#compute/node/core-times.ts";
 import { cpusOf } from "#compute/placement/machine.ts";
 import { availableCores } from "#runtime/sandbox/native-supervisor.ts";
 import { hasEnded } from "#bench/harness/processes.ts";
