@@ -9,11 +9,9 @@ import type { Logger } from "pino";
 import { constantsOver } from "#runtime/placement/calibration.ts";
 import type { ConstantsSource, CostConstants } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
+import { BACK_OFF_MS_MAX } from "#runtime/placement/memory.ts";
 import { repeat } from "./calibrate.ts";
 import { RETRY_MS, type PlacementStore } from "./placement-store.ts";
-
-/** The longest pause between attempts to calibrate, after doubling. Not sensitive. */
-const PAUSE_MS_MAX = 60_000;
 
 interface CalibratorOptions {
   readonly store: Pick<PlacementStore, "readConstants" | "writeConstants">;
@@ -50,7 +48,7 @@ export class Calibrator {
     const kept = await store.readConstants().catch(() => null);
     if (kept !== null) this.#use(kept, "kept");
     let isNetworkKnown = false;
-    for (let pauseMs = RETRY_MS; !this.#isClosed; pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
+    for (let pauseMs = RETRY_MS; !this.#isClosed; pauseMs = Math.min(2 * pauseMs, BACK_OFF_MS_MAX)) {
       if (await this.#isCalibrated(pauseMs)) return;
       const paused = pause(pauseMs, undefined, { ref: false });
       isNetworkKnown ||= await this.#measureNetwork(kept);

@@ -21,9 +21,8 @@ const answersTo = (node: string): string => `locus:placement:answers:${node}`;
 const WINDOWS_SENT_MAX = 8;
 /** A controller that has not answered by then counts as gone. */
 const ANSWER_TIMEOUT_MS = 1_000;
-/** Questions that wait for an answer, and different refusals that are reported. */
+/** Questions that wait for an answer at once, and different refusals that are reported. */
 const QUESTIONS_MAX = 256;
-const REFUSALS_MAX = 32;
 
 export interface LinkListener {
   /** Commands and subscriptions work. Messages from before were missed. */
@@ -110,7 +109,7 @@ export class PlacementLink {
   }
 
   refused(reason: string): void {
-    if (this.#refusals.has(reason) || this.#refusals.size >= REFUSALS_MAX) return;
+    if (this.#refusals.has(reason) || this.#refusals.size >= QUESTIONS_MAX) return;
     this.#refusals.add(reason);
     this.#listener.onRefused(reason);
   }

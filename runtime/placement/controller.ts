@@ -27,11 +27,10 @@ import type { Situation } from "./situation.ts";
 import { relieve, surgeProposal } from "./surge.ts";
 import type { Transition } from "./transition.ts";
 import { CALLERS_GROWN_MIN, callersOf, isWarmFor, loadsOf, SETTLE_MS, type FunctionView } from "./view.ts";
-import { visited } from "./visits.ts";
+import { EXPLORING_PART, visited } from "./visits.ts";
 
-/** Trials may have this part of all calls, and in a row as many as two long trials have. */
-const TRIAL_PART = 0.01;
-const TRIAL_CREDIT_MS_MAX = 2 * LOOK_MS_MAX;
+/** In a row, trials may have as many calls as come during two long trials. */
+const TRIAL_CREDIT_MS_MAX = LOOK_MS_MAX * 2;
 
 export interface ControllerState {
   readonly functions: ReadonlyMap<string, FunctionState>;
@@ -166,7 +165,7 @@ function creditAfter(
   )
     return TRIAL_CREDIT_MS_MAX;
   const passedMs = views.length === 0 ? 0 : nowMs - steppedMs;
-  return Math.min(TRIAL_CREDIT_MS_MAX, trialCreditMs + TRIAL_PART * passedMs);
+  return Math.min(TRIAL_CREDIT_MS_MAX, trialCreditMs + EXPLORING_PART * passedMs);
 }
 
 /** In ms of all calls. */

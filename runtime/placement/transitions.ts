@@ -3,8 +3,7 @@
 
 import type { Transition } from "./transition.ts";
 
-/** Of one function: visits, and all others. */
-const VISITS_KEPT = 2;
+/** Of one function, besides the last two visits. */
 const OTHERS_KEPT = 20;
 /** The latest of the others outlive the controller. */
 export const RECORDED_TRANSITIONS_MAX = OTHERS_KEPT / 2;
@@ -17,7 +16,7 @@ export class Transitions {
     this.#byFunction.set(transition.function, own);
     own.push(transition);
     const alike = own.filter((one) => isVisit(one) === isVisit(transition));
-    if (alike.length > (isVisit(transition) ? VISITS_KEPT : OTHERS_KEPT)) own.splice(own.indexOf(alike[0]!), 1);
+    if (alike.length > (isVisit(transition) ? 2 : OTHERS_KEPT)) own.splice(own.indexOf(alike[0]!), 1);
   }
 
   /** The latest last. */

@@ -9,8 +9,8 @@ import { type Change, restingState } from "./function-state.ts";
 import { PROBE_EVERY_MAX, type PlacementState } from "./plan.ts";
 import { ACTIVE_MS, type FunctionView } from "./view.ts";
 
-/** Probes may add this part to what the function's calls cost. Bench `placement` measures it (`visitCost`). */
-const PROBE_COST_PART = 0.01;
+/** Probes may add this part to what a function's calls cost, and trials may have this part of all calls. */
+export const EXPLORING_PART = 0.01;
 /** The first visits are one call in so many. */
 const FIRST_VISIT_EVERY = 4;
 
@@ -46,6 +46,6 @@ export function visited(view: FunctionView, now: FunctionView["state"], isWanted
 function cheapProbeEvery({ load: { callsPerSecond, costs }, visitCpuUs }: FunctionView, other: Side): number {
   // A probe may run on cold code, which costs more than calls do once they run there.
   const coldUs = Math.max(0, visitCpuUs[other] - costs[other].terms.cpu);
-  const cheap = (busyUs(costs[other]) + coldUs) / (PROBE_COST_PART * busyUs(costs[otherSide(other)]));
+  const cheap = (busyUs(costs[other]) + coldUs) / (EXPLORING_PART * busyUs(costs[otherSide(other)]));
   return clamp(Math.ceil(Math.max(cheap, callsPerSecond)), 2, PROBE_EVERY_MAX);
 }

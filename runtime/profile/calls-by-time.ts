@@ -5,10 +5,10 @@ import { clamp } from "#runtime/clamp.ts";
 import { TERM_AT, type Tally } from "./tally.ts";
 import { WINDOW_MS, WINDOW_MS_MAX } from "./window-length.ts";
 
-/** Slots are as long as the shortest window. */
-const SLOTS = 92;
-/** Calls are kept for about this long, whatever length their windows have, ms. */
-export const CALLS_KEPT_MS = (SLOTS - 12) * WINDOW_MS;
+/** Calls are kept for about this long, whatever length their windows have. */
+export const CALLS_KEPT_MS = 2_000;
+/** Slots are as long as the shortest window. A few more hold the latest window while it is compared. */
+const SLOTS = CALLS_KEPT_MS / WINDOW_MS + 12;
 
 interface Heard {
   /** Calls that tell what the function costs. */
