@@ -14,7 +14,7 @@ import { machineNoise } from "./comparison.ts";
 import { Draft } from "./draft.ts";
 import { BASELINE_MS, judge, LOOK_MS_MAX, type Experiment } from "./experiment.ts";
 import type { FunctionRecord, FunctionState } from "./function-state.ts";
-import { nextTrial } from "./next-trial.ts";
+import { canTellTrial, nextTrial } from "./next-trial.ts";
 import { BACK_OFF_MS_MIN } from "./memory.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import { beginTrial, conclude, giveUp } from "./outcome.ts";
@@ -88,18 +88,19 @@ export function advance(before: ControllerState, situation: Situation): Step {
     }
   } else if (nowMs - draft.changedMs >= SETTLE_MS) {
     const steadyMs = steadySinceMs(before, views);
-    noise = machineNoise(views, steadyMs, heardMs) ?? noise;
     const proposed = proposal(views, use);
     const applied = apply(draft, views, proposed);
-    const baseline = [clamp(steadyMs, heardMs - BASELINE_MS, heardMs - SETTLE_MS), heardMs] as const;
-    const begun = { startedMs: nowMs, baseline, noise };
-    if (workPartOf(views, applied) >= SLIGHT_PART) {
-      experiment = { kind: "verifying", changes: applied, ...begun };
-    } else if (proposed.length === 0 && trialCreditMs > 0) {
-      const changes = nextTrial({ views, use, capacity, heardMs, steadyMs, noise });
-      if (changes.length > 0) {
-        beginTrial(draft, changes);
-        experiment = { kind: "trying", changes, ...begun };
+    const isVerified = workPartOf(views, applied) >= SLIGHT_PART;
+    const mayTry = proposed.length === 0 && trialCreditMs > 0;
+    const tried = mayTry ? nextTrial({ views, use, capacity, heardMs, steadyMs }) : [];
+    if (isVerified || tried.length > 0) {
+      noise = machineNoise(views, steadyMs, heardMs) ?? noise;
+      const baseline = [clamp(steadyMs, heardMs - BASELINE_MS, heardMs - SETTLE_MS), heardMs] as const;
+      const begun = { startedMs: nowMs, baseline, noise };
+      if (isVerified) experiment = { kind: "verifying", changes: applied, ...begun };
+      else if (canTellTrial(noise, heardMs)) {
+        beginTrial(draft, tried);
+        experiment = { kind: "trying", changes: tried, ...begun };
       }
     }
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { judge, type Experiment, type Verdict } from "./experiment.ts";
 import { FRESH } from "./function-state.ts";
-import { nextTrial, trialKey } from "./next-trial.ts";
+import { canTellTrial, nextTrial, trialKey } from "./next-trial.ts";
 import { backOff } from "./memory.ts";
 import { PlayedCalls, type Calls } from "./played-calls.fake.ts";
 import { poolUse } from "./pool-use.ts";
@@ -116,7 +116,7 @@ describe("the verdict on a trial", () => {
 });
 
 describe("the next trial", () => {
-  const known = (change: (views: readonly FunctionView[]) => readonly FunctionView[] = (views) => views, noise = 0) => {
+  const known = (change: (views: readonly FunctionView[]) => readonly FunctionView[] = (views) => views) => {
     const replay = played();
     // Both functions together need two cores at compute.
     replay.run(BEGUN_MS, { a: [calls("compute", 9_000)], b: [calls("compute", 9_000), calls("storage", 9_000, 4)] });
@@ -127,7 +127,7 @@ describe("the next trial", () => {
       views.map(({ load }) => load),
       { ...capacity, computeCores: 0.2 },
     );
-    return { views, use, capacity, heardMs: replay.nowMs, steadyMs: 0, noise };
+    return { views, use, capacity, heardMs: replay.nowMs, steadyMs: 0 };
   };
 
   it("puts a function of weight on the other side if a pool is crowded", () => {
@@ -146,7 +146,7 @@ describe("the next trial", () => {
   });
 
   it("is none while the machine is so noisy that its result would mean nothing", () => {
-    expect(nextTrial(known(undefined, 0.5))).toEqual([]);
+    expect([0.05, 0.5].map((noise) => canTellTrial(noise, 1_000))).toEqual([true, false]);
   });
 
   it("is none for functions that may not move", () => {

@@ -3,7 +3,7 @@
 // neighbours do to a crowd.
 
 import type { Side } from "#runtime/profile/sample.ts";
-import { CALLS_MIN, noiseOfRatio, type Stretch } from "./comparison.ts";
+import { CALLS_MIN, noiseOfRatio } from "./comparison.ts";
 import { atShare } from "./cost-model.ts";
 import { BASELINE_MS, LOOK_MS_MAX } from "./experiment.ts";
 import { failuresOf, isBackedOff, type BackOffKey } from "./memory.ts";
@@ -22,21 +22,16 @@ interface Known {
   readonly heardMs: number;
   /** Since when neither the shares nor the load have changed. */
   readonly steadyMs: number;
-  /** Of the machine (`machineNoise`). */
-  readonly noise: number;
 }
 
 /** Empty: none is worth it now. */
 export function nextTrial(known: Known): readonly ShareChange[] {
-  const { views, use, capacity, heardMs, steadyMs, noise } = known;
+  const { views, use, capacity, heardMs, steadyMs } = known;
   const now = outlookOf(use, sharesOf(views));
   const { calls, queuedMs } = waiting(known);
   const isCrowd = now.crowded || areCallersMany(capacity);
   const isSteady = heardMs - steadyMs >= BASELINE_MS;
   if (!isCrowd || !isSteady || calls * (LOOK_MS_MAX / BASELINE_MS) < CALLS_MIN || queuedMs > LOOK_MS_MAX / 2) return [];
-  // A result with such an error could not be told from noise.
-  const baseline: Stretch = [heardMs - BASELINE_MS, heardMs];
-  if (noiseOfRatio(noise, baseline, [heardMs, heardMs + LOOK_MS_MAX]) > 2 * GAIN_MIN) return [];
   const parts = workParts(loadsOf(views));
   const heavy = views.filter(({ isFree }, index) => isFree && parts[index]! >= 2 * SLIGHT_PART);
   let [best, bestRank] = [[] as readonly ShareChange[], Infinity];
@@ -52,6 +47,10 @@ export function nextTrial(known: Known): readonly ShareChange[] {
   }
   return best;
 }
+
+/** The result of a trial could be told from the noise of the machine (`machineNoise`). */
+export const canTellTrial = (noise: number, heardMs: number): boolean =>
+  noiseOfRatio(noise, [heardMs - BASELINE_MS, heardMs], [heardMs, heardMs + LOOK_MS_MAX]) <= 2 * GAIN_MIN;
 
 function* candidates(heavy: readonly FunctionView[]): Iterable<readonly ShareChange[]> {
   const step = ({ name, share }: FunctionView, side: Side): ShareChange => ({ name, from: share, to: shareAt(side) });

@@ -86,7 +86,7 @@ const REFUSED: ReadonlySet<string> = new Set(["ARGS_INVALID", "ARGS_TOO_LARGE", 
 /** Sums of one function on one side. */
 class Sums {
   readonly version: string;
-  readonly #sums = TALLY_TERMS.map(() => 0);
+  readonly #sums = new Float64Array(TALLY_TERMS.length);
   /** Calls by bucket. */
   readonly #elapsed = new Map<number, number>();
 
@@ -135,7 +135,7 @@ class Sums {
   }
 
   told(): Pick<Tally, "version" | "sums" | "elapsed"> {
-    const sums = this.#sums.map((sum, term) => Math.round(sum * PARTS_TOLD[term]!) / PARTS_TOLD[term]!);
+    const sums = Array.from(this.#sums, (sum, term) => Math.round(sum * PARTS_TOLD[term]!) / PARTS_TOLD[term]!);
     return {
       version: this.version,
       sums,
