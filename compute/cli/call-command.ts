@@ -66,7 +66,12 @@ export const addCallCommand = (program: Command): void => {
       for await (const reply of node.batch(name, [{ args, keys: flags.key ?? [] }], wishes)) {
         const { error, ...rest } = reply;
         const told: ToldReply =
-          error === undefined ? rest : { ...rest, error: failureOf(await withSimilar(errorOf(error), node, name)) };
+          error === undefined
+            ? rest
+            : {
+                ...rest,
+                error: { ...failureOf(await withSimilar(errorOf(error), node, name)), ...refusalOf(error) },
+              };
         if (json) printJson(told);
         else printReply(told);
         if (error !== undefined) process.exitCode = exitCodeOfCodes([error.code]);
@@ -77,7 +82,15 @@ export const addCallCommand = (program: Command): void => {
 const appended = (key: string, keys: readonly string[] = []): readonly string[] => [...keys, key];
 
 /** With its error as every command tells it: the node's lines have all of it but the remedy. */
-type ToldReply = Omit<BatchReply, "error"> & { readonly error?: Failure };
+type ToldReply = Omit<BatchReply, "error"> & { readonly error?: Failure & Refusal };
+
+/** What a function that refused the call said besides its message. */
+type Refusal = Pick<NonNullable<BatchReply["error"]>, "status" | "data">;
+
+const refusalOf = ({ status, data }: Refusal): Refusal => ({
+  ...(status === undefined ? {} : { status }),
+  ...(data === undefined ? {} : { data }),
+});
 
 const errorOf = ({ code, message, stack }: NonNullable<BatchReply["error"]>): LocusError =>
   new LocusError(code, message, { guestStack: stack });
@@ -95,7 +108,10 @@ const printReply = ({
 }: ToldReply): void => {
   for (const line of logs) printNote(onOneLine(line));
   if (error === undefined) printLine(JSON.stringify(result, null, process.stdout.isTTY ? 2 : 0));
-  else printNote(failureText(error));
+  else {
+    printNote(failureText(error));
+    if (error.data !== undefined) printNote(`data: ${JSON.stringify(error.data)}`);
+  }
   const why = reason === null ? "" : ` (${REASONS[reason]})`;
   if (side !== null) printNote([`at ${side}${why}`, ...versionText(version), millisecondsText(elapsedUs)].join(", "));
   if (usage !== null) printNote(usageText(usage, elapsedUs));

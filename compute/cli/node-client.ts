@@ -34,7 +34,14 @@ export interface BatchWishes {
 /** One line of a batch's reply; a line that the gateway could not read has only `error`. */
 export interface BatchReply {
   readonly result?: unknown;
-  readonly error?: { readonly code: ErrorCode; readonly message: string; readonly stack?: string };
+  readonly error?: {
+    readonly code: ErrorCode;
+    readonly message: string;
+    readonly stack?: string;
+    /** Of a function that refused the call (`CallerError`). */
+    readonly status?: number;
+    readonly data?: unknown;
+  };
   readonly side?: Side | null;
   readonly reason?: SideReason | null;
   readonly version?: string | null;

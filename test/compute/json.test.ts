@@ -305,6 +305,20 @@ describe("--json", () => {
   });
 });
 
+it("locus call shows what a function says that refuses a call", async () => {
+  const file = join(folder, "refusing.ts");
+  writeFileSync(
+    file,
+    `import { CallerError, defineFunction } from "locus/function";
+    export default defineFunction({ name: "refusing", run: () => { throw new CallerError(404, "no user", { user: 7 }); } });`,
+  );
+  await stack.run("locus", "deploy", file);
+  const inWords = await runTool("locus", ["call", "refusing"], stack.settings);
+  expect(inWords.stderr).toMatch(/^CALL_REFUSED: .*no user[^]*\ndata: \{"user":7\}\n/);
+  const { stdout } = await runTool("locus", ["call", "refusing", "--json"], stack.settings);
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: "CALL_REFUSED", status: 404, data: { user: 7 } } });
+});
+
 it("locus call takes its args from a file or from stdin", async () => {
   const [argsJson, path] = ['{"nodeId":"7"}', join(folder, "args.json")];
   writeFileSync(path, argsJson);
