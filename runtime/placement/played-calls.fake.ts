@@ -1,5 +1,5 @@
-// Calls that tests play: windows as nodes tell them, in a time of their own. What came of them is for a test to say, where a simulated load
-// (simulated-load.ts) has it follow from the shares.
+// Replays calls as windows of samples, on a clock of its own. A test says how long calls take: they do not depend
+// on the shares.
 
 import { Profiles } from "#runtime/profile/profiles.ts";
 import { NO_USAGE, type Side, type Usage } from "#runtime/profile/sample.ts";
@@ -11,7 +11,7 @@ import { DEFAULT_CONSTANTS } from "./default-constants.ts";
 import type { Capacity } from "./pool-use.ts";
 import type { Situation } from "./situation.ts";
 
-/** Sixteen calls in flight, and a core for them on either side. */
+/** A core on each side, and sixteen calls in flight. */
 export const ONE_CORE_EACH: Capacity = {
   computeCores: 1,
   storageCores: 1,
@@ -22,20 +22,20 @@ export const ONE_CORE_EACH: Capacity = {
   callers: 16,
 };
 
-/** What calls of one function come to in a window: so many on a side, each taking so long. */
+/** Calls of one function in a window. */
 export interface Calls {
   readonly side: Side;
   readonly count: number;
   readonly elapsedUs: number;
-  /** Of each; without: all the time in the sandbox, and 100 µs of computing. */
+  /** Of each call. By default all of its time is in the sandbox, and 100 µs of it are CPU time. */
   readonly usage?: Partial<Usage>;
-  /** So many more fail at once. */
+  /** Calls besides these that fail at once. */
   readonly failing?: number;
-  /** Their callers ask for the side. */
+  /** The callers ask for the side. */
   readonly isFixed?: boolean;
 }
 
-/** As the model has them, and all so many times as long: by a queue, which says nothing of what they cost. */
+/** Calls that take `factor` times as long as the model says, because they wait in a queue. */
 export function modelledCalls(
   side: Side,
   count: number,
@@ -58,18 +58,18 @@ export class PlayedCalls {
   readonly profiles = new Profiles();
   nowMs = 0;
 
-  /** By function: of one kind, or of several. */
+  /** Calls by function, in each window. Returns the functions that shifted. */
   run(ms: number, calls: Readonly<Record<string, Calls | readonly Calls[]>>): ReadonlySet<string> {
     const shifted = new Set<string>();
     for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
       this.nowMs += WINDOW_MS;
-      // A window tells of what was before its end.
+      // The calls of a window ended before it.
       for (const name of this.#play(calls, this.nowMs - 1)) shifted.add(name);
     }
     return shifted;
   }
 
-  /** Long ago there were so many of each kind that their code is compiled: of what is played from now on nothing takes longer for being new. */
+  /** Enough calls of each kind, long ago, that their code is compiled. */
   warm(calls: Readonly<Record<string, readonly Calls[]>>): this {
     const many = Object.entries(calls).map(([name, kinds]) => [
       name,
@@ -79,7 +79,7 @@ export class PlayedCalls {
     return this;
   }
 
-  /** What a step looks at now, but for what a test has otherwise: a core on either side, sixteen callers, and nothing said of any function. */
+  /** What a step looks at now, with what a test changes. */
   situation(change: Partial<Situation> = {}): Situation {
     const { nowMs, profiles } = this;
     const played = { nowMs, heardMs: nowMs, profiles, shifted: NONE, callersGrown: 1, rules: new Map() };
