@@ -49,7 +49,7 @@ describe.each(SIDE_NAMES)("a sandbox host on %s", (name) => {
   });
 
   it("gives way to Redis on every thread where it runs beside it, and to no node", () => {
-    const expected = name === "storage" ? Math.min(19, getPriority() + 10) : getPriority();
+    const expected = name === "storage" ? Math.min(19, getPriority() + 5) : getPriority();
     const threads = readdirSync(`/proc/${pid}/task`);
     expect(threads.map((thread) => getPriority(Number(thread)))).toEqual(threads.map(() => expected));
   });

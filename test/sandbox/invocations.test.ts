@@ -80,13 +80,19 @@ describe.each(SIDE_NAMES)("an invocation on %s", (name) => {
         })),
       ],
       [
-        "when a log argument's toJSON spins",
+        "when a proxy in a log line spins",
         bundleOf(({ log }) =>
-          log.info("spins", {
-            toJSON() {
-              for (;;);
-            },
-          }),
+          log.info(
+            "spins",
+            new Proxy(
+              {},
+              {
+                ownKeys() {
+                  for (;;);
+                },
+              },
+            ),
+          ),
         ),
       ],
       [
