@@ -137,7 +137,7 @@ async function openRunners(
 }
 
 /** At least once, and no more if another one like the last would end too late. */
-export async function repeat<Result>(work: () => Promise<Result>): Promise<Result[]> {
+async function repeat<Result>(work: () => Promise<Result>): Promise<Result[]> {
   const results: Result[] = [];
   const untilMs = performance.now() + MEASURE_MS;
   for (let tookMs = 0; results.length === 0 || performance.now() + tookMs < untilMs;) {
