@@ -35,7 +35,7 @@ const told = (error: unknown): LocusError => {
   return new LocusError("INTERNAL", String(error));
 };
 
-/** A stack begins with the message, perhaps in other words: it is not said twice. What stands behind it has a label (error-causes.guest.ts). */
+/** A stack begins with the message, perhaps in other words, so its first lines are left out. Causes stay: they have a label. */
 export const failureText = ({ code, message, remedy, stack = "" }: Failure): string => {
   const frames = stack.split("\n").filter((line) => /^ +(at |\[(cause|errors)\] )/.test(line));
   return [`${code}: ${message}`, ...frames, remedy].join("\n");

@@ -1,4 +1,4 @@
-// What a function says that refused a call, beside its message: a status of HTTP, and data.
+// The HTTP status and the data of a refusal: what a function that throws a CallerError adds to its message.
 
 import { ERRORS } from "#runtime/errors.ts";
 import type { GuestError } from "#runtime/sandbox/supervisor.ts";
@@ -8,7 +8,7 @@ export interface Refusal {
   readonly data?: unknown;
 }
 
-/** Nothing where it is another error. What a sandbox host says may be anything, so the status is checked here. */
+/** Empty for other errors. A sandbox host may send anything, so the status is checked here. */
 export function refusalIn({ code, refusal }: GuestError): Refusal | undefined {
   if (code !== "CALL_REFUSED") return undefined;
   const status = ERRORS.CALL_REFUSED.http;

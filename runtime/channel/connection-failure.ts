@@ -77,7 +77,7 @@ export const connectionFailure = (error: unknown, place: Place, hasTls: boolean)
   });
 };
 
-/** A URL says it by its beginning, and a setting beside it would contradict. */
+/** A URL chooses TLS by its scheme, and LOCUS_REDIS_TLS must not contradict it: the advice names both. */
 const withTls = (wanted: "on" | "off"): string =>
   `set LOCUS_REDIS_TLS=${wanted} (a URL begins with ${wanted === "on" ? "rediss" : "redis"}:// instead)`;
 

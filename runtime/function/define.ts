@@ -1,5 +1,5 @@
 // What the author of a function writes against, exported as `locus/function`. It is bundled into every function and runs
-// in a bare isolate: types, which cost nothing, and what little needs the language only.
+// in a bare isolate: types, which cost nothing, and a little code that needs only the language.
 
 import type { Static, TSchema } from "typebox";
 import type { GuestRedis } from "#runtime/channel/guest-redis.ts";

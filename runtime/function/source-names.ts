@@ -10,7 +10,7 @@ export interface MappedCode {
 
 /** What esbuild calls a CommonJS module, or one that is loaded later, when it lies in a package: its path, as a method's name. */
 const PACKAGE_KEY = /\{"(?:[^"\n]*\/)?(?=node_modules\/[^"\n]*"\()/g;
-/** Where an author's source may stand in the map. What else is imported is data. */
+/** Ends of the names of source files. Other imports are data, and no stack names them. */
 const SOURCE_PATTERN = /\.[cm]?[jt]sx?$/;
 
 /**
@@ -55,7 +55,7 @@ export function nameSources({ code, mapJson }: MappedCode, coarse: boolean): Map
 
 const isOfPackage = (name: string): boolean => name.startsWith("node_modules/");
 
-/** null: it is locus' own. A map has its sources as URLs. */
+/** null: the source is a file of locus. A map names its sources by URLs. */
 function nameOf(source: string): string | null {
   if (source.startsWith("locus:")) return null;
   const path = decodeURIComponent(source);

@@ -122,7 +122,7 @@ GuestLoop::Loaded GuestLoop::Evaluate(Local<v8::String> source_text) {
   if (promise->State() == v8::Promise::kRejected) return FailsWith(promise->Result());
   if (promise->State() == v8::Promise::kPending)
     return Fails("it had not finished loading: it awaits at its top level what never comes", "");
-  // No call is there to hear of it, and those that await the promise would all fail.
+  // No call would learn of the rejection, and each call that awaits the promise would fail.
   for (const LoneRejection& lone : *load_rejections_) {
     const Local<v8::Promise> rejected = lone.promise.Get(isolate_);
     if (!rejected->HasHandler())

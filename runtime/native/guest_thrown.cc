@@ -19,7 +19,7 @@ using v8::Value;
 constexpr std::string_view kAllocationFailed = "Array buffer allocation failed";
 /// How V8 words what a method of `redis` is.
 constexpr std::string_view kRedis = "redis.";
-/// Of each text of the prelude's: the longest is a CallerError's JSON, of 16 Ki characters.
+/// Bound of each text that the prelude returns. The longest is the JSON of a CallerError, of 16 Ki characters.
 constexpr size_t kRefusalBytesMax = 3 * kErrorTextBytesMax;
 /// What of a thrown value that is no error a message shows.
 constexpr size_t kThrownBytesMax = 1024;
@@ -34,7 +34,7 @@ std::string MeantBy(std::string_view message) {
   return meant.empty() ? meant : meant + "?";
 }
 
-/// Where to look for what is there instead of a method of `redis`, behind V8's words for what is not.
+/// Advice that follows V8's message when a function calls a method that `redis` does not have.
 std::string HintFor(std::string_view name, std::string_view message) {
   if (name == "TypeError" && message.ends_with(" is not a function") && message.starts_with(kRedis))
     return ";" + MeantBy(message) + " docs/commands.md lists the commands that functions may call";

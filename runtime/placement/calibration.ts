@@ -92,7 +92,7 @@ function solved({ nothing, chain, batch, long }: Runs, usOf: (run: Run) => numbe
   return { callUs, operationUs, roundUs, byteUs };
 }
 
-/** A wait over another network is this many times as long, and so many times a loopback's: PINGs wait for a busy Redis. */
+/** A wait that is this many times as long is of another network. Less may be PINGs that waited for a busy Redis. */
 const OTHER_NETWORK_TIMES = 8;
 
 /**

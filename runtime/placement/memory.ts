@@ -54,7 +54,7 @@ export const NO_MEMORY: Memory = {
 
 /** The shortest back-off after a failure, ms of the function's clock. */
 export const BACK_OFF_MS_MIN = 1_000;
-/** What failed clearly is not repeated for this long: a plan that a trial beat, a trial that made calls longer, a p99 bound. */
+/** The back-off of a clear failure: a plan that a trial beat, a trial that made calls longer, a p99 bound. */
 export const HOLD_MS = 10_000;
 /** A back-off doubles up to this. One that ended longer ago is forgotten. */
 export const BACK_OFF_MS_MAX = 60_000;

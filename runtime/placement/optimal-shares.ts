@@ -51,9 +51,9 @@ export function optimalShares(use: PoolUse, now: ArrayLike<number>, growth = 1):
 }
 
 /**
- * The linear programme. A function's variable is the part of the way from its lowest to its highest share. One
- * more says by how much less all pools are too busy than with all functions at their lowest shares, so that the
- * solver begins at a feasible point. null: rounding kept the solver from the end.
+ * The linear programme. A function's variable is 0 at its lowest share and 1 at its highest. With all of them at 0
+ * the pools exceed their bounds by `excess`; the variable `relief` is the part of the excess that the plan removes,
+ * so the solver begins at a feasible point. null: the solver stopped for rounding errors.
  */
 function solved(
   { waiting, pools, lowest, highest }: PoolUse,

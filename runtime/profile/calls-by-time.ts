@@ -1,4 +1,4 @@
-// Calls of a function in the last 2.3 s by the time when they came, so that one stretch of time can be
+// Calls of a function in the last two seconds by the time when they came, so that one stretch of time can be
 // compared with another. Decayed means would mix them.
 
 import { clamp } from "#runtime/clamp.ts";

@@ -39,7 +39,7 @@ export class Fading {
   }
 }
 
-/** Rates that fade by half in some time. */
+/** Rates of calls, all and fixed, that fade by half in some time. */
 class FadingRates {
   readonly #halfLife: HalfLife;
   readonly #all: Fading;
@@ -58,7 +58,7 @@ class FadingRates {
     this.#fixed[side].add(counted * sums[TERM_AT.fixed]!, nowMs);
   }
 
-  /** Of a stream that began so long ago: compared with a steady one, or a young rate would be too low. */
+  /** The rate of a stream that began `forMs` ago. A young stream is scaled up, or its rate would be too low. */
   allAt(forMs: number, nowMs: number): number {
     return this.#all.at(nowMs) * this.#rateOfOne(forMs);
   }
@@ -77,7 +77,7 @@ class FadingRates {
   }
 }
 
-/** A decayed mean is known as well as that of all calls in twice its time, and the root of a count to half a call. */
+/** Standard deviations between two rates. A count of calls by chance is Poisson: its root has a deviation of one half. */
 const deviationsOf = (more: number, less: number): number =>
   2 * (Math.sqrt(more) - Math.sqrt(less)) * Math.sqrt((2 * SURGE_HALF_LIFE.ms) / Math.LN2 / 1e3);
 

@@ -1,4 +1,4 @@
-// What to do without a well-known global that functions have not, behind V8's own words for an error that met it. The names
+// Advice about well-known globals that functions do not have. It follows V8's own message for the error. The names
 // stay undefined, so that a package which asks `typeof fetch` takes its other way.
 
 const NETWORK = "a function has no network: have its caller fetch, and pass the data in args or put it in Redis";

@@ -52,7 +52,7 @@ function asText(value: unknown): string {
   return String(value);
 }
 
-/** Whether its class, or it itself, says how it is to be text. */
+/** Whether the object or its class has a `toString` of its own. */
 function hasOwnText(value: object): boolean {
   for (let at: object | null = value; at !== null; at = Reflect.getPrototypeOf(at)) {
     if (!Object.hasOwn(at, "toString") && !Object.hasOwn(at, Symbol.toPrimitive)) continue;

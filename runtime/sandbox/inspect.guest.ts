@@ -168,7 +168,7 @@ interface Shape {
   readonly entries?: Entries | undefined;
   readonly isList?: boolean;
   readonly extraKeys?: readonly string[] | undefined;
-  /** It stays as it is where it is too deep to be looked into. */
+  /** True: it is shown in full even if it is nested too deeply. */
   readonly isWhole?: boolean;
 }
 

@@ -27,7 +27,7 @@ export interface Natives {
   compileUrl(): { readonly URL: unknown; readonly URLSearchParams: unknown };
   setRun(run: unknown): void;
   setFindLoss(find: (result: unknown) => string | undefined): void;
-  /** What makes the texts that follow an error (what to do without what is not there, and all that stands behind it), and what a CallerError says. */
+  /** Makes the texts that follow an error: advice about absent globals, causes, and what a CallerError says. */
   setExplain(explain: (thrown: unknown) => readonly [message: string, stack: string, refusal: string]): void;
   /** What makes of a definition the JSON that the host reads, functions shown as "function". */
   setDescribe(describe: (definition: unknown) => string): void;

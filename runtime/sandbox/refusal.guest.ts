@@ -6,7 +6,7 @@ const REFUSAL_LENGTH_MAX = 16 * 1024;
 
 const { stringify } = JSON;
 
-/** `{"status":404,"data":…}`; undefined where nobody threw a CallerError that can be used. Whoever wrote the bundle may have made anything. */
+/** `{"status":404,"data":…}`; undefined if the thrown value is no valid CallerError. A bundle may have forged it. */
 export function refusalOf(thrown: unknown): string | undefined {
   try {
     if (!(thrown instanceof Error)) return undefined;
