@@ -58,7 +58,7 @@ export interface Tally {
   readonly elapsed: readonly number[];
 }
 
-/** Functions at once. Calls of further ones are counted as `untracked`. */
+/** Functions at once. Calls of further ones are not recorded. */
 export const TALLIED_FUNCTIONS_MAX = 4_096;
 /** Fewer calls or windows tell nothing by themselves. Not sensitive. */
 export const FEW = 16;
@@ -151,7 +151,6 @@ const PARTS_TOLD: readonly number[] = TALLY_TERMS.map((term) =>
 
 export class SampleTally {
   readonly #sides: Readonly<Record<Side, Map<string, Sums>>> = { compute: new Map(), storage: new Map() };
-  #untracked = 0;
 
   /** Functions that were called, counted on each side. */
   get size(): number {
@@ -162,10 +161,7 @@ export class SampleTally {
     if (REFUSED.has(sample.outcome)) return;
     const functions = this.#sides[sample.side];
     let sums = functions.get(sample.function);
-    if (sums === undefined && functions.size >= TALLIED_FUNCTIONS_MAX) {
-      this.#untracked += 1;
-      return;
-    }
+    if (sums === undefined && functions.size >= TALLIED_FUNCTIONS_MAX) return;
     if (sums?.version !== sample.version) {
       sums = new Sums(sample.version);
       functions.set(sample.function, sums);
@@ -174,14 +170,12 @@ export class SampleTally {
   }
 
   /** All calls since the last time. */
-  take(): { readonly tallies: readonly Tally[]; readonly untracked: number } {
+  take(): { readonly tallies: readonly Tally[] } {
     const tallies: Tally[] = [];
     for (const side of ["compute", "storage"] as const) {
       for (const [name, sums] of this.#sides[side]) tallies.push({ function: name, side, ...sums.told() });
       this.#sides[side].clear();
     }
-    const untracked = this.#untracked;
-    this.#untracked = 0;
-    return { tallies, untracked };
+    return { tallies };
   }
 }

@@ -41,7 +41,7 @@ class SampleTally {
   bool empty() const { return functions_.empty() && untracked_ == 0; }
   /// Functions that were called.
   size_t size() const { return functions_.size(); }
-  /// Appends `"untracked":n,"tallies":[…]`, as `take` of tally.ts has it, and begins anew.
+  /// Appends `"untracked":n,"tallies":[…]`, with tallies as `take` of tally.ts has them, and begins anew.
   void Take(std::string* json);
 
  private:
