@@ -11,7 +11,7 @@ import { machineOffer } from "../capacity/machine-offer.ts";
 import { type NodeAgents, openNodeAgents } from "../capacity/node-agents.ts";
 import { NodeCapacity } from "../capacity/node-capacity.ts";
 import { Controllership } from "../controller/controllership.ts";
-import { calibrate } from "../placement/calibrate.ts";
+import { calibrate } from "../calibration/calibrate.ts";
 import { NodePlacement } from "../placement/node-placement.ts";
 import { NODE_SERVICE_PORT, schedulerEndpoint } from "../settings.ts";
 import { ActingUsers } from "./acting-users.ts";

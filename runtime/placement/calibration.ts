@@ -1,4 +1,4 @@
-// The constants of this machine from a few runs of one function on both sides (compute/placement/calibrate.ts).
+// The constants of this machine from a few runs of one function on both sides (compute/calibration/calibrate.ts).
 // Pure arithmetic. Also the constants over a network of which only the round trip is known.
 
 import { clamp } from "#runtime/clamp.ts";

@@ -66,9 +66,10 @@ test.each([
   ["DEADLINE_EXCEEDED", { cpuUs: 5 }, 1, 0],
   ["DEADLINE_EXCEEDED", { wallUs: 9, queueUs: 9 }, 0, 1],
   ["FUNCTION_FAILED", { cpuUs: 5 }, 0, 1],
+  ["CALL_REFUSED", { cpuUs: 5 }, 0, 1],
   ["OVERLOADED", {}, 0, 1],
 ] as const)("a call that ended as %s and used %j tells what its function costs: %i", (outcome, used, calls, untold) => {
-  const failed = outcome === "ok" ? 0 : 1;
+  const failed = outcome === "ok" || outcome === "CALL_REFUSED" ? 0 : 1;
   const { elapsed, ...sums } = tallied(sample({ ...used, outcome }));
   expect(sums).toMatchObject({ calls, untold, failed, elapsedUs: 100 * calls });
   expect(elapsed).toHaveLength(2 * calls);

@@ -80,8 +80,8 @@ const TELLING: ReadonlySet<string> = new Set([
   "CPU_LIMIT",
   "OPERATIONS_LIMIT",
 ]);
-/** Mistakes of callers, refused before the function ran or by the function itself. */
-const REFUSED: ReadonlySet<string> = new Set(["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED", "CALL_REFUSED"]);
+/** Mistakes of callers, refused before the function ran. */
+const REFUSED: ReadonlySet<string> = new Set(["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED"]);
 
 /** Sums of one function on one side. */
 class Sums {
@@ -99,8 +99,8 @@ class Sums {
     const sums = this.#sums;
     if (sample.isFixed === true) sums[TERM_AT.fixed]! += 1;
     if (outcome !== "ok") {
-      sums[TERM_AT.failed]! += 1;
-      // A call that threw at once or never ran would make its side look faster.
+      if (outcome !== "CALL_REFUSED") sums[TERM_AT.failed]! += 1;
+      // A call that threw or refused at once, or never ran, would make its side look faster.
       if (!TELLING.has(outcome) || cpuUs <= 0) {
         sums[TERM_AT.untold]! += 1;
         return;

@@ -37,7 +37,7 @@ export interface Natives {
 }
 
 const RANDOM_BYTES_MAX = 65_536;
-const LINE_LENGTH_MAX = 8_192;
+const LINE_LENGTH_MAX = 4_096;
 
 const { stringify } = JSON;
 const { freeze, defineProperty } = Object;

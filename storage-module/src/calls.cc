@@ -39,7 +39,8 @@ double CpuUs(const Outcome& outcome) { return static_cast<double>(outcome.usage.
 bool IsTraced(const PendingCall& call, int64_t elapsed_ns) {
   const int64_t slower_than_us = TheModule().settings.trace_slower_than_us;
   if (slower_than_us < 0) return false;
-  const bool failed = call.outcome.code != Code::kOk && !IsRefused(call.outcome.code);
+  const Code code = call.outcome.code;
+  const bool failed = code != Code::kOk && code != Code::CALL_REFUSED && !IsRefused(code);
   return elapsed_ns >= slower_than_us * 1'000 || failed || !call.former.empty();
 }
 

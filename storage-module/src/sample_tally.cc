@@ -41,8 +41,7 @@ double UsOf(Ns ns) {
 }  // namespace
 
 bool IsRefused(Code code) {
-  return code == Code::ARGS_INVALID || code == Code::ARGS_TOO_LARGE || code == Code::PERMISSION_DENIED ||
-         code == Code::CALL_REFUSED;
+  return code == Code::ARGS_INVALID || code == Code::ARGS_TOO_LARGE || code == Code::PERMISSION_DENIED;
 }
 
 size_t TallyBucketOf(double us) {
@@ -70,7 +69,7 @@ void SampleTally::Record(std::string_view function, std::string_view version, Co
 void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us, bool fixed) {
   if (fixed) values[kFixed]++;
   if (code != Code::kOk) {
-    values[kFailed]++;
+    if (code != Code::CALL_REFUSED) values[kFailed]++;
     if (!IsTelling(code) || usage.isolate.cpu_ns == 0) {
       values[kUntold]++;
       return;

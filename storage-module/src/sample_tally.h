@@ -28,8 +28,8 @@ constexpr int64_t SampleWindowNs(size_t tallies) {
 /// As `bucketOf` in runtime/profile/histogram.ts.
 size_t TallyBucketOf(double us);
 
-/// A mistake of the caller: no call of the function, as far as anybody counts what its calls are. As REFUSED
-/// in tally.ts.
+/// A mistake of the caller, refused before the function ran. It is no call of the function, as REFUSED in
+/// tally.ts has it.
 bool IsRefused(Code code);
 
 class SampleTally {

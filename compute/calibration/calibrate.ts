@@ -12,7 +12,7 @@ import type { CostConstants } from "#runtime/placement/cost-model.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { Supervisor } from "#runtime/sandbox/supervisor.ts";
 import { openBrittleConnection, type RedisAddress, type RedisUser } from "../node/redis-connection.ts";
-import { readRedisInfo, redisClocksIn } from "./redis-watch.ts";
+import { readRedisInfo, redisClocksIn } from "../placement/redis-watch.ts";
 
 const NAME = "locus-calibration";
 // Each key is read once, so the read cache answers nothing. A user who may not read asks for one

@@ -11,7 +11,7 @@ import { CALLS_MIN } from "#runtime/placement/comparison.ts";
 import type { ConstantsSource, CostConstants } from "#runtime/placement/cost-model.ts";
 import { DEFAULT_CONSTANTS } from "#runtime/placement/default-constants.ts";
 import { BACK_OFF_MS_MAX } from "#runtime/placement/memory.ts";
-import { RETRY_MS, type PlacementStore } from "./placement-store.ts";
+import { RETRY_MS, type PlacementStore } from "../placement/placement-store.ts";
 
 interface CalibratorOptions {
   readonly store: Pick<PlacementStore, "readConstants" | "writeConstants">;
