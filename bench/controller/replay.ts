@@ -165,6 +165,7 @@ export class Replay {
         return true;
       },
       onWritten: (plan) => plans.push(plan),
+      onFailed: () => {},
       onDeposed: () => {},
     });
     const loop = new PlacementLoop(

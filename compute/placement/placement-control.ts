@@ -82,6 +82,7 @@ export class PlacementControl {
       recordOf: (name) => this.loop.recordOf(name),
       write: (change, texts, isRetry) => store.writePlan(node, change, texts, isRetry),
       onWritten,
+      onFailed: (error) => link.failed(error),
       onDeposed,
     });
     this.loop = new PlacementLoop(

@@ -98,14 +98,18 @@ export class PlacementLink {
     }
   }
 
-  /** Never rejects. A lost connection needs no report; what Redis refuses is reported. */
+  /** Never rejects. What Redis refuses is reported. */
   async attempt(send: () => Promise<unknown>): Promise<void> {
     try {
       await send();
     } catch (error) {
-      const { name, message } = error as Error;
-      if (name === "ReplyError") this.refused(message);
+      this.failed(error as Error);
     }
+  }
+
+  /** The connections report their own losses. */
+  failed({ name, message }: Error): void {
+    if (name === "ReplyError") this.refused(message);
   }
 
   refused(reason: string): void {

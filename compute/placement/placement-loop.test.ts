@@ -37,12 +37,29 @@ describe("the plan", () => {
     expect(new Replay().run(2_000, { f0: WALKS }).loop.functions.get("f0")).toMatchObject({ share: 1 });
   });
 
+  it("moves functions also if so many are called that steps are further apart than a pause is long", () => {
+    const walk: Calls = { count: 2, cpuUs: 5, rounds: 1, waitUs: 1_000 };
+    const replay = new Replay(400).run(5_000, Object.fromEntries(Object.keys(each(400)).map((name) => [name, walk])));
+    const moved = [...replay.loop.functions.values()].filter(({ share }) => share > 0);
+    expect(moved.length).toBeGreaterThan(50);
+  });
+
+  it("moves a function that is called once a second, and nothing else is", () => {
+    const replay = new Replay();
+    for (let second = 0; second < 30; second++) {
+      replay.run(WINDOW_MS, { f0: { ...WALKS, count: 1 } });
+      replay.nowMs += 1_000 - WINDOW_MS;
+    }
+    expect(replay.loop.functions.get("f0")).toMatchObject({ share: 1 });
+  });
+
   it("leaves storage when that closes", () => {
     const storage = { isOpen: true };
     const replay = new Replay(1, storage).run(2_000, { f0: WALKS });
-    const closed = new Replay(1, { isOpen: false }).run(1_000, { f0: WALKS });
     expect(replay.loop.functions.get("f0")!.share).toBe(1);
-    expect(closed.loop.functions.get("f0")!.share).toBe(0);
+    storage.isOpen = false;
+    replay.run(WINDOW_MS, { f0: WALKS });
+    expect(replay.loop.functions.get("f0")!.share).toBe(0);
   });
 
   it("is announced only when followers would do something else", () => {

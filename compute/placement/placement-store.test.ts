@@ -152,6 +152,7 @@ describe.skipIf(!redisServerExists())("placement in a real server (skipped witho
         return outcome;
       },
       onWritten: (plan) => written.push(plan),
+      onFailed: () => {},
       onDeposed: () => {},
     });
     const at = (share: number) => new Map([["walk", { ...WALK, share }]]);

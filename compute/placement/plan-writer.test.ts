@@ -25,6 +25,7 @@ const writerOf = (found: Plan = NO_PLAN, followed = planVersion(1, 5)) => {
     readonly answer: (outcome: boolean | Error) => void;
   }[] = [];
   const written: Plan[] = [];
+  const failed: string[] = [];
   let [deposed, moves] = [0, 0];
   const writer = new PlanWriter({
     found,
@@ -37,6 +38,7 @@ const writerOf = (found: Plan = NO_PLAN, followed = planVersion(1, 5)) => {
         attempts.push({ change, records, isRetry, answer });
       }),
     onWritten: (plan) => written.push(plan),
+    onFailed: ({ message }) => failed.push(message),
     onDeposed: () => (deposed += 1),
   });
   const move = (name: string): void => {
@@ -47,7 +49,7 @@ const writerOf = (found: Plan = NO_PLAN, followed = planVersion(1, 5)) => {
     await vi.waitFor(() => expect(attempts.length).toBeGreaterThan(index));
     return attempts[index]!;
   };
-  return { writer, move, attempts, attempt, written, deposed: () => deposed };
+  return { writer, move, attempts, attempt, written, failed, deposed: () => deposed };
 };
 
 test("what changed is written, and all that came meanwhile in one change", async () => {
@@ -101,10 +103,11 @@ test("a function's record is written once with the next change, unless the funct
 });
 
 test("a change that failed is repeated as it was, because it may have been written", async () => {
-  const { writer, attempts, attempt, written } = writerOf();
+  const { failed, writer, attempts, attempt, written } = writerOf();
   writer.want(placements({ f: 1 }));
   writer.want(placements({ f: 0.5, g: 1 }));
   attempts[0]?.answer(new Error("away"));
+  await vi.waitFor(() => expect(failed).toEqual(["away"]));
   const again = await attempt(1);
   expect(again).toMatchObject({ change: attempts[0]?.change, isRetry: true });
   again.answer(true);

@@ -20,6 +20,8 @@ interface WriterOptions {
   /** False: another node controls. `isRetry`: an earlier attempt may have been written without an answer. */
   readonly write: (change: PlanChange, records: ReadonlyMap<string, string>, isRetry: boolean) => Promise<boolean>;
   readonly onWritten: (plan: Plan) => void;
+  /** An attempt failed. The next one follows. */
+  readonly onFailed: (error: Error) => void;
   readonly onDeposed: () => void;
 }
 
@@ -75,7 +77,10 @@ export class PlanWriter {
   /** Repeats the same change until its outcome is known: it may have been written without an answer. */
   async #write(change: PlanChange, records: ReadonlyMap<string, string>, plan: Plan): Promise<void> {
     for (let isRetry = false; !this.#isClosed; isRetry = true) {
-      const isWritten = await this.#options.write(change, records, isRetry).catch(() => null);
+      const isWritten = await this.#options.write(change, records, isRetry).catch((error: Error) => {
+        this.#options.onFailed(error);
+        return null;
+      });
       if (isWritten === true) {
         this.#written = plan;
         this.#isFirst = false;

@@ -55,11 +55,20 @@ export function compare(views: readonly FunctionView[], before: Stretch, later: 
   };
 }
 
-/** Whether many calls of a function came in only one of two stretches: then they cannot be compared. */
-export function isOtherLoad(views: readonly FunctionView[], before: Stretch, later: Stretch): boolean {
-  return views.some(({ profile }) => {
+/**
+ * Whether many calls of a function came in only one of two stretches: then they cannot be compared. If none of a
+ * function's calls has ended since it was `changed`, they take long.
+ */
+export function isOtherLoad(
+  views: readonly FunctionView[],
+  before: Stretch,
+  later: Stretch,
+  changed: readonly { readonly name: string }[],
+): boolean {
+  return views.some(({ name, profile }) => {
     const one = profile.byTime.between(...before).calls / lengthOf(before);
     const other = profile.byTime.between(...later).calls / lengthOf(later);
+    if (other <= 0 && changed.some((change) => change.name === name)) return false;
     const most = Math.max(one, other) * lengthOf(later);
     return Math.min(one, other) <= 0 && most >= CALLS_MIN;
   });

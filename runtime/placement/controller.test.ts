@@ -225,6 +225,50 @@ it("tries nothing while no pool is crowded", () => {
   expect(replay.state.functions.get("hash")!.trials).toBe(0);
 });
 
+describe("a function that leaves an experiment", () => {
+  const kinds = ["verifying", "trying", "checking"] as const;
+  const whole = { startedMs: 0, baseline: [0, 1], noise: 0, endedMs: 1, during: [0, 1], ratio: 0.5 } as const;
+  const changes = [
+    { name: "walk", from: 0, to: 1 },
+    { name: "other", from: 1, to: 0 },
+  ];
+
+  /** Both functions are in an experiment that began before the calls that are known. */
+  function inExperiment(kind: (typeof kinds)[number]): Replay {
+    const replay = new Replay({ walk: {}, other: {} }).run(1_000, { walk, other: walk });
+    const functions = new Map(replay.state.functions);
+    for (const { name, from, to } of kind === "trying" ? changes : []) {
+      functions.set(name, { ...functions.get(name)!, state: "probing", share: to, fromShare: from });
+    }
+    replay.state = { ...replay.state, functions, experiment: { ...whole, kind, changes } };
+    return replay;
+  }
+
+  it.each(kinds)("may be removed while another is %s", (kind) => {
+    const replay = inExperiment(kind).run(1_000, { other: walk }, { rules: new Map([["other", FREE_RULES]]) });
+    expect([...replay.state.functions.keys()]).toEqual(["other"]);
+    expect(replay.state.functions.get("other")!.fromShare).toBeUndefined();
+  });
+
+  it.each(kinds)("stays where it is pinned while another is %s", (kind) => {
+    const pinned = { ...FREE_RULES, pinnedShare: 0.5 };
+    const replay = inExperiment(kind);
+    for (let step = 0; step < 40; step++) {
+      replay.run(
+        25,
+        { walk, other: walk },
+        {
+          rules: new Map([
+            ["walk", pinned],
+            ["other", FREE_RULES],
+          ]),
+        },
+      );
+      expect(replay.share("walk")).toBe(0.5);
+    }
+  });
+});
+
 describe("a controller that takes over", () => {
   it("goes on from the plan, ends a trial, and profiles the functions again", () => {
     const place = { probeEvery: 9, backCpuUs: 1, overflowMin: 0, overflowTimes: 0 };

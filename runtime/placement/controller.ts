@@ -17,7 +17,7 @@ import type { FunctionRecord, FunctionState } from "./function-state.ts";
 import { canTellTrial, nextTrial } from "./next-trial.ts";
 import { BACK_OFF_MS_MIN } from "./memory.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
-import { beginTrial, conclude, giveUp } from "./outcome.ts";
+import { beginTrial, conclude, endIfGone, giveUp } from "./outcome.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
 import type { Placement } from "./plan.ts";
 import { allCallsOf, poolUse, type Capacity, type PoolUse } from "./pool-use.ts";
@@ -69,10 +69,11 @@ export interface Step {
 export function advance(before: ControllerState, situation: Situation): Step {
   const { nowMs, heardMs, callersGrown } = situation;
   const draft = new Draft(before.changedMs, nowMs);
-  const views = settledViews(draft, before.functions, situation);
+  const views = settledViews(draft, before, situation);
   const capacity = { ...situation.capacity, callers: Math.max(situation.capacity.callers, callersOf(views)) };
   const use = poolUse(loadsOf(views), capacity);
-  let { experiment, noise } = before;
+  let { noise } = before;
+  let experiment = endIfGone(draft, before.experiment);
   let trialCreditMs = creditAfter(before, views, situation);
   if (hasLeftClosedSide(draft, views)) experiment = giveUp(draft, experiment);
   const mayInterrupt = experiment?.kind !== "trying" || callersGrown >= CALLERS_GROWN_MIN;

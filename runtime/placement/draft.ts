@@ -37,7 +37,7 @@ export class Draft {
     const to: FunctionState = {
       ...from,
       share,
-      state: restingState(share),
+      state: from.state === "profiling" ? from.state : restingState(share),
       probeEvery: 0,
       ...NO_OVERFLOW,
       ...(counts !== null && { [counts]: from[counts] + 1 }),

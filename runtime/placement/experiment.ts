@@ -62,7 +62,7 @@ export function judge(experiment: Experiment, views: readonly FunctionView[], he
   const warmMs = kind === "checking" ? settledMs : warmedMs(changed, changes);
   const fromMs = clamp(warmMs, settledMs, sinceMs + LOOK_MS_MAX - LOOK_MS);
   const isCold = warmMs > settledMs && heardMs - fromMs < LOOK_MS / 2;
-  if (isOtherLoad(views, before, [settledMs, heardMs])) {
+  if (isOtherLoad(views, before, [settledMs, heardMs], changes)) {
     return kind === "verifying" ? { outcome: "accepted", ratio: null } : { outcome: "invalid" };
   }
   const later: Stretch = [isCold ? settledMs : fromMs, heardMs];

@@ -17,7 +17,7 @@ const HASH = { operations: 0, rounds: 0, bytes: 100, cpuUs: 90_000 };
 /** Called for so long, in steps of 100 ms. */
 const called = (memory: Memory, ms: number, fromMs: number): Memory => {
   let now = memory;
-  for (let at = 0; at <= ms; at += 100) now = remember(now, fromMs + at, fromMs + at);
+  for (let at = 0; at <= ms; at += 100) now = remember(now, fromMs + at, fromMs + at, fromMs + at - 100);
   return now;
 };
 
@@ -36,9 +36,16 @@ describe("a back-off", () => {
 
   it("runs only while the function is called", () => {
     const failed = backOff(called(NO_MEMORY, 1_000, 0), "plan", 1_000);
-    const paused = remember(remember(failed, 1_000, 60_000), 60_000, 60_000);
+    const paused = remember(remember(failed, 1_000, 60_000, 1_000), 60_000, 60_000, 59_900);
     expect(backOffLeftMs(paused, "plan")).toBe(1_000);
     expect(backOffLeftMs(called(paused, 1_000, 60_000), "plan")).toBe(0);
+  });
+
+  it("runs while the function is called, however far apart steps are", () => {
+    let memory = backOff(remember(NO_MEMORY, 0, 0, -1_000), "plan", 4_000);
+    for (let ms = 1_000; ms <= 4_000; ms += 1_000) memory = remember(memory, ms, ms, ms - 1_000);
+    expect(backOffLeftMs(memory, "plan")).toBe(0);
+    expect(memory.sinceMs).toBe(0);
   });
 
   it("holds for one thing and not for others", () => {

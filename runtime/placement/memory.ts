@@ -65,13 +65,15 @@ const KINDS_MAX = 4;
 /** Two demands are alike if no term differs by more than this factor. */
 const ALIKE_TIMES = 2;
 
-/** The memory in this step. `calledMs`: when the function was last called. */
-export function remember(memory: Memory, calledMs: number, nowMs: number): Memory {
+/** The memory in this step. `calledMs`: when the function was last called; `steppedMs`: when the step before was. */
+export function remember(memory: Memory, calledMs: number, nowMs: number, steppedMs: number): Memory {
   if (nowMs - calledMs >= PAUSE_MS) return memory;
-  const isBack = nowMs - memory.seenMs > PAUSE_MS;
+  const passedMs = nowMs - memory.seenMs;
+  // Steps may be further apart than a pause is long.
+  const isBack = memory.seenMs < steppedMs || passedMs > 20 * PAUSE_MS;
   return {
     ...memory,
-    clockMs: memory.clockMs + (isBack ? 0 : nowMs - memory.seenMs),
+    clockMs: memory.clockMs + (isBack ? 0 : passedMs),
     seenMs: nowMs,
     sinceMs: isBack ? nowMs : memory.sinceMs,
   };

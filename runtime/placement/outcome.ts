@@ -20,10 +20,15 @@ export function beginTrial(draft: Draft, changes: readonly ShareChange[]): void 
 /** Something does not wait for the experiment. A trial is taken back; a change of the plan stays. */
 export function giveUp(draft: Draft, experiment: Experiment | null): null {
   if (experiment?.kind !== "trying") return null;
-  for (const change of experiment.changes) {
-    if (draft.of(change.name).share === change.to) takeBack(draft, experiment, change, "invalid", null);
-  }
+  for (const change of experiment.changes) takeBack(draft, experiment, change, "invalid", null);
   return null;
+}
+
+/** Nothing more can be told of a function that was removed or pinned. In a trial its partner returns. */
+export function endIfGone(draft: Draft, experiment: Experiment | null): Experiment | null {
+  if (experiment === null) return null;
+  const changes = experiment.changes.filter(({ name }) => (draft.functions.get(name)?.state ?? "pinned") !== "pinned");
+  return changes.length === experiment.changes.length ? experiment : giveUp(draft, { ...experiment, changes });
 }
 
 /** The experiment that goes on: a trial that was better is checked; null: none. */
@@ -73,13 +78,17 @@ function revert(draft: Draft, { name, from }: ShareChange, ratio: number): void 
 
 type TrialOutcome = Extract<Why, { readonly kind: "tried" }>["outcome"];
 
-const takeBack = (
+/** A function that was pinned or replaced during its trial is not in it any more. */
+function takeBack(
   draft: Draft,
   { changes }: Experiment,
   change: ShareChange,
   outcome: TrialOutcome,
   ratio: number | null,
-): void => draft.move(change.name, change.from, triedWhy(change, changes, outcome, ratio), null);
+): void {
+  if (draft.of(change.name).fromShare === undefined) return;
+  draft.move(change.name, change.from, triedWhy(change, changes, outcome, ratio), null);
+}
 
 const triedWhy = (
   change: ShareChange,

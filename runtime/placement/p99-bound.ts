@@ -31,8 +31,9 @@ export function boundedSides(
     const key = `${side} bound` as const;
     const isUsed = side === "storage" ? share > 0 : share < 1;
     const isKnown = costs.sides[side].calls >= KNOWN_CALLS_MIN && profile.warmMs(side) !== null;
-    const isOver = p99Us[side] > boundUs;
-    if (isOver && isUsed && isKnown && !isBackedOff(now, key)) now = backOff(now, key, HOLD_MS);
+    // A few calls on the side in use may be those that compiled its code.
+    const isOver = p99Us[side] > boundUs && (isKnown || !isUsed);
+    if (isOver && isUsed && !isBackedOff(now, key)) now = backOff(now, key, HOLD_MS);
     return isOver || isBackedOff(now, key);
   };
   const closed = { compute: isClosed("compute"), storage: isClosed("storage") };

@@ -11,22 +11,18 @@ import type { Why } from "./transition.ts";
 import { gainingSide, viewOf, type FunctionView } from "./view.ts";
 
 /** The functions that are called, in the order of the rules. */
-export function settledViews(
-  draft: Draft,
-  before: ControllerState["functions"],
-  situation: Situation,
-): readonly FunctionView[] {
+export function settledViews(draft: Draft, before: ControllerState, situation: Situation): readonly FunctionView[] {
   const { nowMs, profiles, shifted, rules: allRules } = situation;
   const views: FunctionView[] = [];
   for (const [name, rules] of allRules) {
-    const was = before.get(name);
+    const was = before.functions.get(name);
     const { to: settledTo, why } = settled(name, was, rules, situation);
     let to = settledTo;
     const profile = profiles.get(name);
     if (profile !== undefined && to.state !== "pinned") {
       const memory = shifted.has(name)
         ? shiftedMemory(to.memory, to.fromShare ?? to.share, nowMs)
-        : remember(to.memory, profile.calledMs, nowMs);
+        : remember(to.memory, profile.calledMs, nowMs, before.steppedMs);
       to = { ...to, memory };
     }
     draft.put(name, was, { to, why });

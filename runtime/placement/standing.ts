@@ -58,11 +58,10 @@ export function standingOf(
   const there = otherSide(here);
   const left = (key: BackOffKey): number => backOffLeftMs(state.memory, key);
   if (closed[there]) {
-    const isBound = p99Us !== null && !(there === "storage" && view.load.highest === 0 && p99Us.storage === 0);
     return {
       kind: "closed",
-      boundUs: isBound ? rules.p99UnderUs : null,
-      p99Us: isBound ? p99Us[there] : null,
+      boundUs: p99Us === null ? null : rules.p99UnderUs,
+      p99Us: p99Us === null ? null : p99Us[there],
       leftMs: left(`${there} bound`),
     };
   }

@@ -38,6 +38,7 @@ export interface FunctionView {
   readonly isWarm: BySide<boolean>;
   /** The side may not be used: storage is off, or the p99 bound is exceeded. */
   readonly closed: BySide<boolean>;
+  /** null: there is no bound, or storage is off. */
   readonly p99Us: BySide<number> | null;
   /** Standard error of the difference between both sides' costs, as a fraction. */
   readonly costError: number;
@@ -102,7 +103,7 @@ export function viewOf(name: string, rules: Rules, state: FunctionState, situati
       compute: !hasStorage || isWarmAt(costs.paces.compute, nowMs),
       storage: isWarmAt(costs.paces.storage, nowMs),
     },
-    p99Us: bounded.p99Us,
+    p99Us: hasStorage ? bounded.p99Us : null,
     costError: Math.hypot(compute.error, storage.error),
     visitCpuUs: {
       compute: typicalTimes * Math.expm1(estimates.compute?.logCpu ?? 0),
