@@ -207,7 +207,7 @@ export const NODE_SETTINGS = {
   ),
   bundleCacheBytesMax: integerSetting(
     "LOCUS_BUNDLE_CACHE_BYTES_MAX",
-    { otherwise: 64 * CODE_BYTES_MAX, min: CODE_BYTES_MAX, max: 1024 * 1024 * 1024 },
+    { otherwise: 64 * CODE_BYTES_MAX, min: 4 * CODE_BYTES_MAX, max: 1024 * 1024 * 1024 },
     "bytes of the bundles that the node holds; the least recently used make room",
   ),
   logLevel: choiceSetting(

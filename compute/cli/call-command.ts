@@ -14,7 +14,7 @@ import { failureOf, failureText, type Failure } from "./failure.ts";
 import type { BatchReply } from "./node-client.ts";
 import { FUNCTION, nodeOf, withSimilar, type NodeFlags } from "./node-command.ts";
 import { jsonValueOrPlace, numberOption, sideOption } from "./option.ts";
-import { onOneLine, printJson, printLine, printNote } from "./output.ts";
+import { onItsLines, onOneLine, printJson, printLine, printNote } from "./output.ts";
 
 interface CallFlags extends NodeFlags {
   readonly key?: readonly string[];
@@ -107,7 +107,7 @@ const printReply = ({
   logs = [],
 }: ToldReply): void => {
   for (const line of logs) printNote(onOneLine(line));
-  if (error === undefined) printLine(JSON.stringify(result, null, process.stdout.isTTY ? 2 : 0));
+  if (error === undefined) printLine(onItsLines(JSON.stringify(result, null, process.stdout.isTTY ? 2 : 0)));
   else {
     printNote(failureText(error));
     if (error.data !== undefined) printNote(`data: ${JSON.stringify(error.data)}`);

@@ -56,6 +56,11 @@ it("skips a byte order mark in front of JSON", () => {
   expect(jsonValueOrPlace("\uFEFF[1]")).toEqual([1]);
 });
 
+it("shows no control character of a function's error", () => {
+  const failure = { code: "FUNCTION_FAILED", message: "\u001b[2Jgone", remedy: "", stack: "Error\n    at \u009b1m" };
+  expect(failureText(failure as Failure)).toBe("FUNCTION_FAILED: \\u001b[2Jgone\n    at \\u009b1m\n");
+});
+
 it.each([
   [["help", "othr"], 'there is no command "othr"', "Did you mean other? There are other, run, help, take."],
   [["help", "nothing"], 'there is no command "nothing"', "There are other, run, help, take."],

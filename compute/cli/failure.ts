@@ -4,6 +4,7 @@ import { CommanderError } from "commander";
 
 import { ERRORS, LocusError, type ErrorCode } from "#runtime/errors.ts";
 import { interruptedBy } from "./interruption.ts";
+import { onItsLines } from "./output.ts";
 
 /** The `error` of a line of JSON (docs/cli.md); a batch's lines have the same, without `remedy`. */
 export interface Failure {
@@ -38,5 +39,5 @@ const told = (error: unknown): LocusError => {
 /** A stack begins with the message, perhaps in other words, so its first lines are left out. Causes stay: they have a label. */
 export const failureText = ({ code, message, remedy, stack = "" }: Failure): string => {
   const frames = stack.split("\n").filter((line) => /^ +(at |\[(cause|errors)\] )/.test(line));
-  return [`${code}: ${message}`, ...frames, remedy].join("\n");
+  return onItsLines([`${code}: ${message}`, ...frames, remedy].join("\n"));
 };

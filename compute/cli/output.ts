@@ -17,6 +17,9 @@ export const onOneLine = (text: string): string =>
     return short === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}` : short;
   });
 
+/** The same for text that may have several lines. */
+export const onItsLines = (text: string): string => text.split("\n").map(onOneLine).join("\n");
+
 /** Rows under their heads, columns aligned; `none` where there are no rows. */
 export const columns = (heads: readonly string[], rows: readonly (readonly string[])[], none = ""): string => {
   if (rows.length === 0) return none;

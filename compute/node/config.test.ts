@@ -119,11 +119,11 @@ describe("readNodeConfig", () => {
     ["redis://u:secret/rest@h", "has an @ behind its host (in a user or password, write / ? # as %2F, %3F, %23)"],
     [
       "redis://h?db=2&password=secret",
-      "has a ? (db, password) behind its path, which is not read: write the database as in redis://user:password@host:6379/0, or set LOCUS_REDIS_DB",
+      "has a ? behind its path, which is not read: write the database as in redis://user:password@host:6379/0, or set LOCUS_REDIS_DB",
     ],
     [
       "unix:///s?db=2",
-      "has a ? (db) behind its path, which is not read: write the database as in redis://user:password@host:6379/0, or set LOCUS_REDIS_DB",
+      "has a ? behind its path, which is not read: write the database as in redis://user:password@host:6379/0, or set LOCUS_REDIS_DB",
     ],
     [
       "rediss://h/1#tls",

@@ -41,6 +41,12 @@ describe("CpuLack", () => {
     expect(await warnings(3_610_000)).toEqual([expect.stringContaining("within 0.50 s")]);
   });
 
+  it("says the same to all who ask at once", async () => {
+    const { warnings, pauses } = watch({ ran: 0.1, waited: 1.5 });
+    const [one, other] = await Promise.all([warnings(0), warnings(400)]);
+    expect([one, pauses()]).toEqual([other, 1]);
+  });
+
   it.each([
     ["cores are full of calls", { ran: 1.9, waited: 2.8 }],
     ["threads hardly run", { ran: 0.001, waited: 0.004 }],

@@ -24,28 +24,31 @@ export class CpuLack {
   readonly #read: () => Promise<CpuReadings>;
   #before: CpuReadings = new Map();
   #readMs = -Infinity;
-  #warnings: readonly string[] = [];
+  /** Of the last question; who asks meanwhile gets the same. */
+  #warnings: Promise<readonly string[]> = Promise.resolve([]);
 
   constructor(read: () => Promise<CpuReadings>) {
     this.#read = read;
   }
 
   /** A sentence for each place, about the time since the last question, or the next half second if that is long ago. */
-  async warnings(
-    nowMs = performance.now(),
-    pause: (ms: number) => Promise<unknown> = sleep,
-  ): Promise<readonly string[]> {
+  warnings(nowMs = performance.now(), pause: (ms: number) => Promise<unknown> = sleep): Promise<readonly string[]> {
     const passedMs = nowMs - this.#readMs;
     if (passedMs < INTERVAL_MS.min) return this.#warnings;
-    this.#readMs = nowMs;
-    if (passedMs > INTERVAL_MS.max) {
+    const isLongAgo = passedMs > INTERVAL_MS.max;
+    this.#readMs = isLongAgo ? nowMs + INTERVAL_MS.min : nowMs;
+    return (this.#warnings = this.#compare(isLongAgo ? () => pause(INTERVAL_MS.min) : null));
+  }
+
+  async #compare(pause: (() => Promise<unknown>) | null): Promise<readonly string[]> {
+    if (pause !== null) {
       this.#before = await this.#read();
-      await pause(INTERVAL_MS.min);
+      await pause();
     }
     const after = await this.#read();
     const texts = Array.from(after, ([place, times]) => lackText(place, this.#before.get(place) ?? null, times));
     this.#before = after;
-    return (this.#warnings = texts.filter((text) => text !== null));
+    return texts.filter((text) => text !== null);
   }
 }
 

@@ -80,6 +80,15 @@ describe("bundleFunction", () => {
     expect(await evaluate(await bundleText('export { default } from "entries";'))).toBe("production");
   });
 
+  test.each(["./off.js", "./off"])("leaves the file %s empty that a package disables for browsers", async (key) => {
+    const files = {
+      "index.js": `import off from "${key}"; import os from "os"; export default [off, os];`,
+      "off.js": 'import fs from "node:fs"; export default fs;',
+    };
+    await writePackage("disabling", { browser: { [key]: false, os: false } }, files);
+    expect(await evaluate(await bundleText('export { default } from "disabling";'))).toEqual([{}, {}]);
+  });
+
   describe("gives the same version", () => {
     const FILES = {
       "index.ts": `
@@ -93,7 +102,11 @@ describe("bundleFunction", () => {
       "other/index.js": "module.exports = { other: 1 };",
       "data.json": "[1]",
     };
-    const COMMON = { "index.js": "exports.common = require('./part');", "part.js": "module.exports = 1;" };
+    const COMMON = {
+      "index.js": "exports.common = [require('./part'), require('./disabled.js')];",
+      "part.js": "module.exports = 1;",
+      "disabled.js": "module.exports = 2;",
+    };
 
     /** The version of the same project in this folder; its package is installed in that one. */
     async function versionIn(project: string, installed: string): Promise<string> {
@@ -101,7 +114,7 @@ describe("bundleFunction", () => {
         await mkdir(dirname(join(folder, project, file)), { recursive: true });
         await writeFile(join(folder, project, file), text);
       }
-      await writePackage("common", {}, COMMON, join(folder, installed));
+      await writePackage("common", { browser: { "./disabled.js": false } }, COMMON, join(folder, installed));
       return versionOf(await bundleFunction(join(folder, project, "index.ts")));
     }
 

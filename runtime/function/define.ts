@@ -78,7 +78,8 @@ const DATA_LENGTH_MAX = 15 * 1024;
  *
  *     if (user === null) throw new CallerError(404, "there is no such user", { user: args.user });
  *
- * Throws RangeError where `status` is no integer from 400 to 499, and where `data` is no JSON of at most 15 Ki characters.
+ * Throws RangeError if `status` is no integer from 400 to 499 or the JSON of `data` has more than 15 Ki characters, and TypeError
+ * if JSON cannot show it.
  */
 export class CallerError extends Error {
   override readonly name = "CallerError";

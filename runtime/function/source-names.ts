@@ -8,8 +8,8 @@ export interface MappedCode {
   readonly mapJson: string;
 }
 
-/** What esbuild calls a CommonJS module, or one that is loaded later, when it lies in a package: its path, as a method's name. */
-const PACKAGE_KEY = /\{"(?:[^"\n]*\/)?(?=node_modules\/[^"\n]*"\()/g;
+/** What esbuild calls a CommonJS module, or one that is loaded later, when it lies in a package: its path, as a method's name. Before that of a file that the package disables stands `(disabled):`. */
+const PACKAGE_KEY = /\{"(?:[^"\n]*\/|\(disabled\):)?(?=node_modules\/[^"\n]*"\()/g;
 /** Ends of the names of source files. Other imports are data, and no stack names them. */
 const SOURCE_PATTERN = /\.[cm]?[jt]sx?$/;
 

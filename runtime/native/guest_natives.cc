@@ -25,6 +25,8 @@ constexpr size_t kRandomBytesMax = 65536;
 constexpr int64_t kClockStepNs = 100'000;
 /// What a copy of a value may take on its way without a look at what the heap may hold.
 constexpr size_t kCloneBytesUnasked = 1 << 20;
+/// Array buffers that one copy transfers.
+constexpr uint32_t kTransferMax = 1024;
 constexpr uint32_t kBinary = 1u << 16;
 constexpr uint32_t kNamed = 1u << 17;
 
@@ -68,9 +70,10 @@ void Settle(const FunctionCallbackInfo<Value>& info) {
   if (invocation != nullptr) loop->Settle(invocation, info[1]->IsTrue(), info[2]);
 }
 
-/// log(token or null, line): null is the invocation whose turn it is.
+/// log(token or null, line): whether there is such an invocation; null is the one whose turn it is.
 void Log(const FunctionCallbackInfo<Value>& info) {
   GuestLoop* loop = GuestLoop::Current();
+  info.GetReturnValue().Set(false);
   if (loop == nullptr) return;
   GuestInvocation* invocation =
       info[0]->IsUint32() ? loop->FindByToken(info[0].As<v8::Uint32>()->Value()) : loop->current();
@@ -79,6 +82,7 @@ void Log(const FunctionCallbackInfo<Value>& info) {
   AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[1], kLogBytesMax, &line);
   line.resize(std::min<size_t>(line.size(), kLogBytesMax));
   loop->Log(invocation, line);
+  info.GetReturnValue().Set(true);
 }
 
 /// setTimer(callback, delayMs): number
@@ -203,6 +207,7 @@ void Clone(const FunctionCallbackInfo<Value>& info) {
     isolate->ThrowException(DataCloneError(isolate, Text(isolate, why)));
   };
   const Local<v8::Array> transfer = info[1].As<v8::Array>();
+  if (transfer->Length() > kTransferMax) return refuse("structuredClone transfers 1,024 array buffers at most");
   std::vector<Local<v8::ArrayBuffer>> buffers;
   CloneDelegate delegate(isolate);
   v8::ValueSerializer serializer(isolate, &delegate);

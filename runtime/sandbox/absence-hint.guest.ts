@@ -4,12 +4,12 @@
 const NETWORK = "a function has no network: have its caller fetch, and pass the data in args or put it in Redis";
 const BYTES = "use Uint8Array with TextEncoder and TextDecoder, atob and btoa, and the …Buffer methods of redis";
 const PROCESS = "a function has no process and no environment: pass settings in args or put them in Redis";
-const IMPORTS = "write import … from: bundling takes in the modules that imports name";
-const LATER = "use setTimeout, in its own callback again if need be; no timer outlives its call";
+const IMPORTS = "use import: the bundle includes what a function imports";
+const LATER = "call setTimeout again inside its callback; no timer outlives its call";
 const PAGE = "a function runs in no page: its global object is globalThis";
 const STORE = "put data in Redis";
 const SUBTLE =
-  "functions have no crypto.subtle: import a package that is JavaScript alone, such as @noble/hashes or @noble/ciphers";
+  "if it is of crypto.subtle: functions have none, so import a package such as @noble/hashes or @noble/ciphers";
 const ABORT = "a call is ended at its deadline (limits.deadlineMs), and nothing else in a function can be aborted";
 
 /** By name. docs/functions.md lists them (a test holds it to this). */
@@ -39,8 +39,15 @@ export const ABSENT_GLOBALS: Readonly<Record<string, string>> = {
   AbortSignal: ABORT,
 };
 
+/** Of these, what is called or constructed. */
+const CALLED: ReadonlySet<string> = new Set(
+  Object.keys(ABSENT_GLOBALS).filter(
+    (name) => [NETWORK, LATER, ABORT].includes(ABSENT_GLOBALS[name]!) || name === "require",
+  ),
+);
+
 const REFERENCE = /^(\S+) is not defined$/;
-const MEMBER = /^(?:globalThis\.)?(\w+) is not a (?:function|constructor)$/;
+const MEMBER = /^(globalThis\.)?(\w+) is not a (?:function|constructor)$/;
 const OF_UNDEFINED = /^Cannot read properties of undefined \(reading '(\w+)'\)$/;
 const SUBTLE_METHODS =
   /^(digest|(import|export|generate|derive|wrap|unwrap)Key|deriveBits|encrypt|decrypt|sign|verify|getPublicKey)$/;
@@ -52,18 +59,19 @@ export function absenceHint(thrown: unknown): string {
     if (!(thrown instanceof Error)) return "";
     const message: unknown = thrown.message;
     if (typeof message !== "string") return "";
-    if (thrown instanceof ReferenceError) return hintFor(REFERENCE.exec(message)?.[1], true);
+    if (thrown instanceof ReferenceError) return hintFor(REFERENCE.exec(message)?.[1]);
     if (!(thrown instanceof TypeError)) return "";
     const read = OF_UNDEFINED.exec(message)?.[1];
     if (read !== undefined) return SUBTLE_METHODS.test(read) ? `; ${SUBTLE}` : "";
-    return hintFor(MEMBER.exec(message)?.[1], message.startsWith("globalThis."));
+    const [, scope, name = ""] = MEMBER.exec(message) ?? [];
+    // A variable that is called may bear the name of a global that is none to be called.
+    return scope !== undefined || CALLED.has(name) ? hintFor(name) : "";
   } catch {
     return "";
   }
 }
 
-function hintFor(name: string | undefined, isGlobal: boolean): string {
+function hintFor(name: string | undefined): string {
   if (name === undefined) return "";
-  if (Object.hasOwn(ABSENT_GLOBALS, name)) return `; ${ABSENT_GLOBALS[name]}`;
-  return isGlobal ? PAGE_HINT : "";
+  return Object.hasOwn(ABSENT_GLOBALS, name) ? `; ${ABSENT_GLOBALS[name]}` : PAGE_HINT;
 }

@@ -16,6 +16,7 @@ describe("the hint behind an error that met what is not there", () => {
     expect(absenceHint(new ReferenceError("toString is not defined"))).toBe(page);
     for (const thrown of [
       new TypeError("other is not a function"),
+      new TypeError("process is not a function"),
       new TypeError("Cannot read properties of undefined (reading 'name')"),
       new Error("process is not defined"),
       "process is not defined",

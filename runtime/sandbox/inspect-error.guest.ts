@@ -4,7 +4,7 @@ import { attempt } from "./error-causes.guest.ts";
 import { prefix } from "./inspect-layout.guest.ts";
 
 /** Of a stack: as long as the longest log line. */
-const LENGTH_MAX = 8_192;
+const LENGTH_MAX = 4_096;
 
 /** The stack, and among the keys the cause and the members, but not what the stack shows already. */
 export function errorText(

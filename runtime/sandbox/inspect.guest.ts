@@ -36,7 +36,7 @@ type Entries = (context: Context, depth: number) => string[];
 type Named = Readonly<Record<PropertyKey, unknown>>;
 
 /** As long as the longest log line. */
-const LENGTH_MAX = 8_192;
+const LENGTH_MAX = 4_096;
 /** Arrays with more elements do not show their other properties, whose list would name each element. */
 const LISTED_LENGTH_MAX = 10_000;
 /** Holes of an array that are looked at in a row. */

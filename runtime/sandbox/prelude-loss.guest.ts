@@ -17,11 +17,11 @@ const instance = (name: string, of: new (...args: never[]) => object, instead: s
   instead,
 ];
 
+/** Of these JSON shows no more than the members that they were given. */
 const KINDS: readonly Kind[] = [
   instance("a Map", Map, "give Object.fromEntries(map)"),
   instance("a Set", Set, "give [...set]"),
   instance("a Promise", Promise, "await it"),
-  ["an array of bytes or numbers", isView, "give text, or [...array]"],
   instance("an ArrayBuffer", ArrayBuffer, "give text, or an array"),
   instance("an Error", Error, "give its message"),
   instance("a RegExp", RegExp, "give its source"),
@@ -37,10 +37,14 @@ const SHOWN: ReadonlySet<string> = new Set(["Object", "Boolean", "Number", "Stri
 
 /** Of an object without members that is not plain. */
 function emptyLoss(value: object): string | undefined {
+  const name = apply(toString, value, []).slice("[object ".length, -1);
+  if (SHOWN.has(name) && name !== "Object") return undefined;
+  for (const [kind, is, instead] of KINDS) {
+    if (is(value)) return ` is ${kind}, which JSON cannot show: ${instead}`;
+  }
   if (asyncIterator in value)
     return " is an asynchronous iterable, which JSON cannot show: give an array of what it yields";
   if (iterator in value) return " is an iterable, which JSON cannot show: give [...it]";
-  const name = apply(toString, value, []).slice("[object ".length, -1);
   return SHOWN.has(name) ? undefined : ` is an object of the kind ${name}, which JSON cannot show: give plain data`;
 }
 
@@ -64,11 +68,8 @@ export function findLoss(value: unknown): string | undefined {
     }
     return undefined;
   }
-  if (getPrototypeOf(value) !== plain) {
-    for (const [name, is, instead] of KINDS) {
-      if (is(value)) return ` is ${name}, which JSON cannot show: ${instead}`;
-    }
-  }
+  // Its members are its numbers.
+  if (isView(value)) return " is an array of bytes or numbers, which JSON cannot show: give text, or [...array]";
   const names = keys(value);
   if (names.length === 0) return getPrototypeOf(value) === plain ? undefined : emptyLoss(value);
   let first: string | undefined;

@@ -13,8 +13,8 @@ import { refusalOf } from "./refusal.guest.ts";
 export interface Natives {
   makeRedis(token: number): object;
   settle(token: number, fulfilled: boolean, value: unknown): void;
-  /** `null`: the invocation whose turn it is. */
-  log(token: number | null, line: string): void;
+  /** `null`: the invocation whose turn it is. False: there is none. */
+  log(token: number | null, line: string): boolean;
   setTimer(callback: () => void, delayMs: number): number;
   clearTimer(id: number): void;
   /** ms, coarse. */
@@ -62,7 +62,9 @@ function installTimers(natives: Natives): void {
       try {
         apply(callback, undefined, []);
       } catch (error) {
-        natives.log(null, logLine("error", ["uncaught in a microtask:", error], LINE_LENGTH_MAX));
+        const isTold = natives.log(null, logLine("error", ["uncaught in a microtask:", error], LINE_LENGTH_MAX));
+        // The module is being loaded: a rejection that nobody handles ends that.
+        if (!isTold) throw error;
       }
     };
     void apply(resolvedThen, SafePromise.resolve(), [run]);
@@ -148,7 +150,7 @@ function replaceTasks(): void {
 /** Installs everything. */
 export default function prelude(natives: Natives): void {
   const { console, endGroups } = makeConsole(
-    (line) => natives.log(null, line),
+    (line) => void natives.log(null, line),
     LINE_LENGTH_MAX,
     () => natives.now(),
   );
@@ -175,7 +177,7 @@ export default function prelude(natives: Natives): void {
     if (running === 0) endGroups();
     running += 1;
     try {
-      const log = makeLog((line) => natives.log(token, line), LINE_LENGTH_MAX);
+      const log = makeLog((line) => void natives.log(token, line), LINE_LENGTH_MAX);
       natives.settle(token, true, await run({ redis: natives.makeRedis(token), args, keys, log }));
     } catch (error) {
       natives.settle(token, false, error);

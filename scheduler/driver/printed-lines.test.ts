@@ -1,6 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { LINE_LENGTH_MAX, PrintedLines } from "./printed-lines.ts";
+import { Readable } from "node:stream";
+import { printableLine } from "./agent/line-break.ts";
+import { LINE_LENGTH_MAX, PrintedLines, tellLines } from "./printed-lines.ts";
 
 const printed = () => {
   const told: string[] = [];
@@ -36,4 +38,12 @@ test("a line that never ends is told once, when it is too long, and the next one
   expect(told).toEqual(["x".repeat(LINE_LENGTH_MAX)]);
   lines.push("x\nnext\n");
   expect(told.slice(1)).toEqual(["next"]);
+});
+
+test("a line of a function's log comes as one, with its breaks", async () => {
+  const told: string[] = [];
+  const stream = Readable.from([printableLine("paid\nerror: refused"), "printed\n", printableLine("last")]);
+  tellLines(stream, (line) => told.push(line));
+  await new Promise((resolve) => stream.on("close", resolve));
+  expect(told).toEqual(["paid\nerror: refused", "printed", "last"]);
 });

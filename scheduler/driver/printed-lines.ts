@@ -1,6 +1,7 @@
 // What an agent prints, as lines for the log. A function may print without end, and never end a line: no more of one is held than is told.
 
 import type { Readable } from "node:stream";
+import { heardLine } from "./agent/line-break.ts";
 
 /** Characters of a line; what is more is dropped. */
 export const LINE_LENGTH_MAX = 4_096;
@@ -49,7 +50,7 @@ export class PrintedLines {
 }
 
 export function tellLines(stream: Readable, say: (line: string) => void): void {
-  const lines = new PrintedLines(say);
+  const lines = new PrintedLines((line) => say(heardLine(line)));
   stream.setEncoding("utf8");
   stream.on("data", (text: string) => lines.push(text));
   stream.on("end", () => lines.end());

@@ -71,6 +71,11 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
       /a promise was rejected at a module's top level and nobody handled it: TypeError: no/,
     ],
     [
+      "throws in a microtask at its top level",
+      bundleOf(() => 1, { before: "queueMicrotask(() => { throw new TypeError('no'); });" }),
+      /a promise was rejected at a module's top level and nobody handled it: TypeError: no/,
+    ],
+    [
       "has a name that cannot stand in a URL",
       'export default { kind: "locus.function", name: "A B", run() {} };',
       /name/,
@@ -207,7 +212,7 @@ describe.each(SIDE_NAMES)("a bundle on %s", (name) => {
     [
       "needs a global that is not there",
       "const a = 1;\nrequire('fs');",
-      "<function>:2:1: ReferenceError: require is not defined; write import … from: bundling takes in the modules",
+      "<function>:2:1: ReferenceError: require is not defined; use import: the bundle includes what a function imports",
     ],
     ["fills its memory", "const all = []; for (;;) all.push(new Array(1e5).fill(1));", /more memory/],
   ])("is refused with the place when it %s", async (_what, bundle, message) => {

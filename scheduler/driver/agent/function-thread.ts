@@ -16,12 +16,14 @@ import type { FunctionDefinition, Log } from "#runtime/function/define.ts";
 import { RESULT_BYTES_MAX } from "#runtime/function/description.ts";
 import { splitSourceMap } from "#runtime/function/source-map.ts";
 import { NO_USAGE, type Usage } from "#runtime/profile/sample.ts";
+import { absenceHint } from "#runtime/sandbox/absence-hint.guest.ts";
 import { authorStack } from "#runtime/sandbox/author-stack.guest.ts";
 import { makeConsole, makeLog } from "#runtime/sandbox/console.guest.ts";
 import { causesOf } from "#runtime/sandbox/error-causes.guest.ts";
 import { findLoss } from "#runtime/sandbox/prelude-loss.guest.ts";
 import { refusalOf } from "#runtime/sandbox/refusal.guest.ts";
 import { mistakesText } from "#runtime/sandbox/schema-mistakes.guest.ts";
+import { printableLine } from "./line-break.ts";
 
 interface ThreadFunction {
   readonly name: string;
@@ -272,7 +274,10 @@ function thrownOf(thrown: unknown): { readonly message: string; readonly stack: 
     return { message: `threw ${thrownText(thrown)}, which is no Error and so has no stack`, stack: "" };
   }
   const causes = causesOf(thrown, ownTitle);
-  return { message: cut(headOf(thrown) + causes.message), stack: cut(stackOf(thrown) + causes.stack) };
+  return {
+    message: cut(headOf(thrown) + absenceHint(thrown) + causes.message),
+    stack: cut(stackOf(thrown) + causes.stack),
+  };
 }
 
 /** An error that an operation was refused with, as its function sees it in the sandbox. */
@@ -358,7 +363,7 @@ class CallLog {
   }
 
   write(line: string): void {
-    process.stderr.write(`${line}\n`);
+    process.stderr.write(printableLine(line));
     this.#bytes += line.length;
     if (this.#isWanted && this.#bytes <= LOG_BYTES_MAX) this.lines.push(line);
   }
@@ -370,7 +375,7 @@ const currentLog = new AsyncLocalStorage<CallLog>();
 const { console: guestConsole, endGroups } = makeConsole(
   (line) => {
     const log = currentLog.getStore();
-    if (log === undefined) process.stderr.write(`${line}\n`);
+    if (log === undefined) process.stderr.write(printableLine(line));
     else log.write(line);
   },
   LINE_LENGTH_MAX,
