@@ -1,6 +1,6 @@
-// What moving and computing cost before anything was calibrated: what a calibration finds, and nodes that have been called for a while work, on two cores of an AMD EPYC
-// over loopback, Redis and its hosts on the one, a node on the other (docs/benchmarks.md). A calibration against
-// the live Redis replaces them when it is quiet, and until then what its network takes those that go by that.
+// What moving and computing cost before anything was calibrated. They were measured on two cores of an AMD EPYC over
+// loopback: Redis and its hosts on one core, a node on the other (docs/benchmarks.md). A calibration replaces them
+// once the machine is quiet. Until then, a measurement of the network replaces those that depend on it.
 
 import type { CostConstants } from "./cost-model.ts";
 
@@ -40,5 +40,5 @@ export const DEFAULT_CONSTANTS: CostConstants = {
   },
 };
 
-/** The least that a PING of a node's takes over loopback, µs (`compute/placement/ask-network.ts`): 62, 64, 73 and 89 were found on two cores of an Intel Xeon (KVM), the least of 128 each. */
+/** The shortest PING over loopback, µs: of 128 each, 62, 64, 73 and 89 on two cores of an Intel Xeon (KVM). */
 export const DEFAULT_ROUND_TRIP_US = 65;
