@@ -49,8 +49,7 @@ RUN make --jobs="$(nproc)" NODE=node DEBUG= \
  && rm -rf build/native build/module
 RUN npm sbom --package-lock-only --sbom-format=cyclonedx > build/npm.cdx.json
 # The second Node was here for its headers only.
-RUN rm -rf node_modules/node-linux-* node_modules/.bin/node node_modules/isolated-vm/*.tgz \
-           node_modules/isolated-vm/prebuilds/darwin-* node_modules/isolated-vm/prebuilds/win32-*
+RUN rm -rf node_modules/node-linux-* node_modules/.bin/node
 
 FROM node:26.10.0-bookworm-slim AS storage
 RUN apt-get update \
@@ -61,8 +60,6 @@ WORKDIR /opt/locus
 COPY package.json package-lock.json ./
 COPY deploy deploy
 COPY runtime runtime
-COPY --from=build /opt/locus/node_modules/isolated-vm node_modules/isolated-vm
-COPY --from=build /opt/locus/node_modules/node-gyp-build node_modules/node-gyp-build
 COPY --from=build /opt/locus/build build
 RUN node deploy/main-sbom.ts image < build/npm.cdx.json > sbom.cdx.json
 USER 1000:1000

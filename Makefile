@@ -69,7 +69,7 @@ $(OUT)/guest/%.js: runtime/sandbox/%.guest.ts $(wildcard runtime/sandbox/*.guest
 # The sandbox host as one file of JavaScript: it starts in two thirds of the time and memory that stripping types takes.
 $(OUT)/host.mjs: runtime/sandbox/main-host.ts $(wildcard runtime/*.ts runtime/*/*.ts) package-lock.json
 	@mkdir -p $(@D)
-	$(NODE) node_modules/esbuild/bin/esbuild $< --bundle --format=esm --platform=node --target=node26 --external:isolated-vm \
+	$(NODE) node_modules/esbuild/bin/esbuild $< --bundle --format=esm --platform=node --target=node26 \
 	  --log-level=warning --outfile=$@
 
 # The program of instances that are processes or containers, as one file: a container is sent it.

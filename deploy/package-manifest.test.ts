@@ -18,7 +18,7 @@ it("leads to JavaScript wherever the checkout leads to TypeScript", () => {
 it("has one program, locus, and bundles the Node that it runs with, and what is compiled for that Node", () => {
   expect(Object.keys(packed.bin)).toEqual(["locus"]);
   expect(packed.optionalDependencies).toEqual({ [NODE]: checkout.optionalDependencies[NODE] });
-  expect(packed["bundleDependencies"]).toEqual([NODE, "isolated-vm"]);
+  expect(packed["bundleDependencies"]).toEqual([NODE]);
 });
 
 it("leaves out what only a checkout has", () => {

@@ -25,14 +25,14 @@ const KEPT = [
 
 /**
  * `nodePackage` brings Node. It is bundled, because npm links the programs of other dependencies into the user's project,
- * where a `node` would shadow the machine's own. isolated-vm is bundled beside it: npm installs it with that Node.
+ * where a `node` would shadow the machine's own.
  * `imports` maps the `.ts` of a specifier to the file's `.js`, so that sources keep theirs; there are mappings only for
  * the folders that the package has.
  */
 export const packedManifest = (manifest: Manifest, nodePackage: string): Manifest => ({
   ...(Object.fromEntries(KEPT.map((field) => [field, manifest[field]])) as Pick<Manifest, "name" | "version" | "bin">),
   optionalDependencies: { [nodePackage]: manifest.optionalDependencies[nodePackage] ?? "" },
-  bundleDependencies: [nodePackage, "isolated-vm"],
+  bundleDependencies: [nodePackage],
   imports: {
     "#runtime/*.ts": "./runtime/*.js",
     "#compute/*.ts": "./compute/*.js",

@@ -30,10 +30,6 @@ const COPIED = [
 const BINARIES = ["build/launcher", "build/host.node", "build/supervisor.node", "build/locus.so"];
 /** The dependency that brings Node for the machine that packs. */
 const NODE_PACKAGE = `node-linux-${process.arch}`;
-/** All that `bundleDependencies` of the manifest reaches. */
-const BUNDLED = [NODE_PACKAGE, "isolated-vm", "node-gyp-build"];
-/** What isolated-vm has for them, and the archive that it is made from. */
-const OF_OTHER_SYSTEMS = /\/prebuilds\/(?:darwin|win32)-|\.tgz$/;
 
 /** `folder` is emptied first. Needs a build. Throws with what the compiler says, and where one of the programs is not among what it wrote. */
 export function layOutPackage(folder: string): void {
@@ -54,11 +50,8 @@ export function layOutPackage(folder: string): void {
     copyInto(folder, file);
     execFileSync("strip", ["--strip-unneeded", join(folder, file)]);
   }
-  for (const name of BUNDLED) {
-    const path = join("node_modules", name);
-    const filter = (source: string): boolean => !OF_OTHER_SYSTEMS.test(source);
-    cpSync(join(REPOSITORY, path), join(folder, path), { recursive: true, filter });
-  }
+  const node = join("node_modules", NODE_PACKAGE);
+  cpSync(join(REPOSITORY, node), join(folder, node), { recursive: true });
   writeFile(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 

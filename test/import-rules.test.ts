@@ -15,7 +15,6 @@ const LINTER = join(ROOT, "node_modules", "oxlint", "bin", "oxlint");
 const into = (...folders: readonly string[]): readonly string[] =>
   folders.flatMap((folder) => [`#${folder}/x.ts`, `../../${folder}/deep/x.ts`, `../x/../../${folder}/x.ts`]);
 
-const ISOLATES = ["isolated-vm only in runtime/sandbox.", ["isolated-vm", "#runtime/sandbox/isolate.ts"]] as const;
 const BUNDLER = ["esbuild only in runtime/function.", ["esbuild", "esbuild/lib/main.js"]] as const;
 const ENGINE = ["dockerode only in scheduler/driver.", ["dockerode", "dockerode/lib/docker"]] as const;
 const SERVERS = [
@@ -48,8 +47,8 @@ const REFUSED: readonly (readonly [
       ["node:fs", "ioredis", ...into("runtime", "compute", "scheduler", "bench", "test")],
     ],
   ],
-  ["runtime/**", "runtime/channel", NOT_FROM_RUNTIME, SERVERS, ISOLATES, BUNDLER, ENGINE],
-  ["runtime/function/**", "runtime/function", NOT_FROM_RUNTIME, SERVERS, ISOLATES, ENGINE],
+  ["runtime/**", "runtime/channel", NOT_FROM_RUNTIME, SERVERS, BUNDLER, ENGINE],
+  ["runtime/function/**", "runtime/function", NOT_FROM_RUNTIME, SERVERS, ENGINE],
   [
     "runtime/sandbox/**",
     "runtime/sandbox",
@@ -71,15 +70,15 @@ const REFUSED: readonly (readonly [
         ],
         [
           "profile and placement are pure: no isolate, no socket, no clock of their own.",
-          ["node:perf_hooks", "ioredis", "isolated-vm", "esbuild", "fastify", "@grpc/grpc-js", "dockerode"],
+          ["node:perf_hooks", "ioredis", "esbuild", "fastify", "@grpc/grpc-js", "dockerode"],
         ],
       ] as const,
   ),
-  ["scheduler/**", "scheduler/policy", NOT_FROM_SCHEDULER, SERVERS, ENGINE, ISOLATES, BUNDLER],
-  ["scheduler/grpc/**", "scheduler/grpc", NOT_FROM_SCHEDULER, ENGINE, HTTP, ISOLATES, BUNDLER],
-  ["scheduler/driver/**", "scheduler/driver", NOT_FROM_SCHEDULER, SERVERS, ISOLATES, BUNDLER],
-  ["compute/**", "compute/node", NOT_FROM_COMPUTE, ISOLATES, BUNDLER, SERVERS, ENGINE],
-  ["compute/gateway/**", "compute/gateway", NOT_FROM_COMPUTE, ISOLATES, BUNDLER, GRPC, ENGINE],
+  ["scheduler/**", "scheduler/policy", NOT_FROM_SCHEDULER, SERVERS, ENGINE, BUNDLER],
+  ["scheduler/grpc/**", "scheduler/grpc", NOT_FROM_SCHEDULER, ENGINE, HTTP, BUNDLER],
+  ["scheduler/driver/**", "scheduler/driver", NOT_FROM_SCHEDULER, SERVERS, BUNDLER],
+  ["compute/**", "compute/node", NOT_FROM_COMPUTE, BUNDLER, SERVERS, ENGINE],
+  ["compute/gateway/**", "compute/gateway", NOT_FROM_COMPUTE, BUNDLER, GRPC, ENGINE],
   [
     "deploy/**",
     "deploy/scaler",
@@ -91,7 +90,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   functions: ["locus/function", "typebox", "./graph/node.ts"],
   "runtime/channel": ["node:net", "#runtime/errors.ts", "../errors.ts", "../function/description.ts"],
   "runtime/function": ["esbuild"],
-  "runtime/sandbox": ["isolated-vm", "./isolate.ts", "../channel/channel.ts"],
+  "runtime/sandbox": ["../channel/channel.ts"],
   "runtime/placement": ["../profile/sample.ts", "#runtime/profile/sample.ts"],
   "scheduler/policy": ["#runtime/errors.ts", "../../runtime/errors.ts", "../node/node.ts"],
   "scheduler/grpc": ["@grpc/grpc-js", "@grpc/proto-loader", "grpc-health-check"],
@@ -99,8 +98,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "compute/node": ["#runtime/sandbox/supervisor.ts", "#scheduler/scheduler.ts", "../gateway/server.ts"],
   "compute/gateway": ["fastify", "../node/invoker.ts"],
   deploy: ["node:fs", "./together.ts"],
-  bench: ["isolated-vm", "#compute/node/node.ts", "../functions/khop.ts", "../test/redis-server.ts"],
-  "test/sandbox": ["#compute/node/node.ts", "../../runtime/sandbox/isolate.ts", "fastify"],
+  bench: ["#compute/node/node.ts", "../functions/khop.ts", "../test/redis-server.ts"],
+  "test/sandbox": ["#compute/node/node.ts", "fastify"],
 };
 
 interface Import {

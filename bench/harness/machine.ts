@@ -48,6 +48,6 @@ function packageVersions(): Readonly<Record<string, string>> {
     readFileSync(join(REPOSITORY, "package.json"), "utf8"),
   ) as Record<"dependencies" | "devDependencies", Record<string, string>>;
   const versions = { ...dependencies, ...devDependencies };
-  const names = ["isolated-vm", "ioredis", "fastify", "autocannon"];
+  const names = ["ioredis", "fastify", "autocannon"];
   return Object.fromEntries(names.map((name) => [name, versions[name] ?? "unknown"]));
 }

@@ -85,13 +85,14 @@ bool ReadOpen(std::string_view payload, OpenFrame* open) {
   OpenHeader header;
   if (!TakeHeader(&payload, &header)) return false;
   open->lane = header.lane;
-  return Take(&payload, header.options_bytes, &open->options) &&
+  open->memory_mb = header.memory_mb;
+  return Take(&payload, header.version_bytes, &open->version) &&
          Take(&payload, header.bundle_bytes, &open->bundle) && payload.empty();
 }
 
 std::string WriteOpen(const OpenFrame& open) {
-  return Begin(OpenHeader{open.lane, Bytes(open.options), Bytes(open.bundle), 0})
-      .append(open.options)
+  return Begin(OpenHeader{open.lane, open.memory_mb, Bytes(open.version), Bytes(open.bundle)})
+      .append(open.version)
       .append(open.bundle);
 }
 

@@ -35,7 +35,8 @@ std::string WriteInvoke(InvokeFrame invoke);
 
 struct OpenFrame {
   uint32_t lane = 0;
-  std::string_view options, bundle;
+  uint32_t memory_mb = 0;
+  std::string_view version, bundle;
 };
 bool ReadOpen(std::string_view payload, OpenFrame* open);
 std::string WriteOpen(const OpenFrame& open);

@@ -1,6 +1,9 @@
 // Our own programs in the isolate: a context of their own that the guest cannot reach, opened at first use.
+#include <array>
+#include <utility>
+
 #include "guest_loop.h"
-#include "guest_natives.h"
+#include "guest_snapshot.h"
 #include "guest_values.h"
 
 namespace locus {
@@ -8,48 +11,42 @@ namespace locus {
 using v8::Local;
 using v8::Value;
 
+namespace {
+
+/// Up to the first character that is none of its alphabet.
+std::string DecodeBase64(std::string_view text) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::array<int8_t, 256> values;
+  values.fill(-1);
+  for (size_t i = 0; i < kAlphabet.size(); i++)
+    values[static_cast<uint8_t>(kAlphabet[i])] = static_cast<int8_t>(i);
+  std::string bytes;
+  bytes.reserve(text.size() / 4 * 3);
+  uint32_t bits = 0;
+  int held = 0;
+  for (const char character : text) {
+    const int8_t value = values[static_cast<uint8_t>(character)];
+    if (value < 0) break;
+    bits = bits << 6 | static_cast<uint32_t>(value);
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    bytes.push_back(static_cast<char>(bits >> held));
+  }
+  return bytes;
+}
+
+}  // namespace
+
 // Tried anew each time: what kept it from being opened (a turn that was ended, a stack that was full) was one
 // invocation's.
 bool GuestLoop::OpenAuxiliary() {
   if (!auxiliary_.IsEmpty()) return true;
-  const GuestSources& sources = Host::Get().sources();
-  const Local<v8::Context> context = v8::Context::New(isolate_);
-  if (context.IsEmpty()) return false;
-  const v8::Context::Scope entered(context);
-  InstallAuxiliaryNatives(isolate_, context);
-  Local<v8::String> text;
-  Local<v8::Script> script;
-  Local<Value> exports;
-  if (!MakeString(isolate_, sources.auxiliary).ToLocal(&text)) return false;
-  v8::ScriptCompiler::CachedData* code = nullptr;
-  if (sources.warmed.load(std::memory_order_acquire) && !sources.auxiliary_code.empty())
-    code = new v8::ScriptCompiler::CachedData(reinterpret_cast<const uint8_t*>(sources.auxiliary_code.data()),
-                                              static_cast<int>(sources.auxiliary_code.size()));
-  v8::ScriptCompiler::Source source(text, code);  // owns `code`
-  const auto how =
-      code != nullptr ? v8::ScriptCompiler::kConsumeCodeCache : v8::ScriptCompiler::kNoCompileOptions;
-  if (!v8::ScriptCompiler::Compile(context, &source, how).ToLocal(&script) ||
-      !script->Run(context).ToLocal(&exports) || !exports->IsObject())
-    return false;
+  Local<v8::Context> context;
+  if (!GuestSnapshot::AuxiliaryContext(isolate_).ToLocal(&context)) return false;
   auxiliary_.Reset(isolate_, context);
-  auxiliary_exports_.Reset(isolate_, exports.As<v8::Object>());
-  auxiliary_script_.Reset(isolate_, script);
+  auxiliary_exports_.Reset(isolate_, GuestSnapshot::AuxiliaryExports(context));
   return true;
-}
-
-// In an isolate that runs nothing else: what V8 has compiled after one use serves all later isolates.
-void GuestLoop::Warm() {
-  GuestSources& sources = Host::Get().sources();
-  if (sources.warmed.load()) return;
-  Local<Value> ignored;
-  constexpr std::string_view kSchema =
-      R"({"type":"object","properties":{"a":{"type":"string"}},"required":["a"]})";
-  if (!Auxiliary("check", {"input", kSchema, "{}"}).ToLocal(&ignored) || auxiliary_script_.IsEmpty()) return;
-  const std::unique_ptr<v8::ScriptCompiler::CachedData> code(
-      v8::ScriptCompiler::CreateCodeCache(auxiliary_script_.Get(isolate_)->GetUnboundScript()));
-  if (!code) return;
-  sources.auxiliary_code.assign(reinterpret_cast<const char*>(code->data), static_cast<size_t>(code->length));
-  sources.warmed.store(true, std::memory_order_release);
 }
 
 v8::MaybeLocal<Value> GuestLoop::Auxiliary(const char* function,
@@ -87,17 +84,23 @@ bool GuestLoop::CheckSchema(GuestInvocation* invocation, const char* which, std:
   return false;
 }
 
+// It is large, and most isolates never need it.
+std::string_view GuestLoop::SourceMap() {
+  if (!std::exchange(source_map_is_read_, true)) source_map_ = DecodeBase64(source_map_);
+  return source_map_;
+}
+
 std::string GuestLoop::MapStack(std::string_view stack) {
   if (stack.empty()) return "";
   Local<Value> mapped;
-  if (!Auxiliary("mapStack", {source_map_, stack}).ToLocal(&mapped) || !mapped->IsString())
+  if (!Auxiliary("mapStack", {SourceMap(), stack}).ToLocal(&mapped) || !mapped->IsString())
     return std::string(stack);
   return Utf8Of(isolate_, mapped.As<v8::String>(), kErrorTextBytesMax);
 }
 
 std::string GuestLoop::Locate(std::string_view stack) {
   Local<Value> place;
-  if (!Auxiliary("locate", {source_map_, stack}).ToLocal(&place) || !place->IsString()) return "";
+  if (!Auxiliary("locate", {SourceMap(), stack}).ToLocal(&place) || !place->IsString()) return "";
   return Utf8Of(isolate_, place.As<v8::String>(), kErrorTextBytesMax);
 }
 

@@ -213,6 +213,7 @@ void GuestLoop::Fail(GuestInvocation* invocation, Code code, std::string message
 
 void GuestLoop::SendOutcome(const GuestInvocation& invocation, Code code, std::string_view result,
                             std::string_view message, std::string_view stack, bool back) {
+  has_run_ = true;
   OutcomeFrame outcome = {};
   outcome.header.code = static_cast<uint32_t>(code);
   outcome.header.usage = invocation.usage;

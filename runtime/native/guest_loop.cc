@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "guest_snapshot.h"
 #include "guest_values.h"
 #include "ring_channel.h"
 #include "socket_channel.h"
@@ -53,25 +54,38 @@ GuestLoop* GuestLoop::Current() {
 GuestLoop::GuestLoop(v8::Isolate* isolate, Local<v8::Context> context)
     : isolate_(isolate),
       context_(isolate, context),
+      opened_ns_(NowNs()),
       slots_(kConcurrencyMax),
       generations_(kConcurrencyMax, 0) {
-  // isolated-vm's own keeps an entry for each rejection that nobody handles, and reports it as its own
-  // call's.
+  isolate->SetData(kSlot, this);
   isolate->SetPromiseRejectCallback(OnPromiseReject);
   isolate->SetHostImportModuleDynamicallyCallback(RefuseImport);
+  redis_template_.Reset(isolate, GuestSnapshot::RedisTemplate(isolate));
+  const Local<v8::Object> hooks = GuestSnapshot::Hooks(context);
+  const auto hook = [&](const char* name, v8::Global<v8::Function>* function) {
+    const Local<Value> value = hooks->Get(context, Text(isolate, name)).ToLocalChecked();
+    function->Reset(isolate, value.As<v8::Function>());
+  };
+  v8::Global<v8::Function> opened;
+  hook("opened", &opened);
+  const v8::Context::Scope entered(context);
+  opened.Get(isolate)->Call(context, v8::Undefined(isolate), 0, nullptr).ToLocalChecked();
+  hook("begin", &begin_);
+  hook("describe", &describe_);
+  hook("findLoss", &find_loss_);
+  hook("explain", &explain_);
 }
 
 GuestLoop::~GuestLoop() {
   Host::Get().Unwatch(this);
+  isolate_->SetData(kSlot, nullptr);
 }
 
-std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::string output_schema) {
+std::string GuestLoop::Serve(uint32_t lane) {
   Host& host = Host::Get();
   lane_ = lane;
-  input_schema_ = std::move(input_schema);
-  output_schema_ = std::move(output_schema);
   if (lane == kControlLane || lane >= host.layout().lanes) return "no such lane";
-  if (begin_.IsEmpty() || run_.IsEmpty()) return "the bundle was not described";
+  if (run_.IsEmpty()) return "the bundle's default export has no function run";
   if (!rings_.Map(host.memory_fd(), host.layout(), host.header(), lane)) return "could not map the lane";
   from_supervisor_ = RingConsumer(rings_.invocations_in, kInvocationFrameBytesMax);
   to_supervisor_ = RingProducer(rings_.invocations_out);
@@ -86,7 +100,6 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
   const Local<v8::Context> context = context_.Get(isolate_);
   const v8::Context::Scope entered(context);
   current_loop = this;
-  // The last callback added is the one that V8 asks: isolated-vm's own lets a leak go on for gigabytes.
   isolate_->AddNearHeapLimitCallback(OnNearHeapLimit, this);
   pthread_getcpuclockid(pthread_self(), &cpu_clock_);
   host.Watch(this);
@@ -123,6 +136,7 @@ std::string GuestLoop::Serve(uint32_t lane, std::string input_schema, std::strin
   }
   host.Announce(lane_);
   current_loop = nullptr;
+  if (lost_.empty()) KeepCode(has_run_);
   channel_.reset();
   found_reads_.reset();
   return lost_;
@@ -141,10 +155,13 @@ void GuestLoop::MeasureMemory() {
 }
 
 size_t GuestLoop::OnNearHeapLimit(void* data, size_t current_limit, size_t) {
-  auto* loop = static_cast<GuestLoop*>(data);
-  loop->memory_exceeded_ = true;
-  loop->isolate_->TerminateExecution();
+  static_cast<GuestLoop*>(data)->EndForMemory();
   return current_limit + kHeapSlackBytes;
+}
+
+void GuestLoop::EndForMemory() {
+  memory_exceeded_ = true;
+  isolate_->TerminateExecution();
 }
 
 bool GuestLoop::TakeInvocations() {

@@ -111,21 +111,24 @@ class GuestLoop {
   /// Of the writes of one invocation that had no handler when they failed, those that are told apart.
   static constexpr size_t kUnheardFailuresMax = 64;
 
+  /// In an isolate that began with the snapshot.
   GuestLoop(v8::Isolate* isolate, v8::Local<v8::Context> context);
   ~GuestLoop();
   GuestLoop(const GuestLoop&) = delete;
   GuestLoop& operator=(const GuestLoop&) = delete;
 
-  /// Runs until the lane is closed. The schemas are JSON, empty where there is none. Returns why it ended;
-  /// empty when it was asked to.
-  std::string Serve(uint32_t lane, std::string input_schema, std::string output_schema);
+  /// Runs what was loaded until the lane is closed. Returns why it ended; empty when it was asked to.
+  std::string Serve(uint32_t lane);
   /// The loop that runs on this thread; null while a bundle is loaded.
   static GuestLoop* Current();
+  /// Of the isolate, whatever it is at; null in the one that the snapshot is made of.
+  static GuestLoop* Of(v8::Isolate* isolate) { return static_cast<GuestLoop*>(isolate->GetData(kSlot)); }
 
   /// From the watchdog's thread: ends the turn that runs now if it is past its deadline.
   void TerminateLateTurn(int64_t now_ns);
 
   v8::Isolate* isolate() const { return isolate_; }
+  int64_t opened_ns() const { return opened_ns_; }
   v8::Local<v8::Context> context() const { return context_.Get(isolate_); }
 
   // For the natives (guest_natives.cc).
@@ -145,23 +148,25 @@ class GuestLoop {
     std::string failure;
     std::string definition;
   };
-  /// `source_map` is JSON, empty where the bundle has none. It has until a deadline after `began_ns`.
-  Loaded Load(v8::Local<v8::String> source, std::string source_map, int64_t began_ns);
+  /// `source_map` is JSON in base64, empty where the bundle has none. `version`: by which V8's code of it is kept
+  /// for the next isolate; empty: not at all. It has until a deadline after `began_ns`.
+  Loaded Load(std::string_view source, std::string source_map, std::string version, int64_t began_ns);
+  /// Keeps V8's code of the bundle for the next isolate of its version. `has_run`: with what calls compiled.
+  void KeepCode(bool has_run);
   /// Compiles the schemas of what was loaded, as its calls will: "", or what is wrong, as in `failure`. They
   /// are JSON, empty where there is none; the deadline is the same.
   std::string CompileSchemas(std::string_view input, std::string_view output, int64_t began_ns);
   /// The file that the loaded bundle was made of; empty where its map names none. Reads the whole map.
-  std::string SourceFile() { return Locate(""); }
-  /// Prepares what isolates to come need besides their bundles.
-  void Warm();
+  std::string SourceFile();
+  /// Heap and buffers together are more than there may be: the turn ends, and the isolate with it.
+  void EndForMemory();
   v8::Global<v8::Function>& run_function() { return run_; }
-  v8::Global<v8::Function>& begin_function() { return begin_; }
-  v8::Global<v8::Function>& describe_function() { return describe_; }
-  v8::Global<v8::Function>& find_loss_function() { return find_loss_; }
-  v8::Global<v8::Function>& explain_function() { return explain_; }
   v8::Global<v8::FunctionTemplate>& redis_template() { return redis_template_; }
 
  private:
+  /// Of V8's slots for whoever embeds it.
+  static constexpr uint32_t kSlot = 0;
+
   bool TakeInvocations();
   void Begin(const Frame& frame);
   void OnReplies(const Replies& replies);
@@ -235,7 +240,10 @@ class GuestLoop {
   enum class Excess { kMemory, kTime };
   /// `work` as a turn of its own, ended where it takes more than loading may.
   std::optional<Excess> LoadingTurn(int64_t began_ns, const std::function<void()>& work);
-  Loaded Evaluate(v8::Local<v8::String> source);
+  Loaded Evaluate(std::string_view source);
+  v8::MaybeLocal<v8::Module> Compile(v8::Local<v8::String> source);
+  Loaded ReadDefinition(v8::Local<v8::Value> definition);
+  std::string_view SourceMap();
   Loaded Fails(std::string message, std::string_view stack);
   Loaded FailsWith(v8::Local<v8::Value> exception, std::string before = "");
   bool OpenAuxiliary();
@@ -248,7 +256,6 @@ class GuestLoop {
   v8::Global<v8::Context> context_;
   v8::Global<v8::Context> auxiliary_;
   v8::Global<v8::Object> auxiliary_exports_;
-  v8::Global<v8::Script> auxiliary_script_;
   v8::Global<v8::FunctionTemplate> redis_template_;
   v8::Global<v8::Function> begin_;
   v8::Global<v8::Function> describe_;
@@ -256,7 +263,12 @@ class GuestLoop {
   v8::Global<v8::Function> explain_;
   v8::Global<v8::Function> run_;
   std::string input_schema_, output_schema_;
-  std::string source_map_;
+  std::string version_;
+  v8::Global<v8::UnboundModuleScript> code_;
+  std::string source_map_;  ///< in base64 until it is asked for
+  bool source_map_is_read_ = false;
+  int64_t opened_ns_;
+  bool has_run_ = false;  ///< it has answered calls
 
   uint32_t lane_ = 0;
   LaneRings rings_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "guest_loop.h"
+#include "guest_snapshot.h"
 #include "guest_values.h"
 
 namespace locus {
@@ -103,9 +104,10 @@ void ClearTimer(const FunctionCallbackInfo<Value>& info) {
   if (loop != nullptr && info[0]->IsUint32()) loop->ClearTimer(info[0].As<v8::Uint32>()->Value());
 }
 
-/// now(): ms since the machine started, coarse.
+/// now(): ms since the isolate was opened, coarse.
 void Now(const FunctionCallbackInfo<Value>& info) {
-  const int64_t steps = NowNs() / kClockStepNs;
+  const GuestLoop* loop = GuestLoop::Of(info.GetIsolate());
+  const int64_t steps = loop == nullptr ? 0 : (NowNs() - loop->opened_ns()) / kClockStepNs;
   info.GetReturnValue().Set(static_cast<double>(steps * kClockStepNs) / 1e6);
 }
 
@@ -247,93 +249,14 @@ void CompileUrl(const FunctionCallbackInfo<Value>& info) {
   Local<v8::String> source;
   Local<v8::Script> script;
   Local<Value> value;
-  if (MakeString(isolate, Host::Get().sources().url).ToLocal(&source) &&
+  if (MakeString(isolate, GuestSnapshot::Get().url_source()).ToLocal(&source) &&
       v8::Script::Compile(context, source).ToLocal(&script) && script->Run(context).ToLocal(&value))
     info.GetReturnValue().Set(value);
 }
 
-GuestLoop* LoopOf(const FunctionCallbackInfo<Value>& info) {
-  return static_cast<GuestLoop*>(info.Data().As<v8::External>()->Value(v8::kExternalPointerTypeTagDefault));
-}
-
-/// setBegin(begin): what starts an invocation: begin(run, token, args, keys, definition).
-void SetBegin(const FunctionCallbackInfo<Value>& info) {
-  LoopOf(info)->begin_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
-}
-
-/// warm(): see GuestLoop::Warm.
-void Warm(const FunctionCallbackInfo<Value>& info) {
-  LoopOf(info)->Warm();
-}
-
 /// setRun(run): the function's own.
 void SetRun(const FunctionCallbackInfo<Value>& info) {
-  LoopOf(info)->run_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
-}
-
-std::string TextOf(const FunctionCallbackInfo<Value>& info, int at) {
-  std::string text;
-  AppendArgument(info.GetIsolate(), info.GetIsolate()->GetCurrentContext(), info[at], kBundleBytesMax, &text);
-  return text;
-}
-
-/// setDescribe(describe): what makes JSON of a definition.
-void SetDescribe(const FunctionCallbackInfo<Value>& info) {
-  LoopOf(info)->describe_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
-}
-
-/// setFindLoss(find): what tells what of a result JSON would leave out.
-void SetFindLoss(const FunctionCallbackInfo<Value>& info) {
-  LoopOf(info)->find_loss_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
-}
-
-/// setExplain(explain): what tells more of a thrown value.
-void SetExplain(const FunctionCallbackInfo<Value>& info) {
-  LoopOf(info)->explain_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
-}
-
-/// load(source, sourceMap, beganMs): [failure, definition], see GuestLoop::Loaded.
-void Load(const FunctionCallbackInfo<Value>& info) {
-  v8::Isolate* isolate = info.GetIsolate();
-  const GuestLoop::Loaded loaded =
-      LoopOf(info)->Load(info[0].As<v8::String>(), TextOf(info, 1),
-                         static_cast<int64_t>(info[2].As<v8::Number>()->Value() * 1e6));
-  Local<Value> parts[2];
-  const std::string* texts[] = {&loaded.failure, &loaded.definition};
-  for (int i = 0; i < 2; i++) {
-    Local<v8::String> text;
-    if (!MakeString(isolate, *texts[i]).ToLocal(&text)) return;
-    parts[i] = text;
-  }
-  info.GetReturnValue().Set(v8::Array::New(isolate, parts, 2));
-}
-
-/// compileSchemas(input, output, beganMs): "" or what is wrong, see GuestLoop::CompileSchemas.
-void CompileSchemas(const FunctionCallbackInfo<Value>& info) {
-  const std::string faults = LoopOf(info)->CompileSchemas(
-      TextOf(info, 0), TextOf(info, 1), static_cast<int64_t>(info[2].As<v8::Number>()->Value() * 1e6));
-  Local<v8::String> text;
-  if (MakeString(info.GetIsolate(), faults).ToLocal(&text)) info.GetReturnValue().Set(text);
-}
-
-/// sourceFile(): of the bundle that was loaded; empty where its map names none.
-void SourceFile(const FunctionCallbackInfo<Value>& info) {
-  Local<v8::String> text;
-  if (MakeString(info.GetIsolate(), LoopOf(info)->SourceFile()).ToLocal(&text))
-    info.GetReturnValue().Set(text);
-}
-
-/// serve(lane, inputSchema, outputSchema): runs the loop, frees it, returns why it ended. The last call of an
-/// isolate.
-void Serve(const FunctionCallbackInfo<Value>& info) {
-  const std::unique_ptr<GuestLoop> loop(LoopOf(info));
-  const std::string why = loop->Serve(info[0].As<v8::Uint32>()->Value(), TextOf(info, 1), TextOf(info, 2));
-  info.GetReturnValue().Set(Text(info.GetIsolate(), why));
-}
-
-/// release(): frees a loop that never ran; the last call of an isolate that only checked a bundle.
-void Release(const FunctionCallbackInfo<Value>& info) {
-  delete LoopOf(info);
+  GuestLoop::Of(info.GetIsolate())->run_function().Reset(info.GetIsolate(), info[0].As<v8::Function>());
 }
 
 /// A method of a command that functions may not call, made when somebody looks for it: there are many, and
@@ -358,9 +281,32 @@ v8::Intercepted OnMissingMethod(Local<v8::Name> property, const v8::PropertyCall
   return v8::Intercepted::kYes;
 }
 
-/// The class behind `redis`: a method per command that functions may call, its …Buffer form, call and
-/// callBuffer; those of other commands are found behind it.
-Local<v8::FunctionTemplate> RedisTemplate(v8::Isolate* isolate) {
+struct Native {
+  const char* name;
+  v8::FunctionCallback callback;
+};
+
+constexpr Native kNatives[] = {
+    {"makeRedis", MakeRedis},       {"settle", Settle},         {"log", Log},
+    {"setTimer", SetTimer},         {"clearTimer", ClearTimer}, {"now", Now},
+    {"fillRandom", FillRandom},     {"encodeUtf8", EncodeUtf8}, {"decodeUtf8", DecodeUtf8},
+    {"clone", Clone},               {"compileUrl", CompileUrl}, {"setRun", SetRun},
+};
+constexpr Native kAuxiliaryNatives[] = {
+    {"encodeUtf8", EncodeUtf8}, {"decodeUtf8", DecodeUtf8}, {"compileUrl", CompileUrl}};
+
+void SetNative(Local<v8::Context> context, Local<v8::Object> target, const char* name,
+               v8::FunctionCallback callback) {
+  const Local<v8::Function> function =
+      v8::Function::New(context, callback, {}, 0, v8::ConstructorBehavior::kThrow).ToLocalChecked();
+  target->Set(context, Text(v8::Isolate::GetCurrent(), name), function).Check();
+}
+
+}  // namespace
+
+// A method per command that functions may call, its …Buffer form, call and callBuffer; those of other commands are
+// found behind it.
+Local<v8::FunctionTemplate> MakeRedisTemplate(v8::Isolate* isolate) {
   const Local<v8::FunctionTemplate> shape = v8::FunctionTemplate::New(isolate);
   shape->SetClassName(Text(isolate, "Redis"));
   shape->InstanceTemplate()->SetInternalFieldCount(1);
@@ -394,52 +340,27 @@ Local<v8::FunctionTemplate> RedisTemplate(v8::Isolate* isolate) {
   return shape;
 }
 
-}  // namespace
-
-void InstallNatives(GuestLoop* loop, Local<v8::Context> context, Local<v8::Object> target) {
-  v8::Isolate* isolate = loop->isolate();
-  const Local<v8::External> self = v8::External::New(isolate, loop, v8::kExternalPointerTypeTagDefault);
-  const auto set = [&](const char* name, v8::FunctionCallback callback, Local<Value> data = {}) {
-    const Local<v8::Function> function =
-        v8::Function::New(context, callback, data, 0, v8::ConstructorBehavior::kThrow).ToLocalChecked();
-    target->Set(context, Text(isolate, name), function).Check();
-  };
-  loop->redis_template().Reset(isolate, RedisTemplate(isolate));
-  set("makeRedis", MakeRedis);
-  set("settle", Settle);
-  set("log", Log);
-  set("setTimer", SetTimer);
-  set("clearTimer", ClearTimer);
-  set("now", Now);
-  set("fillRandom", FillRandom);
-  set("encodeUtf8", EncodeUtf8);
-  set("decodeUtf8", DecodeUtf8);
-  set("clone", Clone);
-  set("compileUrl", CompileUrl);
-  set("setBegin", SetBegin, self);
-  set("setDescribe", SetDescribe, self);
-  set("setFindLoss", SetFindLoss, self);
-  set("setExplain", SetExplain, self);
-  set("load", Load, self);
-  set("compileSchemas", CompileSchemas, self);
-  set("sourceFile", SourceFile, self);
-  set("warm", Warm, self);
-  set("setRun", SetRun, self);
-  set("serve", Serve, self);
-  set("release", Release, self);
+Local<v8::Object> MakeNatives(v8::Isolate* isolate, Local<v8::Context> context) {
+  const Local<v8::Object> natives = v8::Object::New(isolate);
+  for (const auto& [name, callback] : kNatives) SetNative(context, natives, name, callback);
+  return natives;
 }
 
 void InstallAuxiliaryNatives(v8::Isolate* isolate, Local<v8::Context> context) {
   const Local<v8::Object> natives = v8::Object::New(isolate);
-  const auto set = [&](const char* name, v8::FunctionCallback callback) {
-    const Local<v8::Function> function =
-        v8::Function::New(context, callback, {}, 0, v8::ConstructorBehavior::kThrow).ToLocalChecked();
-    natives->Set(context, Text(isolate, name), function).Check();
-  };
-  set("encodeUtf8", EncodeUtf8);
-  set("decodeUtf8", DecodeUtf8);
-  set("compileUrl", CompileUrl);
+  for (const auto& [name, callback] : kAuxiliaryNatives) SetNative(context, natives, name, callback);
   context->Global()->Set(context, Text(isolate, "natives"), natives).Check();
+}
+
+const intptr_t* NativeReferences() {
+  static const std::vector<intptr_t> references = [] {
+    std::vector<intptr_t> all = {reinterpret_cast<intptr_t>(OnOperation),
+                                 reinterpret_cast<intptr_t>(OnMissingMethod)};
+    for (const auto& [name, callback] : kNatives) all.push_back(reinterpret_cast<intptr_t>(callback));
+    all.push_back(0);
+    return all;
+  }();
+  return references.data();
 }
 
 }  // namespace locus

@@ -97,7 +97,6 @@ void GuestLoop::EndTurn() {
   isolate_->PerformMicrotaskCheckpoint();
   if (!current_->lone_rejections.empty()) ReadLoneRejections();
   const bool terminated = CloseTurn();
-  // isolated-vm ends an isolate in its own way when a collection leaves it above its limit.
   if (memory_exceeded_ || (!terminated && isolate_->IsExecutionTerminating())) lost_ = "its memory ran out";
   const int64_t now = NowNs();
   rings_.words->turn_started_ns.store(0, std::memory_order_relaxed);

@@ -16,15 +16,6 @@ namespace locus {
 class ConnectionPool;
 class GuestLoop;
 
-/// Guest programs of ours that isolates run besides the user's bundle; set once before the first isolate.
-struct GuestSources {
-  std::string auxiliary;  ///< schemas and stack mapping, in a context of its own
-  /// V8's code for it, made once by an isolate that ran nothing else; empty before that. Set before `warmed`.
-  std::string auxiliary_code;
-  std::atomic<bool> warmed{false};
-  std::string url;  ///< URL and URLSearchParams, compiled at first use
-};
-
 class Host {
  public:
   /// The process' host; attached once.
@@ -45,7 +36,6 @@ class Host {
   const ReadCacheView* read_cache() const { return read_cache_.attached() ? &read_cache_ : nullptr; }
   ConnectionPool* connections() const { return connections_; }
   void set_connections(ConnectionPool* pool) { connections_ = pool; }
-  GuestSources& sources() { return sources_; }
 
   /// Tells the supervisor that lane `lane` has something for it.
   void Announce(uint32_t lane) {
@@ -78,7 +68,6 @@ class Host {
   int first_lane_bell_ = -1;
   ReadCacheView read_cache_;
   ConnectionPool* connections_ = nullptr;
-  GuestSources sources_;
   std::mutex watched_mutex_;
   std::vector<GuestLoop*> watched_;
   std::atomic<bool> watchdog_ticking_{false};

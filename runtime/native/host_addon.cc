@@ -1,5 +1,4 @@
-// The sandbox host's addon, loaded twice: by Node's main thread (attach to the memory file, speak on the
-// control lane) and by isolated-vm into each isolate (`InitForContext`: the natives that the prelude wraps).
+// The sandbox host's addon, loaded by Node's main thread: attaches to the memory file and serves the control lane.
 #define NAPI_VERSION 9
 #include <malloc.h>
 #include <node_api.h>
@@ -7,7 +6,11 @@
 #include <sys/socket.h>
 #include <v8.h>
 
+#include <atomic>
 #include <cstring>
+#include <functional>
+#include <iterator>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -16,9 +19,10 @@
 
 #include "confinement.h"
 #include "frames.h"
-#include "guest_loop.h"
-#include "guest_natives.h"
+#include "guest_platform.h"
+#include "guest_snapshot.h"
 #include "host.h"
+#include "host_opening.h"
 #include "passed_descriptor.h"
 #include "socket_channel.h"
 
@@ -26,18 +30,21 @@ namespace locus {
 
 namespace {
 
-/// A frame from the control lane on its way to JavaScript.
-struct ControlMessage {
-  uint64_t id = 0;
-  uint32_t lane = 0;
-  std::string options;
+/// A definition on its way to JavaScript.
+struct Definition {
+  std::string json;
   std::string bundle;
+  std::function<void(Described&&)> answer;
 };
 
 std::mutex control_mutex;
 RingProducer control_out;
 LaneRings control_rings;
-napi_threadsafe_function on_control = nullptr;
+napi_threadsafe_function on_definition = nullptr;
+/// When what isolates had that are gone goes back to the kernel (NowNs() clock); INT64_MAX: none has gone.
+std::atomic<int64_t> trim_at_ns{INT64_MAX};
+/// Once for all that have gone lately: it takes a ms for a hundred MiB, and those that go next go soon.
+constexpr int64_t kTrimAfterNs = 1'000 * kMs;
 
 void SendControl(Control kind, uint64_t id, std::string_view payload) {
   {
@@ -45,6 +52,11 @@ void SendControl(Control kind, uint64_t id, std::string_view payload) {
     control_out.Write(static_cast<uint16_t>(kind), id, payload);
   }
   Host::Get().Announce(kControlLane);
+  const bool has_checked = kind == Control::kOpened && !payload.empty();
+  if (kind != Control::kClosed && kind != Control::kOpenFailed && !has_checked) return;
+  int64_t none = INT64_MAX;
+  if (trim_at_ns.compare_exchange_strong(none, NowNs() + kTrimAfterNs))
+    Ring(&control_rings.words->isolate_bell, -1);
 }
 
 napi_value String(napi_env env, std::string_view text) {
@@ -61,28 +73,37 @@ std::string StringOf(napi_env env, napi_value value) {
   return text;
 }
 
-/// onControl(id, lane, optionsJson, bundle: string)
-void CallOnControl(napi_env env, napi_value callback, void*, void* data) {
-  const std::unique_ptr<ControlMessage> message(static_cast<ControlMessage*>(data));
+/// onDefinition(definition, bundle: string): [failure, description, input, output]
+void CallOnDefinition(napi_env env, napi_value callback, void*, void* data) {
+  const std::unique_ptr<Definition> definition(static_cast<Definition*>(data));
   if (env == nullptr) return;
-  napi_value arguments[4], undefined;
-  napi_create_double(env, static_cast<double>(message->id), &arguments[0]);
-  napi_create_uint32(env, message->lane, &arguments[1]);
-  arguments[2] = String(env, message->options);
-  arguments[3] = String(env, message->bundle);
+  napi_value arguments[] = {String(env, definition->json), String(env, definition->bundle)};
+  napi_value undefined, answer;
   napi_get_undefined(env, &undefined);
-  napi_call_function(env, undefined, callback, 4, arguments, nullptr);
+  Described described;
+  std::string* const texts[] = {&described.failure, &described.description, &described.input,
+                                &described.output};
+  if (napi_call_function(env, undefined, callback, 2, arguments, &answer) == napi_ok) {
+    for (uint32_t i = 0; i < std::size(texts); i++) {
+      napi_value text;
+      if (napi_get_element(env, answer, i, &text) == napi_ok) *texts[i] = StringOf(env, text);
+    }
+  } else {
+    described.failure = "the definition cannot be read";
+  }
+  definition->answer(std::move(described));
+}
+
+void DescribeOnMainThread(std::string json, std::string bundle, std::function<void(Described&&)> answer) {
+  auto definition = std::make_unique<Definition>();
+  *definition = {std::move(json), std::move(bundle), std::move(answer)};
+  napi_call_threadsafe_function(on_definition, definition.release(), napi_tsfn_blocking);
 }
 
 void TakeControl(const Frame& frame) {
   OpenFrame open;
   if (static_cast<Control>(frame.kind) != Control::kOpen || !ReadOpen(frame.payload, &open)) return;
-  auto message = std::make_unique<ControlMessage>();
-  message->id = frame.id;
-  message->lane = open.lane;
-  message->options = open.options;
-  message->bundle = open.bundle;
-  napi_call_threadsafe_function(on_control, message.release(), napi_tsfn_blocking);
+  OpenIsolate({frame.id, open.lane, open.memory_mb, std::string(open.version), std::string(open.bundle)});
 }
 
 bool CanFlushControl() {
@@ -90,7 +111,7 @@ bool CanFlushControl() {
   return control_out.can_flush();
 }
 
-/// The control lane's thread: frames become calls on Node's main thread.
+/// The control lane's thread: opens isolates, and gives back what they had.
 void ServeControl() {
   RingConsumer in(control_rings.invocations_in, kInvocationFrameBytesMax);
   BellWord* bell = &control_rings.words->isolate_bell;
@@ -110,12 +131,17 @@ void ServeControl() {
       }
     }
     if (wake) Host::Get().Announce(kControlLane);
+    if (NowNs() >= trim_at_ns.load()) {
+      trim_at_ns.store(INT64_MAX);
+      // glibc keeps what is free in the midst of a thread's arena.
+      malloc_trim(0);
+    }
     AnnounceSleep(bell, Sleep::kOnFutex);
     if (!in.empty() || CanFlushControl()) {
       CancelSleep(bell);
       continue;
     }
-    SleepOnFutex(bell, INT64_MAX);
+    SleepOnFutex(bell, trim_at_ns.load());
   }
 }
 
@@ -191,8 +217,8 @@ constexpr int kArenaEndMax = 16 << 20;
 /// pins both.
 constexpr int kInArenaMax = 32 << 20;
 
-/// attach({memory, supervisorBell, controlSocket, connections, auxiliary, url, authorities}, onControl): ""
-/// or what is wrong
+/// attach({memory, supervisorBell, controlSocket, connections, prelude, auxiliary, url, authorities},
+/// onDefinition): "" or what is wrong
 napi_value Attach(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value arguments[2];
@@ -217,15 +243,18 @@ napi_value Attach(napi_env env, napi_callback_info info) {
   const std::string failed =
       host.Attach(number("memory"), number("supervisorBell"), control_socket < 0 ? -1 : control_socket + 1);
   if (!failed.empty()) return String(env, failed);
-  host.sources().auxiliary = text("auxiliary");
-  host.sources().url = text("url");
+  PlatformEntry::UsePlatformOf(v8::Isolate::GetCurrent());
+  const std::string unmade =
+      GuestSnapshot::Get().Make({text("prelude"), text("auxiliary"), text("url")});
+  if (!unmade.empty()) return String(env, unmade);
   SetDefaultAuthorities(text("authorities"));
   if (!control_rings.Map(host.memory_fd(), host.layout(), host.header(), kControlLane))
     return String(env, "could not map the control lane");
   control_out = RingProducer(control_rings.invocations_out);
-  napi_value name = String(env, "locus-control");
+  napi_value name = String(env, "locus-definitions");
   napi_create_threadsafe_function(env, arguments[1], nullptr, name, 0, 1, nullptr, nullptr, nullptr,
-                                  CallOnControl, &on_control);
+                                  CallOnDefinition, &on_definition);
+  SetUpOpening(DescribeOnMainThread, SendControl);
   std::thread(ServeControl).detach();
   if (control_socket >= 0) {
     static ConnectionPool pool(
@@ -240,12 +269,6 @@ napi_value Attach(napi_env env, napi_callback_info info) {
 /// confine(): the second filter for system calls, on all threads. "" or what stands in the way.
 napi_value Confine(napi_env env, napi_callback_info) {
   return String(env, ConfineAllThreads());
-}
-
-/// trim(): what isolates had that are gone goes back to the kernel. glibc keeps what is free in the midst of a thread's arena.
-napi_value Trim(napi_env, napi_callback_info) {
-  malloc_trim(0);
-  return nullptr;
 }
 
 /// send(kind, id, text): a frame on the control lane.
@@ -270,17 +293,8 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   const napi_property_descriptor functions[] = {
       {"attach", nullptr, locus::Attach, nullptr, nullptr, nullptr, napi_default_method, nullptr},
       {"confine", nullptr, locus::Confine, nullptr, nullptr, nullptr, napi_default_method, nullptr},
-      {"trim", nullptr, locus::Trim, nullptr, nullptr, nullptr, napi_default_method, nullptr},
       {"send", nullptr, locus::Send, nullptr, nullptr, nullptr, napi_default_method, nullptr},
   };
   napi_define_properties(env, exports, std::size(functions), functions);
   return exports;
-}
-
-/// isolated-vm's door for native modules: called on the isolate's thread for each new context.
-extern "C" __attribute__((visibility("default"))) void InitForContext(v8::Isolate* isolate,
-                                                                      v8::Local<v8::Context> context,
-                                                                      v8::Local<v8::Object> target) {
-  // Freed by `serve` or `release`, whichever the host calls last.
-  locus::InstallNatives(new locus::GuestLoop(isolate, context), context, target);
 }

@@ -18,7 +18,7 @@ namespace locus {
 
 constexpr uint32_t kHostMagic = 0x4c4f4355;  // "LOCU"
 /// Raised whenever anything in this file changes. The host refuses a memory file of another version.
-constexpr uint32_t kHostVersion = 10;
+constexpr uint32_t kHostVersion = 11;
 /// Lanes per host, control lane included: one bit each in the ready words.
 constexpr uint32_t kLanesMax = 64;
 constexpr uint32_t kControlLane = 0;
@@ -158,9 +158,9 @@ enum class Operations : uint16_t {
 
 /// Kinds on the control lane, both ways. JSON texts are UTF-8.
 enum class Control : uint16_t {
-  kOpen = 1,  ///< → host: OpenHeader, options JSON, bundle. Starts an isolate in a lane; lane 0: check only
+  kOpen = 1,  ///< → host: OpenHeader, version, bundle. Starts an isolate in a lane; lane 0: check only
   kReady = 2,       ///< ← host: JSON about itself, once, when it can take work
-  kOpened = 3,      ///< ← host: the function's description (JSON); id of the request
+  kOpened = 3,      ///< ← host: of a check the function's description (JSON); id of the request
   kOpenFailed = 4,  ///< ← host: why, as text; id of the request
   kClosed = 5,  ///< ← host: the isolate in lane `id` is gone and the lane can be given again; reason text
   kConnectionLost = 6,  ///< ← host: connection `id` is gone (reason text); the supervisor passes a fresh one
@@ -182,9 +182,9 @@ constexpr size_t kDescriptorMessageBytesMax = 128 << 10;
 
 struct OpenHeader {
   uint32_t lane;
-  uint32_t options_bytes;
+  uint32_t memory_mb;
+  uint32_t version_bytes;  ///< none: V8's code of the bundle is not kept for the next isolate
   uint32_t bundle_bytes;
-  uint32_t reserved;
 };
 
 struct InvokeHeader {

@@ -47,7 +47,7 @@ constexpr int64_t kSpinnersEveryNs = 1000 * kMs;
 constexpr int64_t kShortLifeNs = 1000 * kMs;
 /// Bundles under check in one host at once.
 constexpr uint32_t kChecksMax = 4;
-/// Memory of an isolate that checks a bundle, MiB: CHECK_MEMORY_MB in runtime/sandbox/isolate.ts.
+/// Memory of an isolate that checks a bundle, MiB: as host_opening.cc has it.
 constexpr uint32_t kCheckMemoryMb = 64;
 
 /// How often an invocation that had sent no write is started, deaths of its host included.

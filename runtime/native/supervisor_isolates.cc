@@ -151,18 +151,17 @@ bool Supervisor::OpenIsolate(Pool& pool, Room room) {
 
 void Supervisor::SendOpen(uint64_t id, Opening& opening) {
   Host& host = *hosts_[opening.host];
-  std::string options = "{}";
-  std::string_view bundle = opening.bundle;
+  OpenFrame open = {opening.lane, 0, {}, opening.bundle};
   if (opening.lane != 0) {
     const FunctionImage& image = *pools_[host.isolates[opening.lane].pool].image;
-    // Name and version are of closed alphabets: nothing to escape.
-    options = "{\"name\":\"" + image.name + "\",\"version\":\"" + image.version +
-              "\",\"memoryMb\":" + std::to_string(image.limits.memory_mb) + "}";
-    bundle = image.bundle;
+    open.memory_mb = image.limits.memory_mb;
+    // What is only tried may say that it is any version.
+    if (!image.tried) open.version = image.version;
+    open.bundle = image.bundle;
   }
   HostLane& control = host.process->lane(kControlLane);
   control.to_isolate.Write(static_cast<uint16_t>(Control::kOpen), id,
-                           WriteOpen({opening.lane, options, bundle}));
+                           WriteOpen(open));
   control.Ring();
   opening.sent = true;
   opening.deadline_ns = NowNs() + kOpenDeadlineNs;

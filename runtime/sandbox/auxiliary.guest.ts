@@ -69,7 +69,7 @@ function compileSchemas(inputJson: string, outputJson: string): string {
 /** The stack with the author's positions, where the bundle had a map (empty: it had none). Lines of locus' own programs are left out. */
 function mapStack(sourceMapJson: string, stack: string): string {
   if (sourceMapJson !== "") map ??= new TraceMap(sourceMapJson);
-  return authorStack(map, stack, (frame) => frame.includes("<locus>") || frame.includes("<isolated-vm"));
+  return authorStack(map, stack, (frame) => frame.includes("<locus>"));
 }
 
 /**

@@ -39,7 +39,7 @@ function stackOf(error: Error): string {
   const stack: unknown = attempt(() => error.stack);
   const text = typeof stack === "string" && stack !== "" ? stack : (attempt(() => String(error)) ?? "Error");
   const lines = text.slice(0, LENGTH_MAX).split("\n");
-  return lines.filter((line) => !/^ {4}at .*<(?:locus>|isolated-vm)/.test(line)).join("\n");
+  return lines.filter((line) => !/^ {4}at .*<locus>/.test(line)).join("\n");
 }
 
 /** The class before the message where the error's name does not give it. */

@@ -1,6 +1,6 @@
-// Runs first in every isolate, in the guest's realm: installs the guest globals (runtime/function/globals.ts) over the
-// natives of runtime/native/guest_natives.cc, and gives the loop the function that starts an invocation. It keeps what it
-// needs of the language from before any guest code runs, so that a guest which redefines a built-in misleads only itself.
+// Every isolate starts from a snapshot in which this has run in the guest's realm: it installs the guest globals
+// (runtime/function/globals.ts) over the natives of runtime/native/guest_natives.cc, and gives the loop its hooks. It keeps
+// what it needs of the language, so that a guest which redefines a built-in misleads only itself.
 
 import { absenceHint } from "./absence-hint.guest.ts";
 import { logLine, makeConsole, makeLog } from "./console.guest.ts";
@@ -17,7 +17,7 @@ export interface Natives {
   log(token: number | null, line: string): boolean;
   setTimer(callback: () => void, delayMs: number): number;
   clearTimer(id: number): void;
-  /** ms, coarse. */
+  /** ms since the isolate was opened, coarse. */
   now(): number;
   fillRandom(bytes: Uint8Array): void;
   encodeUtf8(text: string): Uint8Array;
@@ -26,14 +26,19 @@ export interface Natives {
   clone(value: unknown, transfer: readonly unknown[]): unknown;
   compileUrl(): { readonly URL: unknown; readonly URLSearchParams: unknown };
   setRun(run: unknown): void;
-  setFindLoss(find: (result: unknown) => string | undefined): void;
-  /** Makes the texts that follow an error: advice about absent globals, causes, and what a CallerError says. */
-  setExplain(explain: (thrown: unknown) => readonly [message: string, stack: string, refusal: string]): void;
-  /** What makes of a definition the JSON that the host reads, functions shown as "function". */
-  setDescribe(describe: (definition: unknown) => string): void;
-  setBegin(
-    begin: (run: (invocation: object) => unknown, token: number, args: unknown, keys: string[]) => Promise<void>,
-  ): void;
+}
+
+/** What C++ calls. */
+export interface Hooks {
+  /** First, in each isolate. */
+  opened(): void;
+  begin(run: (invocation: object) => unknown, token: number, args: unknown, keys: string[]): Promise<void>;
+  /** The place and kind of what JSON would leave out of a result. */
+  findLoss(result: unknown): string | undefined;
+  /** The texts that follow an error: advice about absent globals, causes, and what a CallerError says. */
+  explain(thrown: unknown): readonly [message: string, stack: string, refusal: string];
+  /** The JSON of a definition, functions shown as "function", and of its schemas, empty where there is none. */
+  describe(definition: unknown): readonly [definition: string, input: string, output: string];
 }
 
 const RANDOM_BYTES_MAX = 65_536;
@@ -134,9 +139,12 @@ interface WebAssemblyOfV8 {
   instantiate: unknown;
 }
 
-/** V8 compiles aside, and would tell so in a task, of which the loop runs none: promises over what compiles at once take its place. What would wait for such a task only is not there. */
-function replaceTasks(): void {
-  const { WebAssembly, Atomics } = globalThis as unknown as { WebAssembly: WebAssemblyOfV8; Atomics: object };
+/**
+ * V8 compiles WebAssembly aside and would tell so in a task, and the loop runs none: promises over what compiles at once
+ * take its place. V8 puts WebAssembly into no snapshot.
+ */
+function replaceWebAssembly(): void {
+  const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyOfV8 };
   const { Module, Instance } = WebAssembly;
   WebAssembly.compile = async (bytes: unknown, options?: unknown): Promise<object> => new Module(bytes, options);
   WebAssembly.instantiate = async (source: unknown, imports?: unknown, options?: unknown): Promise<object> => {
@@ -144,11 +152,10 @@ function replaceTasks(): void {
     const module = new Module(source, options);
     return { module, instance: new Instance(module, imports) };
   };
-  Reflect.deleteProperty(Atomics, "waitAsync");
 }
 
-/** Installs everything. */
-export default function prelude(natives: Natives): void {
+/** Installs everything. It runs in the snapshot that isolates start from, so it must ask nothing of the moment. */
+export default function prelude(natives: Natives): Hooks {
   const { console, endGroups } = makeConsole(
     (line) => void natives.log(null, line),
     LINE_LENGTH_MAX,
@@ -159,12 +166,12 @@ export default function prelude(natives: Natives): void {
   installCrypto(natives);
   installEncoding(natives, define);
   installUrl(natives);
-  replaceTasks();
+  // It would wait for a task of V8, and the loop runs none.
+  Reflect.deleteProperty((globalThis as unknown as { Atomics: object }).Atomics, "waitAsync");
   define("structuredClone", (...[value, options]: readonly [unknown, CloneOptions?]): unknown =>
     natives.clone(value, [...(options?.transfer ?? [])]),
   );
-  const started = natives.now();
-  define("performance", freeze({ now: (): number => natives.now() - started }));
+  define("performance", freeze({ now: (): number => natives.now() }));
 
   let running = 0;
   const begin = async (
@@ -185,22 +192,25 @@ export default function prelude(natives: Natives): void {
       running -= 1;
     }
   };
-  natives.setBegin(begin);
-
-  natives.setFindLoss((result) => {
-    const found = findLoss(result);
-    return found === undefined ? undefined : `result${found}`;
-  });
-  natives.setExplain((thrown) => {
-    const { message, stack } = causesOf(thrown);
-    return [absenceHint(thrown) + message, stack, refusalOf(thrown) ?? ""];
-  });
-  natives.setDescribe((definition) => {
-    const run: unknown = (definition as { readonly run?: unknown } | null | undefined)?.run;
-    if (typeof run === "function") natives.setRun(run);
-    const json = stringify(definition ?? null, (_key, value: unknown) =>
-      typeof value === "function" ? "function" : value,
-    );
-    return json ?? "null";
-  });
+  return {
+    opened: replaceWebAssembly,
+    begin,
+    findLoss: (result) => {
+      const found = findLoss(result);
+      return found === undefined ? undefined : `result${found}`;
+    },
+    explain: (thrown) => {
+      const { message, stack } = causesOf(thrown);
+      return [absenceHint(thrown) + message, stack, refusalOf(thrown) ?? ""];
+    },
+    describe: (definition) => {
+      const { run, input, output } = (definition ?? {}) as Readonly<Record<string, unknown>>;
+      if (typeof run === "function") natives.setRun(run);
+      return [jsonOf(definition ?? null), schemaJson(input), schemaJson(output)];
+    },
+  };
 }
+
+const jsonOf = (value: unknown): string =>
+  stringify(value, (_key, member: unknown) => (typeof member === "function" ? "function" : member)) ?? "null";
+const schemaJson = (schema: unknown): string => (typeof schema === "object" && schema !== null ? jsonOf(schema) : "");

