@@ -12,14 +12,17 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 namespace locus {
 
 enum class Sleep : uint32_t {
   kAwake = 0,
   kOnFutex = 1,       ///< on the word itself
-  kOnDescriptor = 2,  ///< in poll, with the bell's eventfd among what it polls
+  kOnDescriptor = 2,  ///< in poll, with one of the bells' eventfds among what it polls
 };
+/// Bits of the word that say how; those above them are the number of the eventfd.
+constexpr uint32_t kSleepBits = 2;
 
 struct BellWord {
   alignas(64) std::atomic<uint32_t> sleep;
@@ -42,25 +45,28 @@ inline int64_t ThreadCpuNs() {
   return int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
 }
 
-/// The ringer's half. `eventfd`: where a sleeper may sleep in poll; -1 where it never does. True when
-/// somebody slept.
-inline bool Ring(BellWord* bell, int eventfd) {
+/// The ringer's half. `eventfds`: where a sleeper may sleep in poll, by their numbers; none where it never does. What
+/// stands in the word is not trusted. True when somebody slept.
+inline bool Ring(BellWord* bell, std::span<const int> eventfds) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (bell->sleep.load(std::memory_order_relaxed) == static_cast<uint32_t>(Sleep::kAwake)) return false;
-  const auto how = static_cast<Sleep>(bell->sleep.exchange(static_cast<uint32_t>(Sleep::kAwake)));
+  const uint32_t said = bell->sleep.exchange(static_cast<uint32_t>(Sleep::kAwake));
+  const auto how = static_cast<Sleep>(said & ((1u << kSleepBits) - 1));
+  const uint32_t number = said >> kSleepBits;
   if (how == Sleep::kOnFutex) {
     syscall(SYS_futex, &bell->sleep, FUTEX_WAKE, 1, nullptr, nullptr, 0);
-  } else if (how == Sleep::kOnDescriptor && eventfd >= 0) {
+  } else if (how == Sleep::kOnDescriptor && number < eventfds.size()) {
     const uint64_t one = 1;
     // Cannot block in earnest: the counter would have to reach 2^64 - 2.
-    [[maybe_unused]] const ssize_t written = write(eventfd, &one, sizeof one);
+    [[maybe_unused]] const ssize_t written = write(eventfds[number], &one, sizeof one);
   }
   return how != Sleep::kAwake;
 }
 
-/// The sleeper's announcement. After it, look for work once more; then sleep, or `CancelSleep`.
-inline void AnnounceSleep(BellWord* bell, Sleep how) {
-  bell->sleep.store(static_cast<uint32_t>(how));
+/// The sleeper's announcement. After it, look for work once more; then sleep, or `CancelSleep`. `number`: of the
+/// eventfd that it polls.
+inline void AnnounceSleep(BellWord* bell, Sleep how, uint32_t number = 0) {
+  bell->sleep.store(static_cast<uint32_t>(how) | number << kSleepBits);
   // The second look's own loads may be weaker than this store.
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }

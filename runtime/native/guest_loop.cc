@@ -94,7 +94,7 @@ std::string GuestLoop::Serve(uint32_t lane) {
     if (host.read_cache() != nullptr) found_reads_.emplace(isolate_, host.read_cache());
   } else {
     channel_ = std::make_unique<SocketChannel>(host.connections(), &rings_.words->isolate_bell,
-                                               host.lane_bell(lane));
+                                               host.lane_bells());
   }
   const v8::HandleScope scope(isolate_);
   const Local<v8::Context> context = context_.Get(isolate_);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,16 +23,14 @@ class Host {
   static Host& Get();
 
   /// Maps the memory file. Empty on success, else what is wrong with it.
-  /// `first_lane_bell`: descriptor of lane 0's, the others follow; -1 where isolates sleep on futexes only.
-  std::string Attach(int memory_fd, int supervisor_bell, int first_lane_bell);
+  /// `lane_bells`: for isolates that sleep in poll, one for each connection.
+  std::string Attach(int memory_fd, int supervisor_bell, std::vector<int> lane_bells);
 
   HostHeader* header() const { return header_; }
   const HostLayout& layout() const { return layout_; }
   int memory_fd() const { return memory_fd_; }
   int supervisor_bell() const { return supervisor_bell_; }
-  int lane_bell(uint32_t lane) const {
-    return first_lane_bell_ < 0 ? -1 : first_lane_bell_ + static_cast<int>(lane);
-  }
+  std::span<const int> lane_bells() const { return lane_bells_; }
   /// Null where there is none.
   const ReadCacheView* read_cache() const { return read_cache_.attached() ? &read_cache_ : nullptr; }
   ConnectionPool* connections() const { return connections_; }
@@ -39,8 +38,8 @@ class Host {
 
   /// Tells the supervisor that lane `lane` has something for it.
   void Announce(uint32_t lane) {
-    header_->outcome_ready.fetch_or(uint64_t{1} << lane, std::memory_order_release);
-    Ring(&header_->supervisor_bell, supervisor_bell_);
+    header_->outcome_ready.Mark(lane);
+    Ring(&header_->supervisor_bell, {&supervisor_bell_, 1});
   }
 
   /// Loops that are on a core now, counted so that no more spin than there are cores to spare.
@@ -65,7 +64,7 @@ class Host {
   Mapping memory_;
   int memory_fd_ = -1;
   int supervisor_bell_ = -1;
-  int first_lane_bell_ = -1;
+  std::vector<int> lane_bells_;
   ReadCacheView read_cache_;
   ConnectionPool* connections_ = nullptr;
   std::mutex watched_mutex_;

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -56,7 +57,7 @@ void SendControl(Control kind, uint64_t id, std::string_view payload) {
   if (kind != Control::kClosed && kind != Control::kOpenFailed && !has_checked) return;
   int64_t none = INT64_MAX;
   if (trim_at_ns.compare_exchange_strong(none, NowNs() + kTrimAfterNs))
-    Ring(&control_rings.words->isolate_bell, -1);
+    Ring(&control_rings.words->isolate_bell, {});
 }
 
 napi_value String(napi_env env, std::string_view text) {
@@ -239,9 +240,10 @@ napi_value Attach(napi_env env, napi_callback_info info) {
   mallopt(M_MMAP_THRESHOLD, kInArenaMax);
   Host& host = Host::Get();
   const int control_socket = number("controlSocket");
-  // The lanes' bells lie one after the other behind the socket.
-  const std::string failed =
-      host.Attach(number("memory"), number("supervisorBell"), control_socket < 0 ? -1 : control_socket + 1);
+  // The bells lie one after the other behind the socket.
+  std::vector<int> bells(control_socket < 0 ? 0 : number("connections"));
+  std::iota(bells.begin(), bells.end(), control_socket + 1);
+  const std::string failed = host.Attach(number("memory"), number("supervisorBell"), std::move(bells));
   if (!failed.empty()) return String(env, failed);
   PlatformEntry::UsePlatformOf(v8::Isolate::GetCurrent());
   const std::string unmade =

@@ -20,7 +20,7 @@ namespace {
 
 constexpr size_t kOutputLineBytesMax = 4096;
 /// Descriptors that the host finds in this order from 3 on: memory, supervisor bell, then on the storage side
-/// the read cache where there is one, on the compute side the control socket and the lanes' bells.
+/// the read cache where there is one, on the compute side the control socket and a bell for each connection.
 constexpr int kFirstDescriptor = 3;
 
 std::string SystemError(const char* attempt, int error) {
@@ -34,12 +34,12 @@ Descriptor MoveUp(int from) {
 
 }  // namespace
 
-std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool operation_rings,
-                               int read_cache) {
-  const HostLayout layout{lanes, operation_rings};
-  memory_ = CreateSealedMemory("locus-host", layout.file_bytes());
+std::string HostProcess::Start(const HostCommand& command, const Shape& shape) {
+  const auto [lanes, operation_rings, read_cache, connections] = shape;
+  layout_ = {lanes, operation_rings};
+  memory_ = CreateSealedMemory("locus-host", layout_.file_bytes());
   if (!memory_.valid()) return SystemError("could not create the host's memory file", errno);
-  memory_map_ = Mapping::Map(memory_.get(), 0, layout.header_bytes());
+  memory_map_ = Mapping::Map(memory_.get(), 0, layout_.header_bytes());
   if (memory_map_.data() == nullptr) return SystemError("could not map the host's memory file", errno);
   HostHeader* head = header();
   head->magic = kHostMagic;
@@ -62,26 +62,21 @@ std::string HostProcess::Start(const HostCommand& command, uint32_t lanes, bool 
   control_socket_ = Descriptor(control[0]);
   Descriptor control_child(control[1]);
 
-  lanes_ = std::vector<HostLane>(lanes);
-  for (uint32_t index = 0; index < lanes; index++) {
-    HostLane& lane = lanes_[index];
-    lane.index = index;
-    if (!lane.rings.Map(memory_.get(), layout, head, index))
-      return SystemError("could not map a lane", errno);
-    lane.OpenEnds();
-    if (!operation_rings) {
-      lane.bell = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-      if (!lane.bell.valid()) return SystemError("could not create an eventfd", errno);
-    }
+  for (uint32_t number = 0; !operation_rings && number < connections; number++) {
+    lane_bells_.emplace_back(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!lane_bells_.back().valid()) return SystemError("could not create an eventfd", errno);
+    lane_bell_numbers_.push_back(lane_bells_.back().get());
   }
+  lanes_ = std::vector<HostLane>(lanes);
+  if (!OpenLane(kControlLane)) return SystemError("could not map the control lane", errno);
 
-  // The storage side passes neither a control socket nor lane bells: nothing that it does not need.
+  // The storage side passes neither a control socket nor bells of isolates: nothing that it does not need.
   std::vector<Descriptor> moved;
   moved.push_back(MoveUp(memory_.get()));
   moved.push_back(MoveUp(bell_.get()));
   if (!operation_rings) {
     moved.push_back(MoveUp(control_child.get()));
-    for (const HostLane& lane : lanes_) moved.push_back(MoveUp(lane.bell.get()));
+    for (const Descriptor& bell : lane_bells_) moved.push_back(MoveUp(bell.get()));
   } else if (read_cache >= 0) {
     moved.push_back(MoveUp(read_cache));
   }
@@ -178,14 +173,21 @@ void HostProcess::Kill() {
   bell_.Reset();
   control_socket_.Reset();
   lanes_.clear();
+  lane_bells_.clear();
+  lane_bell_numbers_.clear();
   memory_map_ = Mapping();
   memory_.Reset();
   output_buffer_.clear();
 }
 
-void HostProcess::ResetLane(uint32_t index) {
+bool HostProcess::OpenLane(uint32_t index) {
   HostLane& lane = lanes_[index];
-  LaneWords* words = lane.rings.words;
+  LaneRings& rings = lane.rings;
+  if (!rings.Map(memory_.get(), layout_, header(), index)) {
+    rings.Unmap();
+    return false;
+  }
+  LaneWords* words = rings.words;
   for (RingWords* ring :
        {&words->invocations_in, &words->invocations_out, &words->operations, &words->replies}) {
     ring->produced.store(0);
@@ -199,15 +201,21 @@ void HostProcess::ResetLane(uint32_t index) {
   words->waited_ns.store(0);
   words->memory_bytes.store(0);
   words->isolate_bell.sleep.store(0);
-  lane.OpenEnds();
+  lane.bells = lane_bell_numbers_;
+  lane.to_isolate = RingProducer(rings.invocations_in);
+  lane.from_isolate = RingConsumer(rings.invocations_out, kInvocationFrameBytesMax);
+  if (rings.operations.words != nullptr) {
+    lane.operations = RingConsumer(rings.operations, kOperationFrameBytesMax);
+    lane.replies = RingProducer(rings.replies);
+  }
+  lane.open.store(true, std::memory_order_release);
+  return true;
 }
 
-void HostLane::OpenEnds() {
-  to_isolate = RingProducer(rings.invocations_in);
-  from_isolate = RingConsumer(rings.invocations_out, kInvocationFrameBytesMax);
-  if (rings.operations.words == nullptr) return;
-  operations = RingConsumer(rings.operations, kOperationFrameBytesMax);
-  replies = RingProducer(rings.replies);
+void HostProcess::CloseLane(uint32_t index) {
+  lanes_[index].open.store(false, std::memory_order_release);
+  lanes_[index].rings.Unmap();
+  DropPages(memory_.get(), layout_.lane_offset(index), layout_.lane_bytes());
 }
 
 bool HostProcess::ReadOutput(size_t bytes_max, const std::function<void(std::string_view)>& on_line) {

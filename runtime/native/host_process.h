@@ -3,8 +3,10 @@
 // killed, never asked.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,17 +30,17 @@ struct HostCommand {
 
 /// The supervisor's ends of one lane's rings.
 struct HostLane {
-  uint32_t index = 0;
+  /// Its rings are mapped: an isolate is there, or is being opened. Set by whoever opens one, and looked at by who
+  /// serves operations.
+  std::atomic<bool> open{false};
   LaneRings rings;
   RingProducer to_isolate;
   RingConsumer from_isolate;
   RingConsumer operations;
   RingProducer replies;
-  Descriptor bell;  ///< eventfd of an isolate that sleeps in poll (compute side)
+  std::span<const int> bells;  ///< eventfds of isolates that sleep in poll (compute side)
 
-  /// Our ends of the rings as they lie in memory now.
-  void OpenEnds();
-  bool Ring() { return locus::Ring(&rings.words->isolate_bell, bell.get()); }
+  bool Ring() { return locus::Ring(&rings.words->isolate_bell, bells); }
 };
 
 class HostProcess {
@@ -48,9 +50,18 @@ class HostProcess {
   HostProcess(const HostProcess&) = delete;
   HostProcess& operator=(const HostProcess&) = delete;
 
-  /// Starts a host with `lanes` lanes, once. Empty on success, else what went wrong. Takes milliseconds.
-  /// `read_cache`: the descriptor of one for it (read_cache.h), with operation rings only; -1: none.
-  std::string Start(const HostCommand& command, uint32_t lanes, bool operation_rings, int read_cache = -1);
+  /// What a host has of its supervisor.
+  struct Shape {
+    uint32_t lanes = 0;
+    /// Storage: data by ring.
+    bool operation_rings = false;
+    /// With operation rings: the descriptor of a read cache for it (read_cache.h); -1: none.
+    int read_cache = -1;
+    /// Otherwise: sockets that its isolates read, each at most one at a time.
+    uint32_t connections = 0;
+  };
+  /// Starts a host, once. Empty on success, else what went wrong. Takes milliseconds.
+  std::string Start(const HostCommand& command, const Shape& shape);
   /// Ends it with SIGKILL and lets everything go. Idempotent.
   void Kill();
   /// Ends it with SIGKILL, and nothing else: its memory can still be looked at.
@@ -63,10 +74,12 @@ class HostProcess {
   uint64_t cpu_us();
   uint32_t lane_count() const { return static_cast<uint32_t>(lanes_.size()); }
   HostLane& lane(uint32_t index) { return lanes_[index]; }
-  /// Empties the rings of a lane that nobody uses: the next isolate and we begin anew, whatever the last one
-  /// left.
-  void ResetLane(uint32_t index);
   const HostLane& lane(uint32_t index) const { return lanes_[index]; }
+  /// Maps the rings of a lane that nobody uses: an isolate and we begin anew, whatever the last one left. False when
+  /// the kernel refuses.
+  bool OpenLane(uint32_t index);
+  /// Gives back what a lane took. Nobody uses it any more.
+  void CloseLane(uint32_t index);
   HostHeader* header() const { return reinterpret_cast<HostHeader*>(memory_map_.data()); }
 
   /// Readable after the host rang the supervisor's bell. Watched edge-triggered and never read: the host
@@ -94,7 +107,10 @@ class HostProcess {
   uint64_t cpu_us_ = 0;  ///< as last read
   Descriptor memory_, bell_, pidfd_, output_, control_socket_;
   Mapping memory_map_;
+  HostLayout layout_;
   std::vector<HostLane> lanes_;
+  std::vector<Descriptor> lane_bells_;
+  std::vector<int> lane_bell_numbers_;  ///< the same descriptors
   std::string output_buffer_;
 };
 

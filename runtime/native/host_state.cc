@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "guest_loop.h"
 #include "host.h"
@@ -22,7 +23,7 @@ Host& Host::Get() {
   return host;
 }
 
-std::string Host::Attach(int memory_fd, int supervisor_bell, int first_lane_bell) {
+std::string Host::Attach(int memory_fd, int supervisor_bell, std::vector<int> lane_bells) {
   const std::optional<size_t> bytes = SealedMemoryBytes(memory_fd);
   if (!bytes) return "the memory file is not sealed";
   if (*bytes < sizeof(HostHeader)) return "the memory file is too small";
@@ -40,7 +41,7 @@ std::string Host::Attach(int memory_fd, int supervisor_bell, int first_lane_bell
   header_ = reinterpret_cast<HostHeader*>(memory_.data());
   memory_fd_ = memory_fd;
   supervisor_bell_ = supervisor_bell;
-  first_lane_bell_ = first_lane_bell;
+  lane_bells_ = std::move(lane_bells);
   if ((header_->flags & kHostHasReadCache) == 0) return "";
   // Mapped, it needs no descriptor.
   const Descriptor cache(supervisor_bell + 1);
@@ -59,7 +60,7 @@ void Host::Unwatch(GuestLoop* loop) {
 }
 
 void Host::WakeWatchdog() {
-  Ring(&watchdog_bell_, -1);
+  Ring(&watchdog_bell_, {});
 }
 
 void Host::RunWatchdog() {

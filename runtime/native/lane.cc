@@ -18,4 +18,8 @@ bool LaneRings::Map(int fd, const HostLayout& layout, HostHeader* header, uint32
          take(kReplyRingBytes, &replies_data, &words->replies, &replies);
 }
 
+void LaneRings::Unmap() {
+  for (Mapping* mapping : {&in_data, &out_data, &operations_data, &replies_data}) *mapping = Mapping();
+}
+
 }  // namespace locus

@@ -20,7 +20,7 @@ constexpr uint32_t kHostMagic = 0x4c4f4355;  // "LOCU"
 /// Raised whenever anything in this file changes. The host refuses a memory file of another version.
 constexpr uint32_t kHostVersion = 11;
 /// Lanes per host, control lane included: one bit each in the ready words.
-constexpr uint32_t kLanesMax = 64;
+constexpr uint32_t kLanesMax = 4096;
 constexpr uint32_t kControlLane = 0;
 /// Invocations at once in one isolate, at most (`limits.concurrency`).
 constexpr uint32_t kConcurrencyMax = 256;
@@ -84,16 +84,42 @@ struct LaneWords {
   alignas(64) std::atomic<uint64_t> cancelled;
 };
 
+/// A bit per lane, and one for each 64 of them that says where to look.
+class ReadyLanes {
+ public:
+  void Mark(uint32_t lane) {
+    words_[lane / 64].fetch_or(uint64_t{1} << lane % 64);
+    const uint64_t bit = uint64_t{1} << lane / 64;
+    // Whoever takes the bit away looks at the word after that.
+    if ((some_.load() & bit) == 0) some_.fetch_or(bit);
+  }
+  bool any() const { return some_.load(std::memory_order_relaxed) != 0; }
+  /// Takes all bits away. `visit(lane)` for each; lanes may be any below kLanesMax.
+  template <typename Visit>
+  void Take(Visit&& visit) {
+    if (!any()) return;
+    for (uint64_t some = some_.exchange(0); some != 0; some &= some - 1) {
+      const auto group = static_cast<uint32_t>(__builtin_ctzll(some));
+      for (uint64_t ready = words_[group].exchange(0); ready != 0; ready &= ready - 1)
+        visit(group * 64 + static_cast<uint32_t>(__builtin_ctzll(ready)));
+    }
+  }
+
+ private:
+  alignas(64) std::atomic<uint64_t> some_;
+  alignas(64) std::atomic<uint64_t> words_[kLanesMax / 64];
+};
+
 struct HostHeader {
   uint32_t magic;
   uint32_t version;
   uint32_t lanes;
   uint32_t flags;
   BellWord supervisor_bell;
-  /// A bit per lane with something new for the supervisor: an outcome, or room made on a ring.
-  alignas(64) std::atomic<uint64_t> outcome_ready;
-  /// A bit per lane with operations for the keyspace service.
-  alignas(64) std::atomic<uint64_t> operations_ready;
+  /// Lanes with something new for the supervisor: an outcome, or room made on a ring.
+  ReadyLanes outcome_ready;
+  /// Lanes with operations for the keyspace service.
+  ReadyLanes operations_ready;
   /// The core that the keyspace service runs on, -1 while it sleeps. An isolate on the same core does not
   /// spin for its replies: who makes them could not run.
   alignas(64) std::atomic<int32_t> service_core;
@@ -129,6 +155,7 @@ struct LaneRings {
 
   /// Maps lane `lane` of the file. False when the kernel refuses.
   bool Map(int fd, const HostLayout& layout, HostHeader* header, uint32_t lane);
+  void Unmap();
 };
 
 // ---- Messages. All integers are little-endian and naturally aligned.

@@ -13,8 +13,8 @@ RingChannel::RingChannel(LaneRings* rings, HostHeader* header, uint32_t lane, in
       replies_(rings->replies, kReplyFrameBytesMax) {}
 
 void RingChannel::Announce() {
-  header_->operations_ready.fetch_or(uint64_t{1} << lane_, std::memory_order_release);
-  Ring(&header_->supervisor_bell, supervisor_bell_);
+  header_->operations_ready.Mark(lane_);
+  Ring(&header_->supervisor_bell, {&supervisor_bell_, 1});
 }
 
 void RingChannel::Send(const Round& round) {

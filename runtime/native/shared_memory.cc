@@ -87,6 +87,10 @@ std::optional<size_t> SealedMemoryBytes(int fd) {
   return static_cast<size_t>(status.st_size);
 }
 
+void DropPages(int fd, size_t offset, size_t bytes) {
+  fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes));
+}
+
 size_t PageBytes() {
   static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   return bytes;

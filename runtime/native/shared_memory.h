@@ -84,6 +84,9 @@ Descriptor CreateMemoryForReaders(const char* name, size_t bytes, Mapping* writa
 /// Size of the memory file when it is sealed as `CreateSealedMemory` does; nothing otherwise.
 std::optional<size_t> SealedMemoryBytes(int fd);
 
+/// Gives the pages of a part of a memory file back to the kernel (both multiples of the page size): it is zeros again.
+void DropPages(int fd, size_t offset, size_t bytes);
+
 size_t PageBytes();
 
 }  // namespace locus

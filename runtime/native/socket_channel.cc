@@ -352,10 +352,10 @@ void ConnectionPool::StopWaiting(SocketChannel* channel) {
 // ---- SocketChannel
 // --------------------------------------------------------------------------------------------
 
-SocketChannel::SocketChannel(ConnectionPool* pool, BellWord* bell, int bell_descriptor)
+SocketChannel::SocketChannel(ConnectionPool* pool, BellWord* bell, std::span<const int> eventfds)
     : pool_(pool),
       bell_(bell),
-      bell_descriptor_(bell_descriptor),
+      eventfds_(eventfds),
       rounds_on_(pool->size()),
       reading_(pool->size()),
       watched_(pool->size() + 1) {}
@@ -372,7 +372,7 @@ void SocketChannel::Deliver(Letter&& letter) {
 }
 
 void SocketChannel::Wake() {
-  Ring(bell_, bell_descriptor_);
+  Ring(bell_, eventfds_);
 }
 
 void SocketChannel::Send(const Round& round) {
@@ -541,8 +541,10 @@ SocketChannel::Reading SocketChannel::ReadUntil(int64_t until_ns, const std::fun
   for (bool done = false; reading > 0;) {
     // The bell last: for what comes after one that is ready the kernel does not prepare to wait.
     pollfd& bell = watched_[reading];
-    bell = {bell_descriptor_, POLLIN, 0};
-    AnnounceSleep(bell_, Sleep::kOnDescriptor);
+    // Nobody else polls it: a connection has one reader.
+    const auto number = static_cast<uint32_t>(reading_[0]);
+    bell = {eventfds_[number], POLLIN, 0};
+    AnnounceSleep(bell_, Sleep::kOnDescriptor, number);
     // Where another reads, that one may have stopped before the announcement.
     if (!ready() && !HasReplies() && (reading == places || !HasUnreadPlace())) {
       timespec patience = {};
@@ -556,7 +558,7 @@ SocketChannel::Reading SocketChannel::ReadUntil(int64_t until_ns, const std::fun
     CancelSleep(bell_);
     if ((bell.revents & POLLIN) != 0) {
       uint64_t rung = 0;
-      [[maybe_unused]] const ssize_t bytes = read(bell_descriptor_, &rung, sizeof rung);
+      [[maybe_unused]] const ssize_t bytes = read(bell.fd, &rung, sizeof rung);
       done = true;
     }
     done |= ready() || (until_ns != INT64_MAX && NowNs() >= until_ns);

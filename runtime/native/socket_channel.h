@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -145,7 +146,8 @@ class ConnectionPool {
 
 class SocketChannel final : public Channel {
  public:
-  SocketChannel(ConnectionPool* pool, BellWord* bell, int bell_descriptor);
+  /// `eventfds`: a bell for each connection, polled by whoever reads that one.
+  SocketChannel(ConnectionPool* pool, BellWord* bell, std::span<const int> eventfds);
   ~SocketChannel() override;
 
   void Send(const Round& round) override;
@@ -198,7 +200,7 @@ class SocketChannel final : public Channel {
 
   ConnectionPool* pool_;
   BellWord* bell_;
-  int bell_descriptor_;
+  std::span<const int> eventfds_;
   std::vector<uint32_t> rounds_on_;  ///< by connection: rounds of this channel of which the end has not come
   std::vector<Flight> flights_;
   // A channel keeps to these, so that it waits in few places.

@@ -206,7 +206,7 @@ bool Supervisor::PrepareSleep(int64_t* next_ns) {
     if (!host->ready) next = std::min(next, host->started_ns + kStartDeadlineNs + kMs);
     HostHeader* header = host->process->header();
     AnnounceSleep(&header->supervisor_bell, Sleep::kOnDescriptor);
-    if (header->outcome_ready.load() != 0 || header->operations_ready.load() != 0 || !host->condemned.empty())
+    if (header->outcome_ready.any() || header->operations_ready.any() || !host->condemned.empty())
       work = true;
   }
   *next_ns = next;
@@ -343,7 +343,7 @@ void Supervisor::Kick() {
 bool Supervisor::HasReadyOperations() const {
   return std::any_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
     return host->process->alive() &&
-           host->process->header()->operations_ready.load(std::memory_order_relaxed) != 0;
+           host->process->header()->operations_ready.any();
   });
 }
 
@@ -351,7 +351,7 @@ bool Supervisor::HasReadyOutcomes() const {
   return kicked_.load(std::memory_order_relaxed) ||
          std::any_of(hosts_.begin(), hosts_.end(), [](const auto& host) {
            return host->process->alive() &&
-                  host->process->header()->outcome_ready.load(std::memory_order_relaxed) != 0;
+                  host->process->header()->outcome_ready.any();
          });
 }
 

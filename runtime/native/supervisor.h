@@ -294,24 +294,20 @@ class Supervisor {
   template <typename F>
   void ForEachReadyOperations(F&& f) {
     for (uint32_t index = 0; index < hosts_.size(); index++) {
-      Host& host = *hosts_[index];
-      if (!host.process->alive()) continue;
-      std::atomic<uint64_t>& word = host.process->header()->operations_ready;
-      if (word.load(std::memory_order_relaxed) == 0) continue;
-      uint64_t ready = word.exchange(0, std::memory_order_acquire);
-      while (ready != 0) {
-        const auto lane = static_cast<uint32_t>(__builtin_ctzll(ready));
-        ready &= ready - 1;
-        if (lane != kControlLane && lane < host.process->lane_count())
-          f(Place{index, lane}, host.process->lane(lane));
-      }
+      if (!hosts_[index]->process->alive()) continue;
+      hosts_[index]->process->header()->operations_ready.Take([&](uint32_t lane) {
+        HostLane* const ring = lane == kControlLane ? nullptr : LaneAt({index, lane});
+        if (ring != nullptr) f(Place{index, lane}, *ring);
+      });
     }
   }
-  /// The rings of a lane, when its host is alive. Valid until the next `Poll`.
+  /// The rings of a lane, when its host is alive and an isolate is there. Valid until the next `Poll`.
   HostLane* LaneAt(Place place) {
     if (place.host >= hosts_.size()) return nullptr;
     HostProcess& process = *hosts_[place.host]->process;
-    return process.alive() && place.lane < process.lane_count() ? &process.lane(place.lane) : nullptr;
+    if (!process.alive() || place.lane >= process.lane_count()) return nullptr;
+    HostLane& lane = process.lane(place.lane);
+    return lane.open.load(std::memory_order_acquire) ? &lane : nullptr;
   }
   bool HasReadyOperations() const;
   /// Tells the hosts which core the keyspace service runs on; -1: it is about to sleep.

@@ -16,18 +16,16 @@ std::string ReasonIn(const Frame& frame) {
 
 void Supervisor::PollHost(uint32_t index) {
   Host& host = *hosts_[index];
-  uint64_t ready = host.process->header()->outcome_ready.exchange(0, std::memory_order_acquire);
-  while (ready != 0 && !host.lied) {
-    const auto lane = static_cast<uint32_t>(__builtin_ctzll(ready));
-    ready &= ready - 1;
+  host.process->header()->outcome_ready.Take([&](uint32_t lane) {
+    if (host.lied) return;
     if (lane >= host.process->lane_count()) {
       CondemnAsLiar(index, "named a lane that is not there");
     } else if (lane == kControlLane) {
       PollControl(index);
-    } else {
+    } else if (host.process->lane(lane).open) {
       PollLane(index, lane);
     }
-  }
+  });
 }
 
 bool Supervisor::PollLane(uint32_t index, uint32_t lane) {
@@ -57,7 +55,7 @@ bool Supervisor::PollLane(uint32_t index, uint32_t lane) {
   const bool more = taken > kFramesPerPoll;
   if (more) {
     // Others have their turn first; this one is looked at again in the next round.
-    host.process->header()->outcome_ready.fetch_or(uint64_t{1} << lane);
+    host.process->header()->outcome_ready.Mark(lane);
     kicked_.store(true);
   }
   ring_bell |= ring.from_isolate.TakeProducerWake();
@@ -226,7 +224,7 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       LoseInvocations({index, lane}, ReasonIn(frame));
       if (isolate.state != LaneState::kClosing) RemoveFromPool(index, lane);
       isolate = {};
-      host.process->ResetLane(lane);
+      host.process->CloseLane(lane);
       keep_due_ = true;
       FollowMemoryLimit(index);
       return;
@@ -303,6 +301,7 @@ void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
   }
   RemoveFromPool(index, opening.lane);
   isolate = {};
+  hosts_[index]->process->CloseLane(opening.lane);
   FollowMemoryLimit(index);
 }
 

@@ -27,7 +27,7 @@ void Supervisor::PollHosts(int64_t now) {
     }
     if (host.output_due_ns != 0 && now >= host.output_due_ns) TakeOutput(host, now);
     if (options_.operation_rings && now >= host.spinners_due_ns) CountSpinners(host, now);
-    if (host.process->header()->outcome_ready.load(std::memory_order_relaxed) != 0) PollHost(index);
+    if (host.process->header()->outcome_ready.any()) PollHost(index);
     if (!host.ready && now - host.started_ns > kStartDeadlineNs)
       Condemn(index, Code::SANDBOX_DIED, "did not come up in time");
     if (!host.condemned.empty()) {
@@ -63,8 +63,9 @@ void Supervisor::StartHosts() {
   for (const uint32_t index : std::exchange(to_start_, {})) {
     const int64_t start = NowNs();
     auto process = std::make_unique<HostProcess>();
-    const std::string failed = process->Start(options_.command, lanes, options_.operation_rings,
-                                              index == 0 ? options_.read_cache : -1);
+    const std::string failed = process->Start(
+        options_.command,
+        {lanes, options_.operation_rings, index == 0 ? options_.read_cache : -1, options_.connections});
     const std::lock_guard lock(mutex_);
     Host& host = *hosts_[index];
     host.isolates.assign(lanes, {});

@@ -138,6 +138,7 @@ bool Supervisor::OpenIsolate(Pool& pool, Room room) {
     MakeRoom(pool.host, room);
     return false;
   }
+  if (!host.process->OpenLane(lane)) return false;
   host.isolates[lane] = {LaneState::kOpening, pool.key, 0, NowNs(), false, pool.image->limits.memory_mb};
   pool.lanes.push_back(lane);
   FollowMemoryLimit(pool.host);

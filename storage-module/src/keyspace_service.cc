@@ -22,8 +22,8 @@ constexpr int kClockOperations = 8;
 
 KeyspaceService::Lane& KeyspaceService::LaneAt(Place place) {
   if (place.host >= lanes_.size()) lanes_.resize(place.host + 1);
-  std::vector<Lane>& lanes = lanes_[place.host];
-  if (lanes.empty()) lanes.resize(kLanesMax);
+  std::deque<Lane>& lanes = lanes_[place.host];
+  if (lanes.size() <= place.lane) lanes.resize(place.lane + 1);
   return lanes[place.lane];
 }
 

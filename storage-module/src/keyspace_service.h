@@ -113,7 +113,7 @@ class KeyspaceService {
   OperationRunner* const runner_;
   KeyspaceCounters* const counters_;
   std::mutex serving_;
-  std::vector<std::vector<Lane>> lanes_;  ///< by host, then lane
+  std::deque<std::deque<Lane>> lanes_;  ///< by host, then lane; they stay where they are
   std::vector<Place> revisit_;            ///< lanes that are full or unread
   std::vector<Place> to_ring_;
   std::deque<OperationRound*> ready_;

@@ -54,13 +54,13 @@ void EverythingComesThroughInOrder() {
     for (uint64_t id = 0; id < kFrames; id++) {
       const std::string payload(SizeOf(id), ByteOf(id));
       producer.Write(static_cast<uint16_t>(id % 7), id, payload);
-      locus::Ring(&bell, -1);
+      locus::Ring(&bell, {});
       while (!producer.Flush()) {
-        locus::Ring(&bell, -1);
+        locus::Ring(&bell, {});
         sched_yield();
       }
     }
-    locus::Ring(&bell, -1);
+    locus::Ring(&bell, {});
   });
   uint64_t next = 0;
   while (next < kFrames) {

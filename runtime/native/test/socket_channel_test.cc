@@ -16,6 +16,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -28,6 +29,22 @@ using locus::Descriptor;
 using locus::Replies;
 
 constexpr uint32_t kConnections = 2;
+
+/// One for each connection, as isolates share them.
+class Bells {
+ public:
+  explicit Bells(uint32_t connections) {
+    for (uint32_t number = 0; number < connections; number++) {
+      bells_.emplace_back(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+      eventfds_.push_back(bells_.back().get());
+    }
+  }
+  std::span<const int> eventfds() const { return eventfds_; }
+
+ private:
+  std::vector<Descriptor> bells_;
+  std::vector<int> eventfds_;
+};
 constexpr uint32_t kIsolates = 4;
 constexpr uint64_t kRoundsEach = 3'000;
 constexpr uint32_t kOperationsMax = 20;
@@ -168,13 +185,13 @@ struct Count {
 
 class Isolate {
  public:
-  Isolate(locus::ConnectionPool* pool, uint64_t index)
-      : pool_(pool), next_invocation_(index << 32), random_(index + 1) {}
+  Isolate(locus::ConnectionPool* pool, std::span<const int> eventfds, uint64_t index)
+      : pool_(pool), eventfds_(eventfds), next_invocation_(index << 32), random_(index + 1) {}
 
   Count Run() {
     // Now and then another takes its place, with rounds of the former still out.
     for (uint64_t sent = 0; sent < kRoundsEach;) {
-      locus::SocketChannel channel(pool_, &bell_, bell_descriptor_.get());
+      locus::SocketChannel channel(pool_, &bell_, eventfds_);
       under_way_.clear();
       const uint64_t until = sent + 1 + random_() % (kRoundsEach / 4);
       while (sent < std::min(until, kRoundsEach)) {
@@ -258,21 +275,22 @@ class Isolate {
   }
 
   locus::ConnectionPool* const pool_;
+  const std::span<const int> eventfds_;
   uint64_t next_invocation_;
   std::minstd_rand random_;
   locus::BellWord bell_ = {};
-  const Descriptor bell_descriptor_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   std::map<uint64_t, Invocation> under_way_;
   Count count_;
 };
 
 void EveryRoundEndsOnce() {
+  const Bells bells(kConnections);
   OtherEnd other_end;
   std::atomic<uint64_t> answered{0}, failed{0};
   std::vector<std::thread> isolates;
   for (uint64_t index = 0; index < kIsolates; index++)
     isolates.emplace_back([&, index] {
-      const Count count = Isolate(&other_end.pool(), index).Run();
+      const Count count = Isolate(&other_end.pool(), bells.eventfds(), index).Run();
       answered += count.answered;
       failed += count.failed;
     });
@@ -287,7 +305,7 @@ constexpr bool kWrites = true;
 /// Connections whose other ends are played by hand, and the one isolate that tells what it was answered.
 class Played {
  public:
-  explicit Played(uint32_t connections) : pool_(connections, [](uint32_t, const std::string&) {}) {
+  explicit Played(uint32_t connections) : bells_(connections), pool_(connections, [](uint32_t, const std::string&) {}) {
     for (uint32_t index = 0; index < connections; index++) {
       int pair[2];
       if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) std::abort();
@@ -298,7 +316,8 @@ class Played {
 
   /// An isolate on this thread.
   struct Side {
-    explicit Side(Played* played) : channel(&played->pool_, &bell, descriptor.get()) {}
+    explicit Side(Played* played)
+        : channel(&played->pool_, &bell, played->bells_.eventfds()), eventfds(played->bells_.eventfds()) {}
     void Send(uint64_t invocation, uint32_t number, bool writes) {
       channel.Send({invocation, number, 1, writes, OperationOf(invocation * 10 + number)});
     }
@@ -314,8 +333,8 @@ class Played {
     }
 
     locus::BellWord bell = {};
-    const Descriptor descriptor{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     locus::SocketChannel channel;
+    const std::span<const int> eventfds;
   };
 
   /// What has come there since it was last asked, in order.
@@ -333,6 +352,7 @@ class Played {
 
  private:
   std::vector<Descriptor> ends_;
+  const Bells bells_;
   locus::ConnectionPool pool_;
 };
 
@@ -515,7 +535,7 @@ void WhoeverIsToReadOnAndComesToOtherWorkWakesTheNext() {
   AwaitSleep(three.busy, locus::Sleep::kOnDescriptor);
   EXPECT(computing.sleeps() == 1);
   computing.Give();
-  locus::Ring(&three.busy.bell, three.busy.descriptor.get());
+  locus::Ring(&three.busy.bell, three.busy.eventfds);
   computing.Join();
   three.ExpectLastIsAnswered(&waiting);
 }

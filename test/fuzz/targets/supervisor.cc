@@ -68,7 +68,7 @@ class Scene {
     if (to == nullptr) return;
     RingProducer out(to->rings.invocations_out);
     out.Write(kind, id, payload);
-    Header(*to)->outcome_ready.fetch_or(uint64_t{1} << lane);
+    Header(*to, lane)->outcome_ready.Mark(lane);
   }
   /// A word of the lane, or the ready bits.
   void Set(uint32_t lane, uint8_t which, uint64_t value) {
@@ -92,7 +92,7 @@ class Scene {
         words->wrote[value % kConcurrencyMax].store(value);
         break;
       case 5:
-        Header(*to)->outcome_ready.store(value);
+        Header(*to, lane)->outcome_ready.Mark(static_cast<uint32_t>(value % kLanesMax));
         break;
       case 6:
         words->computed_ns.store(value);
@@ -126,8 +126,8 @@ class Scene {
     options.on_write_asked = [this](uint64_t, uint64_t id) { supervisor_.AllowWrites(id); };
     return options;
   }
-  static HostHeader* Header(const HostLane& lane) {
-    auto* bytes = reinterpret_cast<uint8_t*>(lane.rings.words - lane.index);
+  static HostHeader* Header(const HostLane& lane, uint32_t index) {
+    auto* bytes = reinterpret_cast<uint8_t*>(lane.rings.words - index);
     return reinterpret_cast<HostHeader*>(bytes - sizeof(HostHeader));
   }
   void Learn(uint64_t id) {
