@@ -80,7 +80,7 @@ export const NODE_SETTINGS = {
   ),
   isolatesMax: integerSetting(
     "LOCUS_ISOLATES_MAX",
-    { otherwise: ISOLATES_MAX, min: 1, max: ISOLATES_MAX },
+    { otherwise: 63, min: 1, max: ISOLATES_MAX },
     "isolates in a sandbox host; the least recently used idle one makes room",
   ),
   computeQueueMax: integerSetting(

@@ -96,8 +96,8 @@ export interface IsolateBounds {
 /** Calls decide: as many as they are worth, until their lanes are needed. */
 export const NO_BOUNDS: IsolateBounds = { min: 0, max: null };
 
-/** `LANES_MAX` in runtime/native/lane.h, without the control lane. */
-export const ISOLATES_MAX = 63;
+/** `kLanesMax` in runtime/native/lane.h, without the control lane. */
+export const ISOLATES_MAX = 4_095;
 
 export interface FunctionState {
   readonly name: string;

@@ -178,7 +178,7 @@ test("nothing is taken of what is wrong in any part", async () => {
   const ask = (...words: readonly string[]) => redis.call("LOCUS.FUNCTION", "ISOLATES", ...words);
   await expect(ask("1000", "kept", "1", "kept", "1")).rejects.toThrow(/^ERR the function "kept" is named twice/);
   await expect(ask("1000", "kept", "1", "kept", "0")).rejects.toThrow(
-    /^ERR most is "0", must be a whole number from 1 to 63/,
+    /^ERR most is "0", must be a whole number from 1 to 4095/,
   );
   await expect(ask("60001", "kept", "1")).rejects.toThrow(
     /^ERR ttlMs is "60001", must be a whole number from 1 to 60000/,
