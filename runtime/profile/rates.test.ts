@@ -77,6 +77,8 @@ describe.each([100, 1_000])("of %d calls per second by chance", (perSecond) => {
 
 test.each([
   { times: 1.2, isSurge: false },
+  // More cannot end on a side that was half busy.
+  { times: 2, isSurge: true },
   { times: 3, isSurge: true },
 ])("$times times as many calls as usual are a surge: $isSurge", ({ times, isSurge }) => {
   const { surgesIn } = played();

@@ -9,8 +9,11 @@ import { TERM_AT, type Tally } from "./tally.ts";
 export const RATE_HALF_LIFE = new HalfLife(250);
 /** Of the rate of this moment: a side that is full soon has queues. */
 export const SURGE_HALF_LIFE = new HalfLife(35);
-/** A surge is so many times the usual rate. Callers who wait for answers call faster if calls get shorter. */
-const SURGE_TIMES = 1.5;
+/**
+ * A surge is so many times the usual rate. If a side is half busy, no more than twice as many calls can end there, and the
+ * usual rate grows meanwhile: 1.5 is never reached. Callers who wait for answers call faster if calls get shorter.
+ */
+const SURGE_TIMES = 1.3;
 
 /** Calls per second. */
 export interface Rates {
