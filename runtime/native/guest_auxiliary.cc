@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "guest_loop.h"
-#include "guest_snapshot.h"
+#include "guest_natives.h"
 #include "guest_values.h"
 
 namespace locus {
@@ -42,11 +42,45 @@ std::string DecodeBase64(std::string_view text) {
 // invocation's.
 bool GuestLoop::OpenAuxiliary() {
   if (!auxiliary_.IsEmpty()) return true;
-  Local<v8::Context> context;
-  if (!GuestSnapshot::AuxiliaryContext(isolate_).ToLocal(&context)) return false;
+  const GuestSources& sources = Host::Get().sources();
+  const Local<v8::Context> context = v8::Context::New(isolate_);
+  if (context.IsEmpty()) return false;
+  const v8::Context::Scope entered(context);
+  InstallAuxiliaryNatives(isolate_, context);
+  Local<v8::String> text;
+  Local<v8::Script> script;
+  Local<Value> exports;
+  if (!MakeString(isolate_, sources.auxiliary).ToLocal(&text)) return false;
+  v8::ScriptCompiler::CachedData* code = nullptr;
+  if (sources.warmed.load(std::memory_order_acquire) && !sources.auxiliary_code.empty())
+    code = new v8::ScriptCompiler::CachedData(reinterpret_cast<const uint8_t*>(sources.auxiliary_code.data()),
+                                              static_cast<int>(sources.auxiliary_code.size()));
+  v8::ScriptCompiler::Source source(text, code);  // owns `code`
+  const auto how =
+      code != nullptr ? v8::ScriptCompiler::kConsumeCodeCache : v8::ScriptCompiler::kNoCompileOptions;
+  if (!v8::ScriptCompiler::Compile(context, &source, how).ToLocal(&script) ||
+      !script->Run(context).ToLocal(&exports) || !exports->IsObject())
+    return false;
   auxiliary_.Reset(isolate_, context);
-  auxiliary_exports_.Reset(isolate_, GuestSnapshot::AuxiliaryExports(context));
+  auxiliary_exports_.Reset(isolate_, exports.As<v8::Object>());
+  auxiliary_script_.Reset(isolate_, script);
   return true;
+}
+
+// In an isolate that runs nothing else: what V8 has compiled after one use serves all later isolates.
+void GuestLoop::Warm() {
+  GuestSources& sources = Host::Get().sources();
+  if (sources.warmed.load()) return;
+  const v8::HandleScope scope(isolate_);
+  Local<Value> ignored;
+  constexpr std::string_view kSchema =
+      R"({"type":"object","properties":{"a":{"type":"string"}},"required":["a"]})";
+  if (!Auxiliary("check", {"input", kSchema, "{}"}).ToLocal(&ignored) || auxiliary_script_.IsEmpty()) return;
+  const std::unique_ptr<v8::ScriptCompiler::CachedData> code(
+      v8::ScriptCompiler::CreateCodeCache(auxiliary_script_.Get(isolate_)->GetUnboundScript()));
+  if (!code) return;
+  sources.auxiliary_code.assign(reinterpret_cast<const char*>(code->data), static_cast<size_t>(code->length));
+  sources.warmed.store(true, std::memory_order_release);
 }
 
 v8::MaybeLocal<Value> GuestLoop::Auxiliary(const char* function,

@@ -73,7 +73,7 @@ GuestIsolate::GuestIsolate(uint32_t memory_mb)
   isolate_->Enter();
   isolate_->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);
   const v8::HandleScope scope(isolate_);
-  loop_ = std::make_unique<GuestLoop>(isolate_, GuestSnapshot::GuestContext(isolate_));
+  loop_ = std::make_unique<GuestLoop>(isolate_, v8::Context::New(isolate_));
   isolate_->AddGCEpilogueCallback(OnFullCollection, this, v8::kGCTypeMarkSweepCompact);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "guest_natives.h"
 #include "guest_snapshot.h"
 #include "guest_values.h"
 #include "ring_channel.h"
@@ -60,7 +61,7 @@ GuestLoop::GuestLoop(v8::Isolate* isolate, Local<v8::Context> context)
   isolate->SetData(kSlot, this);
   isolate->SetPromiseRejectCallback(OnPromiseReject);
   isolate->SetHostImportModuleDynamicallyCallback(RefuseImport);
-  redis_template_.Reset(isolate, GuestSnapshot::RedisTemplate(isolate));
+  redis_template_.Reset(isolate, MakeRedisTemplate(isolate));
   const Local<v8::Object> hooks = GuestSnapshot::Hooks(context);
   const auto hook = [&](const char* name, v8::Global<v8::Function>* function) {
     const Local<Value> value = hooks->Get(context, Text(isolate, name)).ToLocalChecked();

@@ -158,6 +158,8 @@ class GuestLoop {
   std::string CompileSchemas(std::string_view input, std::string_view output, int64_t began_ns);
   /// The file that the loaded bundle was made of; empty where its map names none. Reads the whole map.
   std::string SourceFile();
+  /// Prepares what isolates to come need besides their bundles, in one that loads nothing.
+  void Warm();
   /// Heap and buffers together are more than there may be: the turn ends, and the isolate with it.
   void EndForMemory();
   v8::Global<v8::Function>& run_function() { return run_; }
@@ -256,6 +258,7 @@ class GuestLoop {
   v8::Global<v8::Context> context_;
   v8::Global<v8::Context> auxiliary_;
   v8::Global<v8::Object> auxiliary_exports_;
+  v8::Global<v8::Script> auxiliary_script_;
   v8::Global<v8::FunctionTemplate> redis_template_;
   v8::Global<v8::Function> begin_;
   v8::Global<v8::Function> describe_;

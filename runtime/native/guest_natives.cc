@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "guest_loop.h"
-#include "guest_snapshot.h"
 #include "guest_values.h"
 
 namespace locus {
@@ -249,7 +248,7 @@ void CompileUrl(const FunctionCallbackInfo<Value>& info) {
   Local<v8::String> source;
   Local<v8::Script> script;
   Local<Value> value;
-  if (MakeString(isolate, GuestSnapshot::Get().url_source()).ToLocal(&source) &&
+  if (MakeString(isolate, Host::Get().sources().url).ToLocal(&source) &&
       v8::Script::Compile(context, source).ToLocal(&script) && script->Run(context).ToLocal(&value))
     info.GetReturnValue().Set(value);
 }
@@ -354,8 +353,7 @@ void InstallAuxiliaryNatives(v8::Isolate* isolate, Local<v8::Context> context) {
 
 const intptr_t* NativeReferences() {
   static const std::vector<intptr_t> references = [] {
-    std::vector<intptr_t> all = {reinterpret_cast<intptr_t>(OnOperation),
-                                 reinterpret_cast<intptr_t>(OnMissingMethod)};
+    std::vector<intptr_t> all;
     for (const auto& [name, callback] : kNatives) all.push_back(reinterpret_cast<intptr_t>(callback));
     all.push_back(0);
     return all;

@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <thread>
-#include <utility>
 
 #include "guest_natives.h"
 #include "guest_platform.h"
@@ -15,11 +14,8 @@ namespace {
 using v8::Local;
 using v8::Value;
 
-/// Where things lie in the snapshot: the order in which they are added.
-constexpr size_t kRedisTemplate = 0;
+/// Where the hooks lie in the snapshot.
 constexpr size_t kHooks = 0;
-constexpr size_t kAuxiliaryContext = 0;
-constexpr size_t kAuxiliaryExports = 0;
 
 /// The value of a program. Empty when it throws.
 v8::MaybeLocal<Value> Run(Local<v8::Context> context, std::string_view source, const char* name) {
@@ -56,17 +52,6 @@ bool WarmHooks(Local<v8::Context> context, Local<v8::Object> hooks) {
   return true;
 }
 
-/// The same for our own programs: a check of a value compiles what checks take.
-bool WarmAuxiliary(Local<v8::Context> context, Local<v8::Object> exports) {
-  v8::Isolate* isolate = v8::Isolate::GetCurrent();
-  constexpr std::string_view kSchema =
-      R"({"type":"object","properties":{"a":{"type":"string"}},"required":["a"]})";
-  Local<Value> check, ignored;
-  if (!exports->Get(context, Text(isolate, "check")).ToLocal(&check) || !check->IsFunction()) return false;
-  Local<Value> arguments[] = {Text(isolate, "warm"), Text(isolate, kSchema), Text(isolate, "{}")};
-  return check.As<v8::Function>()->Call(context, v8::Undefined(isolate), 3, arguments).ToLocal(&ignored);
-}
-
 }  // namespace
 
 GuestSnapshot& GuestSnapshot::Get() {
@@ -74,15 +59,14 @@ GuestSnapshot& GuestSnapshot::Get() {
   return snapshot;
 }
 
-std::string GuestSnapshot::Make(GuestSources sources) {
-  sources_ = std::move(sources);
+std::string GuestSnapshot::Make(const std::string& prelude) {
   std::string failed;
   // An isolate of its own wants a thread of its own: Node's main thread is in its isolate.
-  std::thread([&] { failed = MakeOnThisThread(); }).join();
+  std::thread([&] { failed = MakeOnThisThread(prelude); }).join();
   return failed;
 }
 
-std::string GuestSnapshot::MakeOnThisThread() {
+std::string GuestSnapshot::MakeOnThisThread(const std::string& prelude) {
   v8::Isolate* isolate = v8::Isolate::Allocate();
   const PlatformEntry entry(isolate);
   v8::Isolate::CreateParams params;
@@ -93,15 +77,13 @@ std::string GuestSnapshot::MakeOnThisThread() {
   std::string failed;
   {
     const v8::HandleScope scope(isolate);
-    const Local<v8::FunctionTemplate> redis = MakeRedisTemplate(isolate);
-    creator.AddData(redis);
     const Local<v8::Context> guest = v8::Context::New(isolate);
     {
       const v8::Context::Scope entered(guest);
       const v8::TryCatch caught(isolate);
-      Local<Value> prelude, hooks, natives = MakeNatives(isolate, guest);
-      if (!Run(guest, "(" + sources_.prelude + ")", "<locus>").ToLocal(&prelude) || !prelude->IsFunction() ||
-          !prelude.As<v8::Function>()->Call(guest, v8::Undefined(isolate), 1, &natives).ToLocal(&hooks) ||
+      Local<Value> function, hooks, natives = MakeNatives(isolate, guest);
+      if (!Run(guest, "(" + prelude + ")", "<locus>").ToLocal(&function) || !function->IsFunction() ||
+          !function.As<v8::Function>()->Call(guest, v8::Undefined(isolate), 1, &natives).ToLocal(&hooks) ||
           !hooks->IsObject()) {
         failed = "the prelude: " + Said(guest, caught);
         hooks = v8::Object::New(isolate);
@@ -111,21 +93,6 @@ std::string GuestSnapshot::MakeOnThisThread() {
       creator.AddData(guest, hooks.As<v8::Object>());
     }
     creator.SetDefaultContext(guest);
-    const Local<v8::Context> auxiliary = v8::Context::New(isolate);
-    {
-      const v8::Context::Scope entered(auxiliary);
-      const v8::TryCatch caught(isolate);
-      InstallAuxiliaryNatives(isolate, auxiliary);
-      Local<Value> exports;
-      if (!Run(auxiliary, sources_.auxiliary, "<locus>").ToLocal(&exports) || !exports->IsObject()) {
-        failed = "the auxiliary program: " + Said(auxiliary, caught);
-        exports = v8::Object::New(isolate);
-      } else if (!WarmAuxiliary(auxiliary, exports.As<v8::Object>())) {
-        failed = "the auxiliary program's check: " + Said(auxiliary, caught);
-      }
-      creator.AddData(auxiliary, exports.As<v8::Object>());
-    }
-    creator.AddContext(auxiliary);
   }
   blob_ = creator.CreateBlob(v8::SnapshotCreator::FunctionCodeHandling::kKeep);
   return failed;
@@ -136,24 +103,8 @@ void GuestSnapshot::SetUp(v8::Isolate::CreateParams* params) {
   params->external_references = NativeReferences();
 }
 
-Local<v8::Context> GuestSnapshot::GuestContext(v8::Isolate* isolate) {
-  return v8::Context::New(isolate);
-}
-
-Local<v8::FunctionTemplate> GuestSnapshot::RedisTemplate(v8::Isolate* isolate) {
-  return isolate->GetDataFromSnapshotOnce<v8::FunctionTemplate>(kRedisTemplate).ToLocalChecked();
-}
-
 Local<v8::Object> GuestSnapshot::Hooks(Local<v8::Context> guest) {
   return guest->GetDataFromSnapshotOnce<v8::Object>(kHooks).ToLocalChecked();
-}
-
-v8::MaybeLocal<v8::Context> GuestSnapshot::AuxiliaryContext(v8::Isolate* isolate) {
-  return v8::Context::FromSnapshot(isolate, kAuxiliaryContext);
-}
-
-Local<v8::Object> GuestSnapshot::AuxiliaryExports(Local<v8::Context> auxiliary) {
-  return auxiliary->GetDataFromSnapshotOnce<v8::Object>(kAuxiliaryExports).ToLocalChecked();
 }
 
 }  // namespace locus

@@ -17,6 +17,15 @@ namespace locus {
 class ConnectionPool;
 class GuestLoop;
 
+/// Programs of ours that isolates run besides the user's bundle; set once before the first isolate.
+struct GuestSources {
+  std::string auxiliary;  ///< schemas and stack mapping, in a context of its own
+  /// V8's code for it, made once by an isolate that ran nothing else; empty before that. Set before `warmed`.
+  std::string auxiliary_code;
+  std::atomic<bool> warmed{false};
+  std::string url;  ///< URL and URLSearchParams, compiled at first use
+};
+
 class Host {
  public:
   /// The process' host; attached once.
@@ -35,6 +44,8 @@ class Host {
   const ReadCacheView* read_cache() const { return read_cache_.attached() ? &read_cache_ : nullptr; }
   ConnectionPool* connections() const { return connections_; }
   void set_connections(ConnectionPool* pool) { connections_ = pool; }
+
+  GuestSources& sources() { return sources_; }
 
   /// Tells the supervisor that lane `lane` has something for it.
   void Announce(uint32_t lane) {
@@ -67,6 +78,7 @@ class Host {
   std::vector<int> lane_bells_;
   ReadCacheView read_cache_;
   ConnectionPool* connections_ = nullptr;
+  GuestSources sources_;
   std::mutex watched_mutex_;
   std::vector<GuestLoop*> watched_;
   std::atomic<bool> watchdog_ticking_{false};

@@ -246,8 +246,9 @@ napi_value Attach(napi_env env, napi_callback_info info) {
   const std::string failed = host.Attach(number("memory"), number("supervisorBell"), std::move(bells));
   if (!failed.empty()) return String(env, failed);
   PlatformEntry::UsePlatformOf(v8::Isolate::GetCurrent());
-  const std::string unmade =
-      GuestSnapshot::Get().Make({text("prelude"), text("auxiliary"), text("url")});
+  host.sources().auxiliary = text("auxiliary");
+  host.sources().url = text("url");
+  const std::string unmade = GuestSnapshot::Get().Make(text("prelude"));
   if (!unmade.empty()) return String(env, unmade);
   SetDefaultAuthorities(text("authorities"));
   if (!control_rings.Map(host.memory_fd(), host.layout(), host.header(), kControlLane))
@@ -273,6 +274,12 @@ napi_value Confine(napi_env env, napi_callback_info) {
   return String(env, ConfineAllThreads());
 }
 
+/// warm(): see WarmIsolates.
+napi_value Warm(napi_env, napi_callback_info) {
+  WarmIsolates();
+  return nullptr;
+}
+
 /// send(kind, id, text): a frame on the control lane.
 napi_value Send(napi_env env, napi_callback_info info) {
   size_t count = 3;
@@ -295,6 +302,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   const napi_property_descriptor functions[] = {
       {"attach", nullptr, locus::Attach, nullptr, nullptr, nullptr, napi_default_method, nullptr},
       {"confine", nullptr, locus::Confine, nullptr, nullptr, nullptr, napi_default_method, nullptr},
+      {"warm", nullptr, locus::Warm, nullptr, nullptr, nullptr, napi_default_method, nullptr},
       {"send", nullptr, locus::Send, nullptr, nullptr, nullptr, napi_default_method, nullptr},
   };
   napi_define_properties(env, exports, std::size(functions), functions);

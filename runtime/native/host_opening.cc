@@ -4,6 +4,7 @@
 
 #include <future>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "guest_isolate.h"
@@ -85,6 +86,10 @@ void* RunThread(void* data) {
 void SetUpOpening(Describe describe_with, SendControlFrame send_with) {
   describe = std::move(describe_with);
   send = std::move(send_with);
+}
+
+void WarmIsolates() {
+  std::thread([] { GuestIsolate(kCheckMemoryMb).loop().Warm(); }).detach();
 }
 
 void OpenIsolate(OpenRequest&& request) {

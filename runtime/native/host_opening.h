@@ -33,6 +33,8 @@ using SendControlFrame = std::function<void(Control kind, uint64_t id, std::stri
 
 /// Once, before the first is opened.
 void SetUpOpening(Describe describe, SendControlFrame send);
+/// Compiles what isolates share, in one that is thrown away: behind the first calls, which work without it.
+void WarmIsolates();
 /// Starts the thread. What becomes of it is told on the control lane; when a lane's isolate is gone, that as well.
 void OpenIsolate(OpenRequest&& request);
 
