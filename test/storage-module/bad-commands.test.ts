@@ -144,7 +144,7 @@ const BAD: readonly (readonly [words: readonly Word[], told: RegExp])[] = [
       [["locus.function", "isolates", ttl], /^ERR ttlMs is ".*", must be a whole number from 1 to 60000$/] as const,
   ),
   [["locus.function", "isolates", "1000", "script"], /^ERR after ttl-ms .* takes names and numbers in turn/],
-  ...["", "0", "64", "x", "4294967297"].map(
+  ...["", "0", "4096", "x", "4294967297"].map(
     (most) =>
       [["locus.function", "isolates", "1000", "script", most], /^ERR most is ".*", must be a whole number/] as const,
   ),
