@@ -440,7 +440,9 @@ void AWriteThatIsAnsweredWhenItsIsolateHasGoneKeepsNothingAway() {
 }
 
 void AwaitSleep(const Played::Side& side, locus::Sleep how) {
-  while (side.bell.sleep.load() != static_cast<uint32_t>(how)) std::this_thread::yield();
+  // Above the bits that say how stands the number of the eventfd.
+  constexpr uint32_t kHow = (1u << locus::kSleepBits) - 1;
+  while ((side.bell.sleep.load() & kHow) != static_cast<uint32_t>(how)) std::this_thread::yield();
 }
 
 /// Waits on a thread of its own, until it has replies or something else to do.
