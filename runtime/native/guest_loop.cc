@@ -86,7 +86,6 @@ std::string GuestLoop::Serve(uint32_t lane) {
   Host& host = Host::Get();
   lane_ = lane;
   if (lane == kControlLane || lane >= host.layout().lanes) return "no such lane";
-  if (run_.IsEmpty()) return "the bundle's default export has no function run";
   if (!rings_.Map(host.memory_fd(), host.layout(), host.header(), lane)) return "could not map the lane";
   from_supervisor_ = RingConsumer(rings_.invocations_in, kInvocationFrameBytesMax);
   to_supervisor_ = RingProducer(rings_.invocations_out);

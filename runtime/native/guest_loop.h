@@ -156,6 +156,8 @@ class GuestLoop {
   /// Compiles the schemas of what was loaded, as its calls will: "", or what is wrong, as in `failure`. They
   /// are JSON, empty where there is none; the deadline is the same.
   std::string CompileSchemas(std::string_view input, std::string_view output, int64_t began_ns);
+  /// What was loaded has a function to run.
+  bool can_serve() const { return !run_.IsEmpty(); }
   /// The file that the loaded bundle was made of; empty where its map names none. Reads the whole map.
   std::string SourceFile();
   /// Prepares what isolates to come need besides their bundles, in one that loads nothing.

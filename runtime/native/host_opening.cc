@@ -62,6 +62,8 @@ std::string Run(OpenRequest& request) {
   std::string description;
   if (loaded.failure.empty() && is_check)
     loaded.failure = Check(loop, loaded.definition, request.bundle, began_ns, &description);
+  if (loaded.failure.empty() && !is_check && !loop.can_serve())
+    loaded.failure = "the bundle's default export is not what defineFunction returns: it has no function run";
   if (!loaded.failure.empty()) {
     send(Control::kOpenFailed, request.id, Cut(loaded.failure));
     return "";

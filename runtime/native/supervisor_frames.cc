@@ -210,6 +210,7 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
     case Control::kClosed: {
       if (frame.id == 0 || frame.id >= host.isolates.size()) break;
       const auto lane = static_cast<uint32_t>(frame.id);
+      if (!host.process->lane(lane).open) return CondemnAsLiar(index, "closed a lane without an isolate");
       Isolate& isolate = host.isolates[lane];
       // Its last words lie on its own ring, which may be looked at after this one.
       for (int polls = 0; PollLane(index, lane); polls++) {

@@ -92,7 +92,7 @@ test("what cannot be is refused with what stands in the way", async () => {
   for (const bounds of [
     { min: -1, max: null },
     { min: 0.5, max: null },
-    { min: 64, max: null },
+    { min: 4_096, max: null },
     { min: 0, max: 0 },
     { min: 2, max: 1 },
     { min: 0, max: Number.NaN },
