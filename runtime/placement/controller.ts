@@ -15,7 +15,6 @@ import { Draft } from "./draft.ts";
 import { BASELINE_MS, judge, LOOK_MS_MAX, type Experiment } from "./experiment.ts";
 import type { FunctionRecord, FunctionState } from "./function-state.ts";
 import { canTellTrial, nextTrial } from "./next-trial.ts";
-import { BACK_OFF_MS_MIN } from "./memory.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import { beginTrial, conclude, endIfGone, giveUp } from "./outcome.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
@@ -142,7 +141,7 @@ function apply(
     }
     draft.move(name, to, { kind: goal, ...gain }, "moves");
     // A function that moves again and again does so less and less often.
-    draft.backOff(name, "plan", BACK_OFF_MS_MIN / 4);
+    draft.stay(name, "plan");
     return true;
   });
 }

@@ -1,7 +1,7 @@
 // The states that a step of the controller comes to, while they are made, and the transitions on the way.
 
 import { restingState, type Change, type FunctionState } from "./function-state.ts";
-import { backOff, type BackOffKey } from "./memory.ts";
+import { backOff, stayMs, type BackOffKey } from "./memory.ts";
 import { NO_OVERFLOW } from "./overflow.ts";
 import type { Transition, Why } from "./transition.ts";
 
@@ -45,6 +45,12 @@ export class Draft {
     };
     this.put(name, from, { to, why });
     this.changedMs = this.nowMs;
+  }
+
+  /** It has moved: it backs off for as long as it should stay, and for `minMs` at least. */
+  stay(name: string, key: BackOffKey, minMs = 0): void {
+    const { memory, sinceMs } = this.of(name);
+    this.backOff(name, key, Math.max(minMs, stayMs(memory, sinceMs, this.nowMs)));
   }
 
   backOff(name: string, key: BackOffKey, minMs: number): void {

@@ -30,8 +30,9 @@ export interface Memory {
   readonly seenMs: number;
   /** When its calls came back after a pause, or became what they are. */
   readonly sinceMs: number;
-  /** When its share last changed. */
+  /** When its share last changed, and when a surge last changed it. */
   readonly movedMs: number;
+  readonly surgedMs: number;
   readonly backOffs: ReadonlyMap<BackOffKey, BackOff>;
   /** What a typical call needs; null: not known yet. */
   readonly demand: Demand | null;
@@ -46,6 +47,7 @@ export const NO_MEMORY: Memory = {
   seenMs: -Infinity,
   sinceMs: -Infinity,
   movedMs: -Infinity,
+  surgedMs: -Infinity,
   backOffs: new Map(),
   demand: null,
   kinds: [],
@@ -117,6 +119,16 @@ export function backOff(memory: Memory, key: BackOffKey, minMs: number): Memory 
   }
   backOffs.set(key, { untilMs: memory.clockMs + lengthMs, lengthMs, failures });
   return { ...memory, backOffs };
+}
+
+/**
+ * The shortest back-off after a move: the longer the load of a function has been the same, the less a move is
+ * likely to help. `sinceMs`: when its calls became what they are.
+ */
+export function stayMs(memory: Memory, sinceMs: number, nowMs: number): number {
+  const steadyMs = nowMs - Math.max(sinceMs, memory.sinceMs, memory.surgedMs);
+  const isFirst = failuresOf(memory, "plan") === 0;
+  return clamp(isFirst ? steadyMs / 4 : steadyMs, BACK_OFF_MS_MIN / 4, BACK_OFF_MS_MAX);
 }
 
 /** How long the back-off still lasts, ms of the function's clock; 0: it is over. */

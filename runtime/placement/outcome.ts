@@ -58,7 +58,7 @@ export function conclude(
     if (outcome === "accepted") {
       draft.move(name, to, triedWhy(change, changes, outcome, ratio), "moves");
       // It may return, but less and less often.
-      draft.backOff(name, otherSide(gainingSide(from, to)), HOLD_MS);
+      draft.stay(name, otherSide(gainingSide(from, to)), HOLD_MS);
       continue;
     }
     if (kind === "trying") takeBack(draft, experiment, change, outcome, ratio);

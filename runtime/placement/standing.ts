@@ -107,7 +107,7 @@ export function standingText(standing: Standing, share: number): string {
       if (boundUs === null || p99Us === null) return `${stays}: ${there} runs no calls now.`;
       const over = `${there} exceeds its p99 bound of ${durationText(boundUs)} with ${durationText(p99Us)}`;
       return leftMs > 0
-        ? `${stays}: ${there} exceeded its p99 bound of ${durationText(boundUs)}, and is closed for ${durationText(leftMs * 1e3)} more of its calls.`
+        ? `${stays}: ${there} exceeded its p99 bound of ${durationText(boundUs)}, and is closed for ${durationText(leftMs * 1e3)} more with calls.`
         : `${stays}: ${over}.`;
     }
     case "faster":
@@ -115,7 +115,9 @@ export function standingText(standing: Standing, share: number): string {
     case "slight": {
       const { gain, needed } = standing;
       const saved = percentText(1 - gain.to / gain.from);
-      return `${stays}: ${there} would save ${saved} of a call's time, and a move must save more than ${percentText(needed)}.`;
+      const but =
+        needed > GAIN_MIN ? `the figures may be wrong by ${percentText(needed)}` : "that is too little for a move";
+      return `${stays}: ${there} would save ${saved} of a call's time, but ${but}.`;
     }
     case "cold":
       return `${stays} until ${VISITS_MIN} calls have visited ${there} and compiled its code there.`;
@@ -123,7 +125,7 @@ export function standingText(standing: Standing, share: number): string {
       const what = standing.isTrial
         ? `a trial at ${there} made calls no shorter`
         : "its share changed a moment ago, or a change was taken back";
-      return `${stays} for ${durationText(standing.leftMs * 1e3)} more of its calls: ${what}.`;
+      return `${stays}: ${what}. It may move after ${durationText(standing.leftMs * 1e3)} more with calls.`;
     }
     case "capacity": {
       const { now, moved } = standing;

@@ -24,5 +24,7 @@ export function relieve(draft: Draft, views: readonly FunctionView[], changes: r
     const calls = { callsPerSecond: allCallsOf(surge ?? load), usualPerSecond: allCallsOf(load) };
     draft.move(name, to, { kind: "surge", from: gain.from, to: gain.to, ...calls }, "moves");
     draft.backOff(name, "plan", BACK_OFF_MS_MIN);
+    const state = draft.of(name);
+    draft.functions.set(name, { ...state, memory: { ...state.memory, surgedMs: draft.nowMs } });
   }
 }
