@@ -21,9 +21,9 @@ GENERATED := $(OUT)/generated/error_codes.inc
 GENERATOR_SOURCES := runtime/errors.ts $(wildcard runtime/channel/*.ts)
 
 # What both sides' supervisors are made of.
-SUPERVISOR := shared_memory ring lane frames codes cores host_process memory_watch command_table \
+SUPERVISOR := shared_memory ring lane frames codes cores cgroups available_memory host_process memory_watch command_table \
   $(filter-out supervisor_addon supervisor_binding,$(basename $(notdir $(wildcard runtime/native/supervisor*.cc))))
-HOST := shared_memory ring lane frames codes cores core_pace command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
+HOST := shared_memory ring lane frames codes cores cgroups core_pace command_table $(basename $(notdir $(wildcard runtime/native/guest_*.cc runtime/native/*_channel.cc runtime/native/host_*.cc)))
 HOST := $(sort $(filter-out host_process,$(HOST)) resp read_cache read_set tls passed_descriptor confinement)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
 # Of those, what needs neither V8 nor Node nor Redis.

@@ -2,7 +2,7 @@
 // `cli/config.ts` make values of them; docs/configuration.md mirrors this file (a test holds them equal).
 
 import { ARGS_BYTES_MAX, CODE_BYTES_MAX } from "#runtime/function/description.ts";
-import { type Confinement, ISOLATES_MAX } from "#runtime/sandbox/supervisor.ts";
+import { type Confinement } from "#runtime/sandbox/supervisor.ts";
 import {
   choiceSetting,
   integerBetween,
@@ -48,6 +48,9 @@ const cgroupFolder = (text: string): string => {
   throw new Error(`"${text}" is no folder below /sys/fs/cgroup`);
 };
 
+/** Room for some dozen small functions. */
+const ISOLATE_MEMORY_MB_MIN = 64;
+
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 export const NODE_SETTINGS = {
@@ -78,10 +81,11 @@ export const NODE_SETTINGS = {
     { otherwise: 1_024, min: 1, max: 1_000_000 },
     "calls in the node at once; one more is refused with OVERLOADED",
   ),
-  isolatesMax: integerSetting(
-    "LOCUS_ISOLATES_MAX",
-    { otherwise: 63, min: 1, max: ISOLATES_MAX },
-    "isolates in a sandbox host; the least recently used idle one makes room",
+  isolateMemoryMb: optionalSetting(
+    "LOCUS_ISOLATE_MEMORY_MB",
+    "half of the container's memory, or the machine's",
+    "MiB that the isolates in a sandbox host may hold; beyond it those that are idle and worth least are closed. A small function takes 1.5",
+    integerBetween(ISOLATE_MEMORY_MB_MIN, 1024 * 1024),
   ),
   computeQueueMax: integerSetting(
     "LOCUS_COMPUTE_QUEUE_MAX",
@@ -137,7 +141,7 @@ export const NODE_SETTINGS = {
   instancesMax: INSTANCES_MAX_SETTING,
   storageThreadsMax: optionalSetting(
     "LOCUS_STORAGE_THREADS_MAX",
-    "the module's `isolates-max`",
+    "as many as the module's `isolate-memory-mb` has room for",
     "isolates of all functions together that run beside the data, which whoever schedules divides among them; of a scheduler that is a process apart the setting of the node that controls holds",
     integerBetween(1, 1_000_000),
   ),
@@ -160,7 +164,7 @@ export const NODE_SETTINGS = {
   ),
   nodeMemoryMb: optionalSetting(
     "LOCUS_NODE_MEMORY_MB",
-    "three quarters of the container's, or the machine's",
+    "`LOCUS_ISOLATE_MEMORY_MB`, or a quarter of the container's or machine's memory if instances are no isolates",
     "MiB that this node offers to instances",
     integerBetween(1, 1024 * 1024 * 1024),
   ),

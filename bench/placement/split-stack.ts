@@ -16,8 +16,6 @@ import type { NameGiver, NewNames } from "./new-names.ts";
 import { bundleOf, passwordCalls, type Workload } from "./suite.ts";
 
 const PROGRAM = join(import.meta.dirname, "main-load.ts");
-/** At storage, as many as a host can have: a node has as many. With fewer the idle ones of one row close for another's. */
-const ISOLATES_MAX = 63;
 
 type StackPart = "redis" | "storageHost" | "load" | "computeHost";
 
@@ -54,8 +52,7 @@ export async function startSplitStack({
 }: SplitStackOptions): Promise<{ readonly stack: SplitStack; readonly graph: GraphInfo }> {
   // What is started counts the cores that it finds: those of its starter.
   if (pinned) pin(process.pid, cores.redis);
-  const moduleArguments = ["isolates-max", String(ISOLATES_MAX)];
-  const redis = await startRedisServer({ moduleArguments, signal: interruption() });
+  const redis = await startRedisServer({ signal: interruption() });
   resources.defer(() => redis.close());
   if (pinned) pin(process.pid, cores.node);
   const graph = await loadSocialGraph(redis.port, dataDirectory, say);

@@ -4,8 +4,10 @@ import { freemem, totalmem } from "node:os";
 import { availableCores } from "#runtime/sandbox/native-supervisor.ts";
 
 const MIB = 2 ** 20;
-/** The rest is the node's own, its hosts' and the system's. Chosen. */
-const OFFERED_SHARE = 3 / 4;
+/** Isolates may have this part of the memory, and instances that are processes or containers that one. */
+const [ISOLATES_PART, OTHERS_PART] = [1 / 2, 1 / 4];
+/** Fewer MiB are no room for isolates. */
+const ISOLATES_MB_MIN = 64;
 
 export interface MachineOffer {
   readonly memoryMb: number;
@@ -35,18 +37,37 @@ const THIS_MACHINE: Machine = {
   cores: availableCores,
 };
 
-/** null: three quarters of the memory there is, and the cores, or a container's quota of them. */
-export function machineOffer(
-  memoryMb: number | null,
-  cpus: number | null,
-  machine: Machine = THIS_MACHINE,
-): MachineOffer {
-  const { totalBytes, freeBytes, limitBytes, leftBytes } = machine;
+/** A machine, or a container with a limit. */
+const sizeOf = ({ totalBytes, limitBytes }: Machine): { readonly bytes: number; readonly isLimited: boolean } => {
   const [limit, total] = [limitBytes(), totalBytes()];
   const isLimited = limit > 0 && limit < total;
+  return { bytes: isLimited ? limit : total, isLimited };
+};
+
+interface MemorySettings {
+  /** null: a part of the memory that there is. */
+  readonly isolateMemoryMb: number | null;
+  readonly nodeMemoryMb: number | null;
+  readonly driver: "isolate" | "process" | "docker";
+}
+
+/** MiB for isolates, and for instances: if these are isolates, it is the same memory. */
+export function memoryShares(
+  { isolateMemoryMb, nodeMemoryMb, driver }: MemorySettings,
+  machine: Machine = THIS_MACHINE,
+): { readonly isolatesMb: number; readonly offeredMb: number } {
+  const allMb = sizeOf(machine).bytes / MIB;
+  const isolatesMb = isolateMemoryMb ?? Math.max(ISOLATES_MB_MIN, Math.floor(allMb * ISOLATES_PART));
+  const offeredMb = nodeMemoryMb ?? (driver === "isolate" ? isolatesMb : Math.floor(allMb * OTHERS_PART));
+  return { isolatesMb, offeredMb };
+}
+
+/** `cpus`: null for the cores, or a container's quota of them. */
+export function machineOffer(offeredMb: number, cpus: number | null, machine: Machine = THIS_MACHINE): MachineOffer {
+  const { freeBytes, leftBytes } = machine;
+  const { isLimited } = sizeOf(machine);
   // A limit is no promise: others on the machine may use what it leaves.
   const availableBytes = isLimited ? () => Math.min(freeBytes(), leftBytes()) : freeBytes;
-  const offeredMb = memoryMb ?? Math.floor(((isLimited ? limit : total) / MIB) * OFFERED_SHARE);
   return {
     memoryMb: offeredMb,
     availableMb: () => Math.min(offeredMb, availableBytes() / MIB),

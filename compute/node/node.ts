@@ -7,7 +7,7 @@ import { LocusError } from "#runtime/errors.ts";
 import type { DataSource, HostLine, Supervisor, SupervisorOptions } from "#runtime/sandbox/supervisor.ts";
 import { startSupervisor } from "#runtime/sandbox/start-supervisor.ts";
 import { ContestNode } from "../capacity/contest-node.ts";
-import { machineOffer } from "../capacity/machine-offer.ts";
+import { machineOffer, memoryShares } from "../capacity/machine-offer.ts";
 import { type NodeAgents, openNodeAgents } from "../capacity/node-agents.ts";
 import { NodeCapacity } from "../capacity/node-capacity.ts";
 import { Controllership } from "../controller/controllership.ts";
@@ -56,19 +56,20 @@ export interface Node {
 export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
   const logs = new LogBuffer();
   const nodeLog = new NodeLog(log, logs);
-  const offer = machineOffer(config.nodeMemoryMb, config.nodeCpus);
+  const memory = memoryShares(config);
+  const offer = machineOffer(memory.offeredMb, config.nodeCpus);
   // First: what cannot be opened leaves nothing behind.
   const agents = await agentsOf(config, offer.cpus, (line) => nodeLog.heardInstance(line), log);
   const registry = new RedisRegistry(config.redis, config.nodeUser, log);
   const functions = new FunctionCache(registry, config.bundleCacheBytesMax);
   const sandbox = {
-    isolatesMax: config.isolatesMax,
+    isolateMemoryMb: memory.isolatesMb,
     queueLengthMax: config.computeQueueMax,
     confinement: config.confinement,
     onLog: (line: HostLine) => nodeLog.heard(line),
   };
   const supervisor = await startSupervisor({ ...sandbox, dataSource: dataSourceOf(config) });
-  const acting = actingUsers(config, sandbox, log);
+  const acting = actingUsers(config, { ...sandbox, isolateMemoryMb: Math.ceil(memory.isolatesMb / 4) }, log);
   const sandboxes = {
     state: () => (acting === null ? supervisor.state() : sandboxTotal([supervisor.state(), acting.state()])),
   };

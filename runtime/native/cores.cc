@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <string_view>
 #include <thread>
+
+#include "cgroups.h"
 
 namespace locus {
 
@@ -30,16 +31,6 @@ std::optional<double> QuotaOfVersion1(const std::string& group) {
   return quota / period;
 }
 
-/// The controllers of a line of /proc/self/cgroup, between its colons.
-bool HasCpu(std::string_view controllers) {
-  for (size_t start = 0; start <= controllers.size();) {
-    const size_t end = std::min(controllers.find(',', start), controllers.size());
-    if (controllers.substr(start, end - start) == "cpu") return true;
-    start = end + 1;
-  }
-  return false;
-}
-
 uint32_t WithinQuota(uint32_t cores) {
   if (const std::optional<double> quota = CpuQuota(); quota && *quota < cores)
     cores = static_cast<uint32_t>(*quota);
@@ -53,21 +44,9 @@ std::optional<double> CpuQuota(const std::string& root) {
   const auto note = [&](std::optional<double> quota) {
     if (quota && (!smallest || *quota < *smallest)) smallest = quota;
   };
-  std::ifstream groups(root + "/proc/self/cgroup");
-  // Lines of number:controllers:path; version 2 has the number 0 and no controllers.
-  for (std::string line; std::getline(groups, line);) {
-    const size_t first = line.find(':');
-    const size_t second = first == line.npos ? line.npos : line.find(':', first + 1);
-    if (second == line.npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const bool version_2 = line.starts_with("0:") && controllers.empty();
-    if (!version_2 && !HasCpu(controllers)) continue;
-    const std::string mount = root + (version_2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu");
-    // In a container the path may be the host's, which is not there: what is mounted then is its own group.
-    for (std::string path = line.substr(second + 1); !path.empty(); path.resize(path.rfind('/')))
-      note(version_2 ? QuotaOfVersion2(mount + path) : QuotaOfVersion1(mount + path));
-    note(version_2 ? QuotaOfVersion2(mount) : QuotaOfVersion1(mount));
-  }
+  ForEachGroup(root, "cpu", [&](const std::string& group, bool version_2) {
+    note(version_2 ? QuotaOfVersion2(group) : QuotaOfVersion1(group));
+  });
   return smallest;
 }
 

@@ -63,8 +63,7 @@ uint64_t Supervisor::Submit(Call&& call, Wake wake) {
   const bool earliest = deadlines_.top().id == id;
   flights_.emplace(id, std::move(owned));
   if (!dispatched) {
-    pool.queue.push_back(id);
-    queued_++;
+    Enqueue(pool, id, /*first=*/false);
   }
   if (wake == Wake::kNow) RingDueBells();
   lock.unlock();
@@ -382,6 +381,7 @@ std::vector<Supervisor::HostState> Supervisor::host_states() {
       if (isolate.state != LaneState::kFree && !TakesCalls(isolate)) state.passing++;
       state.in_flight += isolate.in_flight;
     }
+    state.isolate_bytes = host.charged_bytes;
     state.restarts = host.restarts;
     state.resident_bytes = memory_watch_.resident_bytes(index);
     state.cpu_us = host.process->cpu_us();
@@ -399,8 +399,16 @@ std::vector<Supervisor::HostState> Supervisor::host_states() {
   return states;
 }
 
+uint32_t Supervisor::isolates_max() {
+  const std::lock_guard lock(mutex_);
+  const Host& host = *hosts_[0];
+  const auto open = std::ranges::count_if(host.isolates, [](const Isolate& one) { return one.charged_bytes > 0; });
+  const uint64_t mean = open == 0 ? kIsolateBytesUsual : host.charged_bytes / static_cast<uint64_t>(open);
+  return static_cast<uint32_t>(std::clamp<uint64_t>(options_.isolate_bytes_max / mean, 1, LanesMax()));
+}
+
 bool Supervisor::TakesCalls(const Isolate& isolate) const {
-  return isolate.state == LaneState::kReady && !isolate.retire && pools_.contains(isolate.pool);
+  return isolate.state == LaneState::kReady && !isolate.retire && isolate.pool != nullptr;
 }
 
 std::vector<Supervisor::FunctionState> Supervisor::function_states() {

@@ -28,6 +28,7 @@
 #include "lane.h"
 #include "memory_watch.h"
 #include "recent_most.h"
+#include "recent_use.h"
 
 namespace locus {
 
@@ -121,8 +122,10 @@ struct CheckResult {
 
 struct SupervisorOptions {
   HostCommand command;
-  /// Isolates per host, at most (lanes without the control lane).
-  uint32_t isolates_max = 16;
+  /// Memory of the isolates in one host: idle ones make room beyond it. Busy ones may exceed it.
+  uint64_t isolate_bytes_max = uint64_t{256} << 20;
+  /// Isolates in one host at most, each of which is a thread. 0: as many as that memory may hold.
+  uint32_t isolates_max = 0;
   /// Isolates of one function that are worth starting: the cores.
   uint32_t spread = AvailableCores();
   uint32_t queue_length_max = 1024;
@@ -215,6 +218,7 @@ class Supervisor {
     bool quarantine = false;
     uint32_t isolates = 0;
     uint32_t passing = 0;  ///< of these, that take no calls: they open, close, or finish up
+    uint64_t isolate_bytes = 0;  ///< that they hold, but for those that close
     uint32_t in_flight = 0;
     uint64_t restarts = 0;
     uint64_t resident_bytes = 0;
@@ -226,6 +230,8 @@ class Supervisor {
     std::string about;     ///< what it said of itself when it came up (JSON)
   };
   std::vector<HostState> host_states();
+  /// Isolates of the mean size of those that are open, or of a usual one, that the memory of a host has room for.
+  uint32_t isolates_max();
   /// CPU time of all hosts that there are and were, µs. Never falls.
   uint64_t cpu_us();
   struct FunctionState {
@@ -333,9 +339,10 @@ class Supervisor {
 
  private:
   enum class LaneState { kFree, kOpening, kReady, kClosing };
+  struct Pool;
   struct Isolate {
     LaneState state = LaneState::kFree;
-    std::string pool;  ///< key of the pool that it belongs to
+    Pool* pool = nullptr;  ///< null when it is free or closes
     uint32_t in_flight = 0;
     int64_t used_ns = 0;
     bool retire = false;
@@ -345,6 +352,7 @@ class Supervisor {
     int64_t opened_ns = 0;
     RecentMost memory_bytes = {};
     int64_t memory_seen_ns = 0;
+    uint64_t charged_bytes = 0;  ///< its part of `Host::charged_bytes`
     /// The CPU time that its calls have told, end to end, from when it was last without any.
     int64_t cpu_told_until_ns = 0;
   };
@@ -352,6 +360,12 @@ class Supervisor {
     /// Never null; one that is not alive where there is none.
     std::unique_ptr<HostProcess> process = std::make_unique<HostProcess>();
     std::vector<Isolate> isolates;  ///< by lane; [0] unused
+    std::vector<uint32_t> free_lanes;
+    uint64_t charged_bytes = 0;  ///< memory of its isolates, but for those that close
+    uint64_t allowed_bytes = 0;  ///< what all its isolates may take by their limits
+    uint64_t largest_bytes = 0;  ///< the most that one of them was ever allowed
+    uint32_t closing = 0;        ///< isolates that close, or finish up for that
+    uint32_t opening = 0;
     bool ready = false;
     int64_t started_ns = 0;
     int64_t start_after_ns = 0;
@@ -382,7 +396,7 @@ class Supervisor {
     int64_t deadline_ns = 0;
     std::function<void(KeepResult&&)> done;
   };
-  /// Whose isolates make room for one more where all lanes are taken.
+  /// Whose isolates make room for one more.
   enum class Room {
     kNobodys,
     kSpare,   ///< idle ones beyond what is kept
@@ -400,6 +414,8 @@ class Supervisor {
     int64_t open_after_ns = 0;  ///< what is missing of `bounds.min` is opened then
     uint32_t failures = 0;      ///< to load it, one after the other
     uint64_t cpu_ns = 0;
+    Use use;
+    bool waits = false;  ///< it is in `waiting_`
 
     bool empty() const { return lanes.empty() && queue.empty() && wishes.empty() && !bounds.any(); }
   };
@@ -429,8 +445,14 @@ class Supervisor {
   void DispatchWaiting();
   void RingDueBells();
   bool OpenIsolate(Pool& pool, Room room);
-  uint32_t FreeLane(Host& host);
-  void MakeRoom(uint32_t host, Room room);
+  void Enqueue(Pool& pool, uint64_t id, bool first);
+  /// Whether so much more has room now.
+  bool MakeRoom(uint32_t host, uint64_t bytes, Room room);
+  bool CloseOne(uint32_t host, Room room);
+  void Charge(Host& host, Isolate& isolate, uint64_t bytes);
+  void FreeLane(uint32_t host, uint32_t lane);
+  void Retire(Host& host, Isolate& isolate);
+  double WorthOf(const Isolate& isolate, int64_t now) const;
   uint32_t HostOf(const std::string& key) const;
   void SendOpen(uint64_t id, Opening& opening);
   void SendPendingChecks();
@@ -442,6 +464,9 @@ class Supervisor {
   void FailQueue(Pool& pool, Code code, const std::string& message);
   void FollowMemoryLimit(uint32_t host);
   uint64_t MemoryOf(Place place, int64_t now);
+  void ShrinkToBudget(uint32_t host);
+  /// Whatever memory they hold.
+  uint32_t LanesMax() const;
 
   // supervisor_bounds.cc
   /// Why they cannot be; empty where they can.
@@ -486,6 +511,7 @@ class Supervisor {
   void TakeHost(uint32_t host, std::unique_ptr<HostProcess> process);
   void CountSpinners(Host& host, int64_t now);
   void LetGo(uint32_t host);
+  void ForgetIsolates(Host& host, size_t lanes);
   void Condemn(uint32_t host, Code code, std::string reason);
   void CondemnAsLiar(uint32_t host, std::string reason);
   void OnMemoryExceeded(uint32_t host, int pid, uint64_t resident_bytes);
@@ -544,6 +570,8 @@ class Supervisor {
   std::vector<std::unique_ptr<HostProcess>> let_go_;  ///< to destroy
   uint64_t next_id_ = 0;
   uint32_t queued_ = 0;
+  std::vector<Pool*> waiting_;  ///< pools with calls in their queues, the first to wait first
+  RecentUses uses_;
   uint64_t held_bytes_ = 0;         ///< args and keys of all that is in flight or waits
   bool keep_due_ = false;           ///< something has changed that may leave kept isolates missing
   int64_t keep_at_ns_ = INT64_MAX;  ///< when to look in any case, for limits as well

@@ -93,6 +93,7 @@ napi_value Construct(napi_env env, napi_callback_info info) {
   options.command.node_path = arguments.Text(arguments.Member(values[0], "nodePath"));
   options.command.program_path = arguments.Text(arguments.Member(values[0], "programPath"));
   options.command.arguments = arguments.Texts(arguments.Member(values[0], "arguments"));
+  options.isolate_bytes_max = static_cast<uint64_t>(arguments.NumberOf(values[0], "isolateBytesMax"));
   options.isolates_max = static_cast<uint32_t>(arguments.NumberOf(values[0], "isolatesMax"));
   options.queue_length_max = static_cast<uint32_t>(arguments.NumberOf(values[0], "queueLengthMax"));
   options.connections = static_cast<uint32_t>(arguments.NumberOf(values[0], "connections"));
@@ -283,6 +284,13 @@ napi_value CpuUs(napi_env env, napi_callback_info info) {
   return self->Number(self->supervisor() == nullptr ? 0 : static_cast<double>(self->supervisor()->cpu_us()));
 }
 
+/// isolatesMax(): that the memory of a host has room for.
+napi_value IsolatesMax(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  SupervisorBinding* self = arguments.self;
+  return self->Number(self->supervisor() == nullptr ? 0 : self->supervisor()->isolates_max());
+}
+
 /// state(): {hosts: [{pid, state, isolates, inFlight, restarts}], functions: [{name, …}], calls: {queued, …},
 /// inFlight}
 napi_value State(napi_env env, napi_callback_info info) {
@@ -305,6 +313,8 @@ napi_value State(napi_env env, napi_callback_info info) {
       napi_set_named_property(env, entry, "about", self->Text(host.about));
       napi_set_named_property(env, entry, "residentBytes",
                               self->Number(static_cast<double>(host.resident_bytes)));
+      napi_set_named_property(env, entry, "isolateBytes",
+                              self->Number(static_cast<double>(host.isolate_bytes)));
       napi_set_named_property(env, entry, "cpuUs", self->Number(static_cast<double>(host.cpu_us)));
       napi_value quarantine;
       napi_get_boolean(env, host.quarantine, &quarantine);
@@ -374,6 +384,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
       method("reply", locus::Reply),
       method("state", locus::State),
       method("cpuUs", locus::CpuUs),
+      method("isolatesMax", locus::IsolatesMax),
       method("functionState", locus::FunctionState),
       method("start", locus::Start),
       method("close", locus::Close),

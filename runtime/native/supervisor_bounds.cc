@@ -40,7 +40,7 @@ void Supervisor::Keep(const std::shared_ptr<const FunctionImage>& image, Isolate
 
 // The bounds of one version, and how many there are in all.
 std::string Supervisor::RefuseBounds(const std::string& key, const IsolateBounds& bounds) const {
-  const uint32_t lanes = std::min(options_.isolates_max, kLanesMax - 1);
+  const uint32_t lanes = LanesMax();
   if (bounds.min > lanes)
     return std::to_string(bounds.min) + " isolates were to be kept, and a sandbox host has room for " +
            std::to_string(lanes);
@@ -135,7 +135,7 @@ void Supervisor::CloseBeyond(const std::string& name, uint32_t most) {
   for (const Place place : open) {
     if (usable <= most) return;
     Isolate& isolate = hosts_[place.host]->isolates[place.lane];
-    const Pool& pool = pools_.at(isolate.pool);
+    const Pool& pool = *isolate.pool;
     const bool idle = isolate.state == LaneState::kReady && isolate.in_flight == 0;
     const bool wanted = !idle || !pool.queue.empty();
     const int64_t until = (wanted ? now : isolate.used_ns) + kVersionPauseNs;
@@ -147,7 +147,7 @@ void Supervisor::CloseBeyond(const std::string& name, uint32_t most) {
     if (idle) {
       CloseLane(place.host, place.lane);  // the last of a version may take its pool with it
     } else {
-      isolate.retire = true;
+      Retire(*hosts_[place.host], isolate);
     }
   }
 }
@@ -172,7 +172,7 @@ Supervisor::Loads Supervisor::CountLoads() const {
       load.waiting += in_flight - 1;
     }
   }
-  const uint32_t most = std::min(options_.spread, options_.isolates_max);
+  const uint32_t most = std::min(options_.spread, LanesMax());
   for (auto& [name, load] : loads) {
     const auto limit = limits_.find(name);
     load.isolates_max = limit == limits_.end() ? most : std::min(most, limit->second);
@@ -181,15 +181,13 @@ Supervisor::Loads Supervisor::CountLoads() const {
 }
 
 bool Supervisor::IsSpare(const Isolate& isolate) const {
-  const auto pool = pools_.find(isolate.pool);
-  return pool == pools_.end() || UsableIn(pool->second) > pool->second.bounds.min;
+  return isolate.pool->bounds.min == 0 || UsableIn(*isolate.pool) > isolate.pool->bounds.min;
 }
 
 // It made room for another function. Were it opened again at once, two functions could take turns in a lane.
 void Supervisor::NoteTaken(const Isolate& isolate) {
-  const auto pool = pools_.find(isolate.pool);
-  if (pool != pools_.end() && pool->second.bounds.min > 0)
-    pool->second.open_after_ns = NowNs() + kReopenPauseNs;
+  if (isolate.pool->bounds.min > 0)
+    isolate.pool->open_after_ns = NowNs() + kReopenPauseNs;
 }
 
 void Supervisor::KeepIsolates(int64_t now) {
@@ -215,16 +213,12 @@ void Supervisor::OpenMissing(Pool& pool, int64_t now) {
       return;
     }
     const bool first = pool.lanes.empty();
-    const auto opening = std::ranges::count(host.isolates, LaneState::kOpening, &Isolate::state);
-    if (!first && static_cast<uint32_t>(opening) >= kKeptOpeningsMax) return;
+    if (!first && host.opening >= kKeptOpeningsMax) return;
     // Who waits for the first of a function is served like a call.
     if (OpenIsolate(pool, first && !pool.wishes.empty() ? Room::kAnyones : Room::kSpare)) continue;
     // Nobody tells when one that is busy now has become spare.
     keep_at_ns_ = std::min(keep_at_ns_, now + kReopenPauseNs);
-    const bool room_comes = std::ranges::any_of(host.isolates, [](const Isolate& isolate) {
-      return isolate.retire || isolate.state == LaneState::kClosing;
-    });
-    if (!first && !room_comes)
+    if (!first && host.closing == 0)
       FailWishes(pool, usable, Code::OVERLOADED,
                  std::to_string(pool.bounds.min) + " isolates of " + pool.image->name + " are wanted, and " +
                      std::to_string(usable) + " have room in the sandbox host");
@@ -255,7 +249,7 @@ void Supervisor::CloseSurplus(const std::string& key, IsolateBounds before) {
       CloseLane(index, lane);  // the last of them may take the pool with it
     } else if (usable > busy_max) {
       usable--;
-      isolate.retire = true;
+      Retire(*hosts_[index], isolate);
     }
   }
   if (const auto pool_left = pools_.find(key); pool_left != pools_.end()) DropIfEmpty(pool_left->second);

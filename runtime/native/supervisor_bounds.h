@@ -87,6 +87,18 @@ constexpr int64_t kMemoryLookNs = 100 * kMs;
 constexpr uint64_t kHostBytesBase = 256ull << 20;
 /// What an isolate costs beyond its limit: code, stacks, the young generation's second half.
 constexpr uint64_t kIsolateBytesExtra = 24ull << 20;
+/// What an isolate with this limit may have resident.
+constexpr uint64_t AllowedBytes(uint32_t memory_mb) {
+  return (uint64_t{memory_mb} << 20) + kIsolateBytesExtra;
+}
+
+/// What an isolate holds besides heap and buffers, as measured: its thread's stack, its rings, V8's tables.
+constexpr uint64_t kIsolateBytesFixed = 448 << 10;
+/// What an isolate of a small function holds, and the least that any does.
+constexpr uint64_t kIsolateBytesUsual = 1536 << 10;
+constexpr uint64_t kIsolateBytesLeast = 1 << 20;
+/// Isolates that close while others have taken their room. Not sensitive.
+constexpr uint32_t kClosingMax = 64;
 
 /// What a host may say of itself.
 constexpr size_t kAboutBytesMax = 4 * 1024;

@@ -100,8 +100,14 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   isolate.in_flight--;
   isolate.used_ns = now;
   dispatched_.fetch_sub(1, std::memory_order_relaxed);
-  if (header.retire != 0) isolate.retire = keep_due_ = true;
-  if (now - isolate.memory_seen_ns >= kMemoryLookNs) MemoryOf(place, now);
+  if (header.retire != 0) {
+    Retire(host, isolate);
+    keep_due_ = true;
+  }
+  if (now - isolate.memory_seen_ns >= kMemoryLookNs) {
+    MemoryOf(place, now);
+    ShrinkToBudget(place.host);
+  }
   const bool again = header.lost != 0 && MayRunAgain(host, flight);
   if (!flight.answered && !again) {
     Outcome outcome;
@@ -118,14 +124,15 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
     flight.log_lines_dropped += header.log_lines_dropped;
     Answer(flight, std::move(outcome));
   }
-  if (const auto pool = pools_.find(isolate.pool); pool != pools_.end()) {
+  Pool* const pool = isolate.pool;
+  if (pool != nullptr) {
     // An isolate is one thread: it cannot have computed for longer than it had the call, nor for all its
     // calls together for longer than it had any.
     const int64_t since = std::max(flight.dispatched_ns, isolate.cpu_told_until_ns);
     const uint64_t cpu_ns = std::min(header.usage.cpu_ns, static_cast<uint64_t>(now - since));
     isolate.cpu_told_until_ns += static_cast<int64_t>(cpu_ns);
-    pool->second.cpu_ns += cpu_ns;
-    if (header.retire == 0) NoteGoodInvocation(pool->second);
+    pool->cpu_ns += cpu_ns;
+    if (header.retire == 0) NoteGoodInvocation(*pool);
   }
   if (again) {
     RunAgain(flight);
@@ -134,9 +141,8 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   }
   if (isolate.retire && isolate.in_flight == 0 && isolate.state == LaneState::kReady) {
     CloseLane(place.host, place.lane);
-  } else if (const auto waiting = pools_.find(isolate.pool);
-             waiting != pools_.end() && !waiting->second.queue.empty()) {
-    DispatchQueue(waiting->second);
+  } else if (isolate.pool != nullptr && !isolate.pool->queue.empty()) {
+    DispatchQueue(*isolate.pool);
   }
 }
 
@@ -224,10 +230,8 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       // It may have got more after it had looked for the last time.
       LoseInvocations({index, lane}, ReasonIn(frame));
       if (isolate.state != LaneState::kClosing) RemoveFromPool(index, lane);
-      isolate = {};
-      host.process->CloseLane(lane);
+      FreeLane(index, lane);
       keep_due_ = true;
-      FollowMemoryLimit(index);
       return;
     }
     case Control::kOpened:
@@ -244,6 +248,7 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
 // host.
 void Supervisor::LoseInvocations(Place place, const std::string& why) {
   Host& host = *hosts_[place.host];
+  if (host.isolates[place.lane].in_flight == 0) return;
   std::vector<InFlight*> lost;
   for (const auto& [id, flight] : flights_) {
     if (flight->place.host != place.host || flight->place.lane != place.lane) continue;
@@ -277,33 +282,34 @@ void Supervisor::OnOpened(uint32_t index, const Frame& frame) {
   Isolate& isolate = hosts_[index]->isolates[opening.lane];
   if (isolate.state != LaneState::kOpening) return;
   keep_due_ = true;
-  const auto pool = pools_.find(isolate.pool);
+  Host& host = *hosts_[index];
+  Pool* const pool = isolate.pool;
   if (ok) {
+    host.opening--;
     isolate.state = LaneState::kReady;
     isolate.opening_ns = isolate.used_ns;
     isolate.used_ns = isolate.opened_ns = NowNs();
     if (isolate.retire) return CloseLane(index, opening.lane);
-    if (pool == pools_.end()) return;
-    pool->second.failed_openings = 0;
-    pool->second.failures = 0;
-    pool->second.open_after_ns = 0;
-    DispatchQueue(pool->second);
+    if (pool == nullptr) return;
+    pool->use.opening_ns = isolate.opened_ns - isolate.opening_ns;
+    pool->failed_openings = 0;
+    pool->failures = 0;
+    pool->open_after_ns = 0;
+    DispatchQueue(*pool);
     return;
   }
   // Calls wait on where the function has an isolate that works; one more may come up too slowly on a busy
   // machine.
-  if (pool != pools_.end()) {
+  if (pool != nullptr) {
     const std::string why(frame.payload.substr(0, kErrorTextBytesMax));
-    if (pool->second.lanes.size() == 1) {
-      FailQueue(pool->second, Code::FUNCTION_INVALID, why);
-      FailWishes(pool->second, 0, Code::FUNCTION_INVALID, why);
+    if (pool->lanes.size() == 1) {
+      FailQueue(*pool, Code::FUNCTION_INVALID, why);
+      FailWishes(*pool, 0, Code::FUNCTION_INVALID, why);
     }
-    pool->second.open_after_ns = NowNs() + PauseNs(pool->second.failures++);
+    pool->open_after_ns = NowNs() + PauseNs(pool->failures++);
   }
   RemoveFromPool(index, opening.lane);
-  isolate = {};
-  hosts_[index]->process->CloseLane(opening.lane);
-  FollowMemoryLimit(index);
+  FreeLane(index, opening.lane);
 }
 
 }  // namespace locus

@@ -59,7 +59,7 @@ bool Supervisor::HostIsNeeded(uint32_t index) const {
 
 // Without the lock but for the moment in which a host is taken in.
 void Supervisor::StartHosts() {
-  const uint32_t lanes = std::min(options_.isolates_max + 1, kLanesMax);
+  const uint32_t lanes = LanesMax() + 1;
   for (const uint32_t index : std::exchange(to_start_, {})) {
     const int64_t start = NowNs();
     auto process = std::make_unique<HostProcess>();
@@ -68,7 +68,7 @@ void Supervisor::StartHosts() {
         {lanes, options_.operation_rings, index == 0 ? options_.read_cache : -1, options_.connections});
     const std::lock_guard lock(mutex_);
     Host& host = *hosts_[index];
-    host.isolates.assign(lanes, {});
+    ForgetIsolates(host, lanes);
     host.condemned.clear();
     host.lied = false;
     host.condemned_code = Code::SANDBOX_DIED;
@@ -81,6 +81,14 @@ void Supervisor::StartHosts() {
       OnHostDown(index, failed, start);
     }
   }
+}
+
+void Supervisor::ForgetIsolates(Host& host, size_t lanes) {
+  host.isolates.assign(lanes, {});
+  host.free_lanes.clear();
+  for (size_t lane = lanes; lane > 1; lane--) host.free_lanes.push_back(static_cast<uint32_t>(lane - 1));
+  host.charged_bytes = host.allowed_bytes = host.largest_bytes = 0;
+  host.closing = host.opening = 0;
 }
 
 void Supervisor::TakeHost(uint32_t index, std::unique_ptr<HostProcess> process) {
@@ -111,7 +119,7 @@ void Supervisor::LetGo(uint32_t index) {
        {host.process->bell_descriptor(), host.process->pid_descriptor(), host.process->output_descriptor()})
     epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
   let_go_.push_back(std::exchange(host.process, std::make_unique<HostProcess>()));
-  host.isolates.assign(host.isolates.size(), {});
+  ForgetIsolates(host, host.isolates.size());
   host.ready = false;
 }
 
@@ -212,9 +220,7 @@ void Supervisor::RunAgain(InFlight& flight) {
   flight.logs.clear();
   flight.log_bytes = 0;
   flight.log_lines_dropped = 0;
-  Pool& pool = PoolOf(flight.call.image);
-  pool.queue.push_front(flight.id);
-  queued_++;
+  Enqueue(PoolOf(flight.call.image), flight.id, /*first=*/true);
   deadlines_.push({flight.call.deadline_ns, flight.id});
 }
 
@@ -245,7 +251,7 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
                          const Opening& opening = entry.second;
                          return opening.sent && opening.host == index &&
                                 (opening.lane == 0 || culprits.size() != 1 ||
-                                 host.isolates[opening.lane].pool != culprits[0]);
+                                 host.isolates[opening.lane].pool->key != culprits[0]);
                        });
   if (loading) {
     for (InFlight* flight : suspects) flight->starts--;
@@ -262,7 +268,7 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   }
   for (const std::string& key : culprits) SendToQuarantine(key);
   for (InFlight* flight : again) RunAgain(*flight);
-  std::erase_if(pools_, [](const auto& entry) { return entry.second.empty(); });
+  for (auto entry = pools_.begin(); entry != pools_.end();) DropIfEmpty((entry++)->second);
   keep_due_ = true;
 
   const bool came_up = host.ready;
@@ -302,14 +308,14 @@ void Supervisor::EndOpenings(uint32_t index, const std::string& how) {
       result.code = Code::FUNCTION_INVALID;
       result.message = "the sandbox host " + how + " each time it loaded the bundle";
       AnswerCheck(opening, std::move(result));
-    } else if (const auto pool = pools_.find(host.isolates[opening.lane].pool);
-               pool != pools_.end() && ++pool->second.failed_openings >= kStartsMax) {
-      const std::string why = "the sandbox host " + how + " each time it loaded " + pool->second.image->name;
-      if (pool->second.bounds.min > 0) LogLater("supervisor", why + ": those that are to be kept open wait");
-      FailQueue(pool->second, Code::SANDBOX_DIED, why);
-      FailWishes(pool->second, 0, Code::SANDBOX_DIED, why);
-      pool->second.failed_openings = 0;
-      pool->second.open_after_ns = NowNs() + kDeadlyPauseNs;
+    } else if (Pool* const pool = host.isolates[opening.lane].pool;
+               pool != nullptr && ++pool->failed_openings >= kStartsMax) {
+      const std::string why = "the sandbox host " + how + " each time it loaded " + pool->image->name;
+      if (pool->bounds.min > 0) LogLater("supervisor", why + ": those that are to be kept open wait");
+      FailQueue(*pool, Code::SANDBOX_DIED, why);
+      FailWishes(*pool, 0, Code::SANDBOX_DIED, why);
+      pool->failed_openings = 0;
+      pool->open_after_ns = NowNs() + kDeadlyPauseNs;
     }
     entry = openings_.erase(entry);
   }
@@ -397,6 +403,7 @@ void Supervisor::Close(Code code, const std::string& message) {
     for (auto& [key, pool] : pools_) FailWishes(pool, 0, code, message);
     flights_.clear();
     openings_.clear();
+    waiting_.clear();
     pools_.clear();
     queued_ = 0;
     held_bytes_ = 0;

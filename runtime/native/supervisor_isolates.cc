@@ -23,6 +23,7 @@ Supervisor::Pool& Supervisor::PoolOf(const std::shared_ptr<const FunctionImage>&
     pool.key = key;
     pool.image = image;
     pool.host = HostOf(key);
+    pool.use = uses_.Take(key);
   }
   return pool;
 }
@@ -82,6 +83,7 @@ void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   Isolate& isolate = host.isolates[lane];
   if (isolate.in_flight++ == 0) isolate.cpu_told_until_ns = flight.dispatched_ns;
   isolate.used_ns = flight.dispatched_ns;
+  pool.use.Count(flight.dispatched_ns);
   if (isolate.opened_ns > flight.submitted_ns)
     flight.start_ns = isolate.opened_ns - std::max(isolate.opening_ns, flight.submitted_ns);
   dispatched_.fetch_add(1, std::memory_order_relaxed);
@@ -102,6 +104,12 @@ void Supervisor::RingDueBells() {
   bells_due_.clear();
 }
 
+void Supervisor::Enqueue(Pool& pool, uint64_t id, bool first) {
+  first ? pool.queue.push_front(id) : pool.queue.push_back(id);
+  queued_++;
+  if (!std::exchange(pool.waits, true)) waiting_.push_back(&pool);
+}
+
 void Supervisor::DispatchQueue(Pool& pool) {
   while (!pool.queue.empty()) {
     const auto found = flights_.find(pool.queue.front());
@@ -117,29 +125,31 @@ void Supervisor::DispatchQueue(Pool& pool) {
 }
 
 void Supervisor::DispatchWaiting() {
-  if (queued_ == 0) return;
-  for (auto& [key, pool] : pools_) {
-    if (!pool.queue.empty()) DispatchQueue(pool);
+  // What is opened for one may close the last isolate of another, and its pool with it.
+  for (size_t at = 0; at < waiting_.size(); at++) {
+    Pool* const pool = waiting_[at];
+    if (pool == nullptr) continue;
+    DispatchQueue(*pool);
+    pool->waits = !pool->queue.empty();
+    if (!pool->waits) waiting_[at] = nullptr;
   }
-}
-
-uint32_t Supervisor::FreeLane(Host& host) {
-  for (uint32_t lane = 1; lane < host.isolates.size(); lane++) {
-    if (host.isolates[lane].state == LaneState::kFree) return lane;
-  }
-  return 0;
+  std::erase(waiting_, nullptr);
 }
 
 bool Supervisor::OpenIsolate(Pool& pool, Room room) {
   Host& host = *hosts_[pool.host];
   if (!host.ready) return false;
-  const uint32_t lane = FreeLane(host);
-  if (lane == 0) {
-    MakeRoom(pool.host, room);
-    return false;
-  }
+  const uint64_t bytes = pool.use.bytes != 0 ? pool.use.bytes : kIsolateBytesUsual;
+  if (!MakeRoom(pool.host, bytes, room)) return false;
+  const uint32_t lane = host.free_lanes.back();
   if (!host.process->OpenLane(lane)) return false;
-  host.isolates[lane] = {LaneState::kOpening, pool.key, 0, NowNs(), false, pool.image->limits.memory_mb};
+  host.free_lanes.pop_back();
+  Isolate& isolate = host.isolates[lane];
+  isolate = {LaneState::kOpening, &pool, 0, NowNs(), false, pool.image->limits.memory_mb};
+  Charge(host, isolate, bytes);
+  host.allowed_bytes += AllowedBytes(isolate.memory_mb);
+  host.largest_bytes = std::max(host.largest_bytes, AllowedBytes(isolate.memory_mb));
+  host.opening++;
   pool.lanes.push_back(lane);
   FollowMemoryLimit(pool.host);
   Opening opening;
@@ -154,7 +164,7 @@ void Supervisor::SendOpen(uint64_t id, Opening& opening) {
   Host& host = *hosts_[opening.host];
   OpenFrame open = {opening.lane, 0, {}, opening.bundle};
   if (opening.lane != 0) {
-    const FunctionImage& image = *pools_[host.isolates[opening.lane].pool].image;
+    const FunctionImage& image = *host.isolates[opening.lane].pool->image;
     open.memory_mb = image.limits.memory_mb;
     // What is only tried may say that it is any version.
     if (!image.tried) open.version = image.version;
@@ -184,46 +194,108 @@ uint32_t Supervisor::ChecksUnderWay(uint32_t host) const {
   }));
 }
 
-// The least recently used idle isolate makes room; its lane is free once the host says so. Where all are busy
-// the one with the least to do takes no more and goes when it is done, so that no function waits for ever.
-void Supervisor::MakeRoom(uint32_t index, Room room) {
-  if (room == Room::kNobodys) return;
+// What closes is not counted any more: a call does not wait until an isolate has gone. Only where there are no more
+// lanes it does. An isolate that is larger than all there is for them may be open alone.
+bool Supervisor::MakeRoom(uint32_t index, uint64_t bytes, Room room) {
   Host& host = *hosts_[index];
+  if (host.free_lanes.empty()) {
+    if (host.closing == 0) CloseOne(index, room);
+    return false;
+  }
+  while (host.charged_bytes > 0 && host.charged_bytes + bytes > options_.isolate_bytes_max) {
+    if (!CloseOne(index, room)) return false;
+  }
+  return true;
+}
+
+// The idle isolate that is worth least goes, and at first one that nobody keeps. Where all are busy the one with
+// the least to do takes no more calls and goes when it is done, so that no function waits for ever.
+bool Supervisor::CloseOne(uint32_t index, Room room) {
+  if (room == Room::kNobodys) return false;
+  Host& host = *hosts_[index];
+  const int64_t now = NowNs();
   uint32_t spare = 0;
   uint32_t kept = 0;
   uint32_t lightest = 0;
+  double spare_worth = 0;
+  double kept_worth = 0;
   for (uint32_t lane = 1; lane < host.isolates.size(); lane++) {
     const Isolate& isolate = host.isolates[lane];
-    if (isolate.state == LaneState::kClosing || isolate.retire) return;  // room is on its way
-    if (isolate.state != LaneState::kReady) continue;
+    if (isolate.state != LaneState::kReady || isolate.retire) continue;
     if (lightest == 0 || isolate.in_flight < host.isolates[lightest].in_flight) lightest = lane;
     if (isolate.in_flight > 0) continue;
-    uint32_t& oldest = IsSpare(isolate) ? spare : kept;
-    if (oldest == 0 || isolate.used_ns < host.isolates[oldest].used_ns) oldest = lane;
+    const double worth = WorthOf(isolate, now);
+    const bool is_spare = IsSpare(isolate);
+    uint32_t& least = is_spare ? spare : kept;
+    double& least_worth = is_spare ? spare_worth : kept_worth;
+    if (least != 0 && worth >= least_worth) continue;
+    least = lane;
+    least_worth = worth;
   }
-  if (spare != 0) return CloseLane(index, spare);
-  if (room == Room::kSpare || lightest == 0) return;
+  if (spare != 0) {
+    CloseLane(index, spare);
+    return true;
+  }
+  if (room == Room::kSpare || lightest == 0 || (kept == 0 && host.closing > 0)) return false;
   NoteTaken(host.isolates[kept != 0 ? kept : lightest]);
-  if (kept != 0) return CloseLane(index, kept);
-  host.isolates[lightest].retire = true;
+  if (kept != 0) {
+    CloseLane(index, kept);
+    return true;
+  }
+  Retire(host, host.isolates[lightest]);
   keep_due_ = true;
+  return false;
+}
+
+// How soon its function is expected, times what it takes to open another, for each byte that it holds: as caches
+// value things of different size and cost (GreedyDual-Size with frequency; FaasCache, ASPLOS 2021).
+double Supervisor::WorthOf(const Isolate& isolate, int64_t now) const {
+  const Pool& pool = *isolate.pool;
+  const double calls = pool.use.CallsAt(now) / static_cast<double>(pool.lanes.size());
+  return calls * static_cast<double>(pool.use.opening_ns) / static_cast<double>(isolate.charged_bytes);
+}
+
+void Supervisor::Charge(Host& host, Isolate& isolate, uint64_t bytes) {
+  host.charged_bytes += bytes - isolate.charged_bytes;
+  isolate.charged_bytes = bytes;
+}
+
+void Supervisor::Retire(Host& host, Isolate& isolate) {
+  if (!std::exchange(isolate.retire, true)) host.closing++;
 }
 
 void Supervisor::CloseLane(uint32_t index, uint32_t lane) {
   Host& host = *hosts_[index];
+  Isolate& isolate = host.isolates[lane];
+  if (!isolate.retire) host.closing++;
+  Charge(host, isolate, 0);
   RemoveFromPool(index, lane);
-  host.isolates[lane].state = LaneState::kClosing;
+  isolate.state = LaneState::kClosing;
   HostLane& ring = host.process->lane(lane);
   ring.to_isolate.Write(static_cast<uint16_t>(ToIsolate::kClose), 0, {});
   ring.Ring();
 }
 
+/// Of an isolate that has gone.
+void Supervisor::FreeLane(uint32_t index, uint32_t lane) {
+  Host& host = *hosts_[index];
+  Isolate& isolate = host.isolates[lane];
+  if (isolate.state == LaneState::kOpening) host.opening--;
+  if (isolate.retire || isolate.state == LaneState::kClosing) host.closing--;
+  Charge(host, isolate, 0);
+  host.allowed_bytes -= AllowedBytes(isolate.memory_mb);
+  isolate = {};
+  host.process->CloseLane(lane);
+  host.free_lanes.push_back(lane);
+  FollowMemoryLimit(index);
+}
+
 void Supervisor::RemoveFromPool(uint32_t index, uint32_t lane) {
-  const auto pool = pools_.find(hosts_[index]->isolates[lane].pool);
-  if (pool == pools_.end()) return;
-  std::erase(pool->second.lanes, lane);
+  Pool* const pool = std::exchange(hosts_[index]->isolates[lane].pool, nullptr);
+  if (pool == nullptr) return;
+  std::erase(pool->lanes, lane);
   keep_due_ = true;
-  DropIfEmpty(pool->second);
+  DropIfEmpty(*pool);
 }
 
 void Supervisor::LeaveQueue(const InFlight& flight) {
@@ -239,6 +311,8 @@ void Supervisor::DropIfEmpty(Pool& pool) {
     if (pool.lanes.empty()) pool.host = HostOf(pool.key);
     return;
   }
+  if (pool.waits) std::ranges::replace(waiting_, &pool, nullptr);
+  if (pool.use.calls > 0) uses_.Remember(pool.key, pool.use);
   const std::string key = pool.key;
   pools_.erase(key);
 }
@@ -257,26 +331,43 @@ void Supervisor::FailQueue(Pool& pool, Code code, const std::string& message) {
   pool.queue.clear();
 }
 
-// What the host may have resident: its own needs, the read cache, and the limits of the isolates that are open in it.
+// What the host may have resident: its own needs, the read cache, and its isolates. These are not allowed their
+// limits all at once if that is far beyond the memory that there is for isolates.
 void Supervisor::FollowMemoryLimit(uint32_t index) {
-  uint64_t limit = kHostBytesBase + (index == 0 ? options_.read_cache_bytes : 0);
-  for (const Isolate& isolate : hosts_[index]->isolates) {
-    if (isolate.state != LaneState::kFree) limit += (uint64_t{isolate.memory_mb} << 20) + kIsolateBytesExtra;
-  }
-  limit += ChecksUnderWay(index) * ((uint64_t{kCheckMemoryMb} << 20) + kIsolateBytesExtra);
-  memory_watch_.SetLimit(index, limit);
+  const Host& host = *hosts_[index];
+  const uint64_t most = options_.isolate_bytes_max + options_.isolate_bytes_max / 2 + host.largest_bytes;
+  const uint64_t checks = ChecksUnderWay(index) * AllowedBytes(kCheckMemoryMb);
+  memory_watch_.SetLimit(index, kHostBytesBase + (index == 0 ? options_.read_cache_bytes : 0) +
+                                    std::min(host.allowed_bytes, most) + checks);
 }
 
 // What the isolate tells stands in shared memory: more than it may have is not believed.
 uint64_t Supervisor::MemoryOf(Place place, int64_t now) {
   Host& host = *hosts_[place.host];
   Isolate& isolate = host.isolates[place.lane];
-  const uint64_t most = (uint64_t{isolate.memory_mb} << 20) + kIsolateBytesExtra;
   const uint64_t told =
       host.process->lane(place.lane).rings.words->memory_bytes.load(std::memory_order_relaxed);
+  const uint64_t bytes = std::min(told, AllowedBytes(isolate.memory_mb));
   isolate.memory_seen_ns = now;
-  isolate.memory_bytes.Note(std::min(told, most), now);
+  isolate.memory_bytes.Note(bytes, now);
+  if (bytes > 0 && isolate.pool != nullptr && isolate.state == LaneState::kReady) {
+    isolate.pool->use.bytes = bytes + kIsolateBytesFixed;
+    Charge(host, isolate, isolate.pool->use.bytes);
+  }
   return isolate.memory_bytes.At(now);
+}
+
+// Isolates grow while they run: then idle ones make room.
+void Supervisor::ShrinkToBudget(uint32_t index) {
+  const Host& host = *hosts_[index];
+  while (host.charged_bytes > options_.isolate_bytes_max && CloseOne(index, Room::kSpare)) {
+  }
+}
+
+uint32_t Supervisor::LanesMax() const {
+  if (options_.isolates_max != 0) return std::min(options_.isolates_max, kLanesMax - 1);
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>(options_.isolate_bytes_max / kIsolateBytesLeast + kClosingMax, 1, kLanesMax - 1));
 }
 
 }  // namespace locus

@@ -15,6 +15,9 @@ export interface NativeOptions {
   readonly nodePath: string;
   readonly programPath: string;
   readonly arguments: readonly string[];
+  /** Memory of the isolates in one host. */
+  readonly isolateBytesMax: number;
+  /** 0: as many as that memory holds. */
   readonly isolatesMax: number;
   /** Isolates of one function worth starting: the cores. */
   readonly queueLengthMax: number;
@@ -94,6 +97,7 @@ export interface NativeSupervisor {
   state(): NativeState;
   /** As in `Supervisor`. */
   cpuUs(): number;
+  isolatesMax(): number;
   functionState(image: NativeImage): FunctionState | null;
   start(): void;
   close(): void;

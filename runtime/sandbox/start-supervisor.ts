@@ -66,6 +66,9 @@ interface PendingCall {
   readonly mayWrite: (() => Promise<boolean>) | null;
 }
 
+/** Memory of the isolates in one host unless said otherwise, MiB. */
+const ISOLATE_MEMORY_MB = 256;
+
 const NEVER = (): Promise<boolean> => Promise.resolve(false);
 
 class HostSupervisor implements Supervisor {
@@ -89,7 +92,8 @@ class HostSupervisor implements Supervisor {
         nodePath: options.nodePath ?? process.execPath,
         programPath: join(BUILD_DIRECTORY, "host.mjs"),
         arguments: [String(source?.connections ?? 0), options.confinement ?? "on"],
-        isolatesMax: options.isolatesMax,
+        isolateBytesMax: (options.isolateMemoryMb ?? ISOLATE_MEMORY_MB) * 2 ** 20,
+        isolatesMax: options.isolatesMax ?? 0,
         queueLengthMax: options.queueLengthMax,
         connections: source?.connections ?? 0,
         operationRings: source === undefined,
@@ -227,6 +231,10 @@ class HostSupervisor implements Supervisor {
 
   cpuUs(): number {
     return this.#native.cpuUs();
+  }
+
+  isolatesMax(): number {
+    return this.#native.isolatesMax();
   }
 
   functionState(image: FunctionImage): FunctionState | null {

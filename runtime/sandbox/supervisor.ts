@@ -75,8 +75,10 @@ export type Confinement = "on" | "required" | "off";
 
 export interface SupervisorOptions {
   readonly dataSource: DataSource;
-  /** Isolates per host, at most; the least recently used idle one makes room. */
-  readonly isolatesMax: number;
+  /** Memory of the isolates in one host, MiB; idle ones make room beyond it. 256 unless said otherwise. */
+  readonly isolateMemoryMb?: number;
+  /** Isolates per host, at most; as many as that memory holds unless said otherwise. */
+  readonly isolatesMax?: number;
   /** Invocations waiting for an isolate, at most; one more is refused with OVERLOADED. */
   readonly queueLengthMax: number;
   /** `on` unless said otherwise. */
@@ -178,6 +180,8 @@ export interface Supervisor {
   state(): SupervisorState;
   /** CPU time of all hosts that there are and were, µs; never falls. Cheap, unlike `state`. */
   cpuUs(): number;
+  /** Isolates of the mean size of those that are open that the memory of a host has room for. */
+  isolatesMax(): number;
   /** Of one version, without the cost of all; null where it has no isolates, bounds or calls that wait. */
   functionState(image: FunctionImage): FunctionState | null;
   /** Lets what is in flight finish for at most `graceMs`, then ends the hosts. Idempotent. */

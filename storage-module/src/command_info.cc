@@ -76,7 +76,7 @@ void ForEachField(Field&& field) {
   field("machine", machine.id);
   field("cpus", machine.cpus);
   number("cores", machine.cores);
-  number("isolates_max", module.settings.isolates_max);
+  number("isolates_max", module.service.isolates_max());
   field("enabled", module.settings.enabled != 0 ? "yes" : "no");
   number("functions", module.registry.functions().size());
   number("bundle_bytes", bundle_bytes);
@@ -96,6 +96,7 @@ void ForEachField(Field&& field) {
               ",isolates=" + std::to_string(host.isolates) + ",passing=" + std::to_string(host.passing) +
               ",in_flight=" + std::to_string(host.in_flight) + ",restarts=" + std::to_string(host.restarts) +
               ",resident_bytes=" + std::to_string(host.resident_bytes) +
+              ",isolate_bytes=" + std::to_string(host.isolate_bytes) +
               ",cpu_us=" + std::to_string(host.cpu_us) + ",quarantine=" + (host.quarantine ? "yes" : "no"));
     field((name + "_last_end").c_str(), OneLine(host.last_end));
     field((name + "_about").c_str(), OneLine(host.about));

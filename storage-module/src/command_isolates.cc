@@ -1,6 +1,7 @@
 // LOCUS.FUNCTION ISOLATES: how many isolates functions may have here, as whoever divides them among functions
 // says (scheduler/reallocation/capacity-loop.ts), and what they have and want, by which that is decided. What
 // was said ends by itself, so that whoever has died holds nobody back; in memory only, on this server only.
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 
@@ -42,7 +43,7 @@ Failure ReadBounds(Arguments pairs, Bounds* bounds) {
 std::string LoadsJson() {
   Module& module = TheModule();
   std::string json = "{";
-  AppendJsonNumber(&json, "isolatesMax", static_cast<uint64_t>(module.settings.isolates_max));
+  AppendJsonNumber(&json, "isolatesMax", uint64_t{std::max(1u, module.service.isolates_max())});
   AppendJsonNumber(&json, "spread", module.settings.function_isolates_max());
   AppendJsonName(&json, "functions");
   json.push_back('{');

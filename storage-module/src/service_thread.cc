@@ -56,7 +56,7 @@ void ServiceThread::Apply(const Settings& settings) {
     options.command.confine = settings.confinement != "off";
     options.command.nice = static_cast<int>(settings.host_nice);
     options.command.arguments = {"0", settings.confinement};
-    options.isolates_max = static_cast<uint32_t>(settings.isolates_max);
+    options.isolate_bytes_max = static_cast<uint64_t>(settings.isolate_memory_mb) << 20;
     options.spread = static_cast<uint32_t>(settings.spread);
     options.queue_length_max = static_cast<uint32_t>(settings.queue_max);
     options.operation_rings = true;

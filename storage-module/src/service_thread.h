@@ -72,6 +72,8 @@ class ServiceThread {
     if (hosts_) hosts_->supervisor.Limit(std::move(isolates), until_ns);
   }
   Supervisor::Loads loads() { return hosts_ ? hosts_->supervisor.loads() : Supervisor::Loads(); }
+  /// As Supervisor::isolates_max; 0 where no host may run.
+  uint32_t isolates_max() { return hosts_ ? hosts_->supervisor.isolates_max() : 0; }
   State state();
 
  private:

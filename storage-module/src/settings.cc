@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "available_memory.h"
 #include "call_arguments.h"
 #include "cores.h"
 #include "lane.h"
@@ -16,6 +17,8 @@ namespace locus {
 
 namespace {
 
+/// Of the default: room for some dozen small functions.
+constexpr int64_t kIsolateMemoryMbLeast = 64;
 constexpr int64_t kLookUpEveryNs = 1'000'000'000;
 
 struct NumberSetting {
@@ -27,7 +30,7 @@ struct NumberSetting {
 };
 
 constexpr NumberSetting kNumbers[] = {
-    {"isolates-max", &Settings::isolates_max, 1, kLanesMax - 1, true},
+    {"isolate-memory-mb", &Settings::isolate_memory_mb, 1, 1 << 20, true},
     {"spread", &Settings::spread, 1, kLanesMax - 1, true},
     {"queue-max", &Settings::queue_max, 1, 65'536, true},
     {"host-nice", &Settings::host_nice, 0, 19, true},
@@ -102,7 +105,9 @@ Settings Settings::Defaults() {
   settings.launcher = package + "/build/launcher";
   settings.node = package + "/node_modules/.bin/node";
   settings.host = package + "/build/host.mjs";
-  settings.spread = std::clamp<int64_t>(AvailableCores(), 1, settings.isolates_max);
+  settings.spread = std::clamp<int64_t>(AvailableCores(), 1, kLanesMax - 1);
+  settings.isolate_memory_mb =
+      std::clamp<int64_t>(static_cast<int64_t>(AvailableMemoryBytes() >> 20) / 8, kIsolateMemoryMbLeast, 1 << 20);
   return settings;
 }
 

@@ -35,8 +35,8 @@ struct Settings {
   /// Whether nodes may take on other users with LOCUS.NODE ACT. At load only, and no unless the operator says
   /// so: who may act may do all that any user may, and `+@all` has the right to it.
   int64_t node_act = 0;
-  /// Isolates, at most.
-  int64_t isolates_max = 16;
+  /// Memory of the isolates in a sandbox host, MiB. By default an eighth of the container's or the machine's.
+  int64_t isolate_memory_mb = 256;
   /// Isolates of one function that are worth starting. By default the cores.
   int64_t spread = 2;
   /// Invocations that wait for an isolate, at most.
@@ -62,7 +62,7 @@ struct Settings {
   /// Those whose names match the pattern (as in CONFIG GET), with their values.
   std::vector<std::pair<std::string, std::string>> Match(const std::string& pattern) const;
   /// Isolates that one function may have where nobody says less.
-  uint32_t function_isolates_max() const { return static_cast<uint32_t>(std::min(isolates_max, spread)); }
+  uint32_t function_isolates_max() const { return static_cast<uint32_t>(spread); }
   /// What stands in the way of starting a sandbox host; empty if nothing does. Every call asks: the file
   /// system is looked at once a second at most.
   const std::string& MissingFile();

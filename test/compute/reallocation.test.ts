@@ -29,7 +29,7 @@ let nodes: NodeProcess[];
 let loads: Load[];
 let others: OwnedProcess[];
 beforeEach(async () => {
-  redis = await startRedisServer({ moduleArguments: ["spread", String(SPREAD), "isolates-max", "16"] });
+  redis = await startRedisServer({ moduleArguments: ["spread", String(SPREAD), "isolate-memory-mb", "32"] });
   client = redis.client();
   nodes = [];
   loads = [];

@@ -185,6 +185,7 @@ describe("connections of the compute side", () => {
         nodePath: process.execPath,
         programPath: join(BUILD_DIRECTORY, "host.mjs"),
         arguments: ["1", "on"],
+        isolateBytesMax: 2 ** 30,
         isolatesMax: 2,
         queueLengthMax: 1,
         connections: 1,

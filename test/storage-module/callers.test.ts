@@ -179,7 +179,7 @@ describe.each(WAYS)("a caller who %s", (_way, leave, told) => {
   });
 
   test("while its call is queued leaves the queue", async () => {
-    const { server, client, id, admin } = await cast({ moduleArguments: ["isolates-max", "1"] });
+    const { server, client, id, admin } = await cast({ moduleArguments: ["isolate-memory-mb", "2"] });
     const first = call(server.client(), { awaits: "go" });
     await running(admin);
     const queued = call(client, lateWrite);

@@ -182,7 +182,7 @@ test("no later call waits for a reply that a call which was pushed back had aske
 });
 
 test("a call that is pushed back before its args are checked leaves the others of its isolate theirs", async () => {
-  const server = await startRedisServer({ moduleArguments: ["isolates-max", "1"] });
+  const server = await startRedisServer({ moduleArguments: ["isolate-memory-mb", "2"] });
   onTestFinished(() => server.close());
   const client: Redis = server.client();
   const callers = Array.from({ length: 4 }, () => server.client());

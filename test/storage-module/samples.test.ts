@@ -64,7 +64,7 @@ describe("a window", () => {
   });
 
   test("has none of a node's runs, and none that was refused", async () => {
-    const server = await start({ moduleArguments: ["isolates-max", "1", "queue-max", "1"] });
+    const server = await start({ moduleArguments: ["isolate-memory-mb", "2", "queue-max", "1"] });
     const client = server.client();
     await client.call("LOCUS.NODE", "RUN", "script", "*", "0", "{}", "[]");
     await expect(client.call("LOCUS.CALL", "nobody", "0")).rejects.toThrow(/^NOFUNCTION/);
