@@ -105,6 +105,7 @@ const SANDBOX: SupervisorState = {
       inFlight: 0,
       restarts: 0,
       residentBytes: 0,
+      isolateBytes: 0,
       cpuUs: 0,
       quarantine: false,
       confinement: ["seccomp"],

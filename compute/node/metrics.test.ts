@@ -4,11 +4,20 @@ import { NO_USAGE, type Sample } from "#runtime/profile/sample.ts";
 import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
 import { NodeMetrics } from "./metrics.ts";
 
-const HOST = { pid: 1, isolates: 0, inFlight: 0, restarts: 0, quarantine: false, confinement: [], lastEnd: "" };
+const HOST = {
+  pid: 1,
+  isolates: 0,
+  inFlight: 0,
+  restarts: 0,
+  isolateBytes: 0,
+  quarantine: false,
+  confinement: [],
+  lastEnd: "",
+};
 
 const SANDBOX: SupervisorState = {
   hosts: [
-    { ...HOST, state: "ready", isolates: 5, residentBytes: 1_000, cpuUs: 0 },
+    { ...HOST, state: "ready", isolates: 5, isolateBytes: 500, residentBytes: 1_000, cpuUs: 0 },
     { ...HOST, state: "starting", residentBytes: 2_000, cpuUs: 0, quarantine: true },
     { ...HOST, state: "gone", residentBytes: 0, cpuUs: 0, quarantine: true },
   ],

@@ -41,6 +41,12 @@ export const sandboxText = (state: SupervisorState): string => {
       "Memory of all sandbox hosts of this node.",
       state.hosts.reduce((sum, host) => sum + host.residentBytes, 0),
     ),
+    exposeNumber(
+      "gauge",
+      "locus_sandbox_isolate_bytes",
+      "Memory that the isolates in these hosts hold.",
+      state.hosts.reduce((sum, host) => sum + host.isolateBytes, 0),
+    ),
     exposeNumber("counter", "locus_sandbox_host_deaths_total", "Sandbox hosts that ended.", state.deaths),
     exposeNumbers("counter", "locus_sandbox_host_kills_total", "Sandbox hosts that were killed, and what for.", [
       { labels: { for: "memory" }, value: state.killedForMemory },

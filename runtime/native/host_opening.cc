@@ -4,6 +4,7 @@
 
 #include <future>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -50,9 +51,9 @@ std::string Check(GuestLoop& loop, const std::string& definition, const std::str
   return loop.CompileSchemas(described.input, described.output, began_ns);
 }
 
-/// The thread of one isolate, from its beginning to its end. Returns why it ended; empty when it was asked to, or
-/// never served.
-std::string Run(OpenRequest& request) {
+/// The thread of one isolate, from its beginning to its end. Returns why it ended, empty when it was asked to; none
+/// when it never served.
+std::optional<std::string> Run(OpenRequest& request) {
   const bool is_check = request.lane == kControlLane;
   const int64_t began_ns = NowNs();
   GuestIsolate guest(is_check ? kCheckMemoryMb : request.memory_mb);
@@ -66,20 +67,20 @@ std::string Run(OpenRequest& request) {
     loaded.failure = "the bundle's default export is not what defineFunction returns: it has no function run";
   if (!loaded.failure.empty()) {
     send(Control::kOpenFailed, request.id, Cut(loaded.failure));
-    return "";
+    return std::nullopt;
   }
   if (is_check) loop.KeepCode(false);
   send(Control::kOpened, request.id, description);
   // V8 has the code by now.
   std::string().swap(request.bundle);
-  return is_check ? "" : loop.Serve(request.lane);
+  if (is_check) return std::nullopt;
+  return loop.Serve(request.lane);
 }
 
 void* RunThread(void* data) {
   const std::unique_ptr<OpenRequest> request(static_cast<OpenRequest*>(data));
   const uint32_t lane = request->lane;
-  const std::string why = Run(*request);
-  if (lane != kControlLane) send(Control::kClosed, lane, Cut(why));
+  if (const std::optional<std::string> why = Run(*request)) send(Control::kClosed, lane, Cut(*why));
   return nullptr;
 }
 

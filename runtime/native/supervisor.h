@@ -366,6 +366,8 @@ class Supervisor {
     uint64_t largest_bytes = 0;  ///< the most that one of them was ever allowed
     uint32_t closing = 0;        ///< isolates that close, or finish up for that
     uint32_t opening = 0;
+    /// Functions that the process before had open and that were called lately, the most called last.
+    std::vector<std::shared_ptr<const FunctionImage>> lost;
     bool ready = false;
     int64_t started_ns = 0;
     int64_t start_after_ns = 0;
@@ -485,6 +487,7 @@ class Supervisor {
   void NoteTaken(const Isolate& isolate);
   void KeepIsolates(int64_t now);
   void OpenMissing(Pool& pool, int64_t now);
+  void OpenLost(Host& host);
   void CloseSurplus(const std::string& key, IsolateBounds before);
   void GrantWishes(Pool& pool);
   /// Those that ask for more than `min`.
@@ -517,6 +520,7 @@ class Supervisor {
   void OnMemoryExceeded(uint32_t host, int pid, uint64_t resident_bytes);
   void OnHostDown(uint32_t host, const std::string& how, int64_t now);
   void TakeOutput(Host& host, int64_t now);
+  void NoteLost(uint32_t host, const std::vector<std::string>& culprits, int64_t now);
   void EndOpenings(uint32_t host, const std::string& how);
   bool IsCulprit(const Host& host, const InFlight& flight) const;
   bool IsInAnothersTurn(const Host& host, const InFlight& flight) const;

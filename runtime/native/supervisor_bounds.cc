@@ -200,6 +200,17 @@ void Supervisor::KeepIsolates(int64_t now) {
     OpenMissing(pool, now);
     ExpireWishes(pool, now);
   }
+  for (const auto& host : hosts_) OpenLost(*host);
+}
+
+// As many at once as there are cores, so that calls come in between.
+void Supervisor::OpenLost(Host& host) {
+  while (host.ready && !host.lost.empty() && host.opening < options_.spread) {
+    Pool& pool = PoolOf(host.lost.back());
+    host.lost.pop_back();
+    if (pool.lanes.empty()) OpenIsolate(pool, Room::kNobodys);
+    DropIfEmpty(pool);
+  }
 }
 
 void Supervisor::OpenMissing(Pool& pool, int64_t now) {

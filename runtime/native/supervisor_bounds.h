@@ -100,6 +100,10 @@ constexpr uint64_t kIsolateBytesLeast = 1 << 20;
 /// Isolates that close while others have taken their room. Not sensitive.
 constexpr uint32_t kClosingMax = 64;
 
+/// A function that was called at least so often lately (`Use::CallsAt`) is opened again when its host has died: once
+/// in the last minute.
+constexpr double kCallsToComeBack = 0.5;
+
 /// What a host may say of itself.
 constexpr size_t kAboutBytesMax = 4 * 1024;
 constexpr size_t kLogLineBytesMax = 8 * 1024;

@@ -263,6 +263,7 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   std::vector<InFlight*> again =
       EndLost(host, suspects, what, certain ? std::optional(host.condemned_code) : std::nullopt);
   for (InFlight* flight : EndLost(host, others, what, std::nullopt)) again.push_back(flight);
+  NoteLost(index, culprits, now);
   for (auto& [key, pool] : pools_) {
     if (pool.host == index) pool.lanes.clear();
   }
@@ -286,6 +287,20 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
     host.start_after_ns = now + PauseNs(host.start_failures++);
   }
   kicked_.store(true);
+}
+
+// Those that were only being opened may have ended the host.
+void Supervisor::NoteLost(uint32_t index, const std::vector<std::string>& culprits, int64_t now) {
+  Host& host = *hosts_[index];
+  std::vector<std::pair<double, std::shared_ptr<const FunctionImage>>> lost;
+  for (const auto& [key, pool] : pools_) {
+    if (pool.host != index || ReadyIn(pool) == 0 || std::ranges::binary_search(culprits, key)) continue;
+    const double calls = pool.use.CallsAt(now);
+    if (calls >= kCallsToComeBack) lost.emplace_back(calls, pool.image);
+  }
+  std::ranges::sort(lost, {}, [](const auto& entry) { return entry.first; });
+  host.lost.clear();
+  for (auto& [calls, image] : lost) host.lost.push_back(std::move(image));
 }
 
 void Supervisor::EndOpenings(uint32_t index, const std::string& how) {

@@ -133,6 +133,8 @@ export interface SupervisorState {
     readonly inFlight: number;
     readonly restarts: number;
     readonly residentBytes: number;
+    /** What its isolates hold, but for those that close. */
+    readonly isolateBytes: number;
     /** CPU time of all its threads, µs. */
     readonly cpuUs: number;
     /** Holds one function that cost a process before. */
