@@ -65,13 +65,14 @@ help_text() {
     --json FILE      also writes the result of every world as JSON
     --against FILE   compares with such a file, world by world
 
-./build.sh soak [--minutes N] [--seed S] [--episode K] [--calls-per-second N] [--json FILE]
+./build.sh soak [--minutes N] [--seed S] [--episode K] [--calls-per-second N] [--functions N] [--json FILE]
     Kills, stops and restarts Redis, a replica, nodes, sandbox hosts and the network between them at random under load, and
     checks what docs/reliability.md promises. Ends with 1 at the first promise that does not hold.
     --minutes N           for how long (10; 0.1 to 100000); one episode with faults is played in any case
     --seed S              the same one brings the same faults and calls back (1; 0 to 2147483647)
     --episode K           begins with the faults and calls of episode K, each takes 20 s (1; 1 to 1000000)
     --calls-per-second N  on average (40; 1 to 1000)
+    --functions N         in use, far more than there is memory for (500; 1 to 5000)
     --json FILE           also writes what happened as JSON
 
 ./build.sh package

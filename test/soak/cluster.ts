@@ -21,11 +21,13 @@ const REDIS_CONFIG = [
   ["enable-debug-command", "local"],
 ] as const;
 const COMMAND_TIMEOUT_MS = 10_000;
+/** Room for some forty isolates. */
+const ISOLATE_MEMORY_MB = "64";
 /** Small, so that a run goes through them and is full sometimes. */
 const NODE_SETTINGS = {
   LOCUS_STORAGE_CONNECTIONS_MAX: "32",
   LOCUS_COMPUTE_CONNECTIONS: "2",
-  LOCUS_ISOLATE_MEMORY_MB: "64",
+  LOCUS_ISOLATE_MEMORY_MB: ISOLATE_MEMORY_MB,
   LOCUS_GRACE_MS: "3000",
 };
 
@@ -65,7 +67,10 @@ export class Cluster {
         ["replica-announce-ip", HOST],
         ["replica-announce-port", `${link.port}`],
       ];
-      const redis = await startRedisServer({ config: [...REDIS_CONFIG, ...announced, ...config] });
+      const redis = await startRedisServer({
+        moduleArguments: ["isolate-memory-mb", ISOLATE_MEMORY_MB],
+        config: [...REDIS_CONFIG, ...announced, ...config],
+      });
       link.leadTo(started.adopt(redis, (server) => server.close()).path);
       return { redis, link };
     };

@@ -183,6 +183,17 @@ export const WORKLOAD: WorkloadFunctions = {
   },
 };
 
+/** So many functions in all: each of these under several names, called as often together as it would be alone. */
+export function inCopies(functions: WorkloadFunctions, count: number): WorkloadFunctions {
+  const own = Object.entries(functions);
+  return Object.fromEntries(
+    Array.from({ length: Math.max(count, own.length) }, (_, index) => {
+      const [name, one] = own[index % own.length]!;
+      return [index < own.length ? name : `${name}-${Math.floor(index / own.length)}`, one] as const;
+    }),
+  );
+}
+
 /** Without those that break what others run in: with them alone, nothing fails that is not broken from outside. */
 export const harmless = (functions: WorkloadFunctions): WorkloadFunctions =>
   Object.fromEntries(Object.entries(functions).filter(([, { endsHosts }]) => endsHosts !== true));

@@ -36,8 +36,8 @@ const CONNECTIONS_MAX = 2 * 40;
 const DESCRIPTORS_PER_HOST = 5 + 17;
 /** Node's pool and Redis' helpers start theirs at the first need; seen: one more or less. */
 const THREADS_SLACK = 4;
-/** One for each of 16 isolates; Node's own and ours, and some that isolated-vm keeps for later. Seen: 10 without isolates, 27 with as many as there are functions. */
-const HOST_THREADS_MAX = 16 + 16;
+/** One for each isolate that the cluster's settings have room for; Node's own and ours. Seen: 10 without isolates. */
+const HOST_THREADS_MAX = 48 + 16;
 /** Heaps of isolates that V8 has not collected yet, beyond those of the warm-up. Seen: 15 MiB. */
 const HOST_MEMORY_SLACK_BYTES = 64 * MIB;
 /** What Node's and Redis' allocators keep for later. */

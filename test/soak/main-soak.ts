@@ -8,7 +8,7 @@ import { numberOf } from "#bench/harness/number-option.ts";
 import { checkResultFile, writeResult } from "#bench/harness/result-file.ts";
 import { interruptedBy, interruption } from "#compute/cli/interruption.ts";
 import { Progress } from "#compute/cli/progress.ts";
-import { WORKLOAD } from "./functions.ts";
+import { inCopies, WORKLOAD } from "./functions.ts";
 import { type EpisodeReport, soak } from "./soak.ts";
 import { summaryOf, summaryText } from "./summary.ts";
 
@@ -22,13 +22,14 @@ interface Options {
   readonly seed: number;
   readonly firstEpisode: number;
   readonly callsPerSecond: number;
+  readonly functions: number;
   readonly jsonFile: string | null;
 }
 
 const options = optionsOf(process.argv.slice(2));
 if (options !== null) await run(options);
 
-async function run({ minutes, seed, firstEpisode, callsPerSecond, jsonFile }: Options): Promise<void> {
+async function run({ minutes, seed, firstEpisode, callsPerSecond, functions, jsonFile }: Options): Promise<void> {
   const signal = interruption();
   const [commit, machine] = [commitOf(), machineOf()];
   const progress = new Progress();
@@ -43,7 +44,7 @@ async function run({ minutes, seed, firstEpisode, callsPerSecond, jsonFile }: Op
       episodes: Infinity,
       episodeMs: EPISODE_MS,
       callsPerSecond,
-      functions: WORKLOAD,
+      functions: inCopies(WORKLOAD, functions),
       signal,
       onProgress: (text) => progress.step(() => `${minutesSince(startedMs)} of ${minutes} min, ${text}`),
       onEpisode: (report) => {
@@ -91,6 +92,7 @@ function optionsOf(argv: readonly string[]): Options | null {
         seed: { type: "string", default: "1" },
         episode: { type: "string", default: "1" },
         "calls-per-second": { type: "string", default: "40" },
+        functions: { type: "string", default: "500" },
         json: { type: "string" },
       },
     });
@@ -100,6 +102,7 @@ function optionsOf(argv: readonly string[]): Options | null {
       seed: numberOf("seed", values.seed, { min: 0, max: 2 ** 31 - 1, whole: true }),
       firstEpisode: numberOf("episode", values.episode, { min: 1, max: 1_000_000, whole: true }),
       callsPerSecond: numberOf("calls-per-second", values["calls-per-second"], { min: 1, max: 1_000 }),
+      functions: numberOf("functions", values.functions, { min: 1, max: 5_000, whole: true }),
       jsonFile: values.json ?? null,
     };
   } catch (error) {

@@ -3,7 +3,7 @@
 
 import { expect, it } from "vitest";
 import { Foreground, interrupted, CLEAN, type Phase } from "#test/foreground.ts";
-import { WORKLOAD, type WorkloadFunctions } from "./functions.ts";
+import { inCopies, WORKLOAD, type WorkloadFunctions } from "./functions.ts";
 import { type EpisodeReport, soak, type SoakOptions } from "./soak.ts";
 
 const options = (rest: Partial<SoakOptions>): SoakOptions => ({
@@ -28,7 +28,7 @@ const rulesOf = (reports: readonly EpisodeReport[]): ReadonlySet<string> =>
 const ONCE = { timeout: 900_000, retry: 0 } as const;
 
 it("keeps all promises while everything dies, for a few minutes", ONCE, async () => {
-  const reports = await soak(options({ episodes: 6 }));
+  const reports = await soak(options({ episodes: 6, functions: inCopies(WORKLOAD, 500) }));
   expect(reports.flatMap(({ violations }) => violations)).toEqual([]);
   expect(reports).toHaveLength(7);
   for (const { episode, endings, faults } of reports) {
