@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdio>
 #include <fstream>
@@ -18,6 +19,8 @@ namespace {
 
 /// Of the time, the part that reading may take.
 constexpr int64_t kPart = 1'000;
+/// Threads of a process that are read in one look, on Redis' thread: of more than that, each in turn.
+constexpr size_t kThreadsPerLook = 64;
 constexpr int64_t kUsPerSecond = 1'000'000;
 
 uint64_t TimeUs(const timeval& time) { return time.tv_sec * kUsPerSecond + time.tv_usec; }
@@ -42,20 +45,6 @@ bool AddCores(const std::string& stat, const cpu_set_t& allowed, CoreTimes* time
   return times->cpus > 0;
 }
 
-/// That the threads of a process have waited for a core, together. None where it is gone, or this is not counted.
-std::optional<int64_t> WaitedUs(const std::string& tasks) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(tasks.c_str()), &closedir);
-  if (!directory) return std::nullopt;
-  std::optional<int64_t> waited_us;
-  while (const dirent* entry = readdir(directory.get())) {
-    int64_t ran_ns = 0, waited_ns = 0;
-    // A thread may have ended meanwhile.
-    if (std::ifstream(tasks + "/" + entry->d_name + "/schedstat") >> ran_ns >> waited_ns)
-      waited_us = waited_us.value_or(0) + waited_ns / 1'000;
-  }
-  return waited_us;
-}
-
 }  // namespace
 
 std::optional<CoreTimes> CoreTimesReader::Read(const std::vector<pid_t>& hosts, uint64_t hosts_us) {
@@ -66,16 +55,46 @@ std::optional<CoreTimes> CoreTimesReader::Read(const std::vector<pid_t>& hosts, 
   return last_;
 }
 
+std::optional<int64_t> CoreTimesReader::WaitedUs(pid_t process) {
+  const std::string tasks = root_ + "/proc/" + std::to_string(process) + "/task";
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(tasks.c_str()), &closedir);
+  if (!directory) return std::nullopt;
+  std::vector<std::string> threads;
+  while (const dirent* entry = readdir(directory.get())) {
+    if (entry->d_name[0] != '.') threads.emplace_back(entry->d_name);
+  }
+  std::unordered_map<std::string, int64_t>& known = waited_us_[process];
+  std::unordered_map<std::string, int64_t> now;
+  const size_t first = looks_ * kThreadsPerLook;
+  for (size_t index = 0; index < threads.size(); index++) {
+    const std::string& thread = threads[(first + index) % threads.size()];
+    int64_t ran_ns = 0, waited_ns = 0;
+    if (index >= kThreadsPerLook) {
+      if (const auto last = known.find(thread); last != known.end()) now.insert(*last);
+    } else if (std::ifstream(tasks + "/" + thread + "/schedstat") >> ran_ns >> waited_ns) {
+      // One that has ended meanwhile has nothing to tell.
+      now[thread] = waited_ns / 1'000;
+    }
+  }
+  known.swap(now);
+  if (known.empty()) return std::nullopt;
+  int64_t sum = 0;
+  for (const auto& [thread, waited_us] : known) sum += waited_us;
+  return sum;
+}
+
 std::optional<CoreTimes> CoreTimesReader::ReadAnew(const std::vector<pid_t>& hosts, uint64_t hosts_us) {
   CoreTimes times;
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
+  looks_++;
+  std::erase_if(waited_us_, [&](const auto& entry) { return std::ranges::find(hosts, entry.first) == hosts.end(); });
   bool there_are_some = false;
   for (const pid_t host : hosts) {
     const std::optional<cpu_set_t> cores = AllowedTo(host);
     // It may have ended meanwhile.
     if (!cores) continue;
-    const std::optional<int64_t> waited_us = WaitedUs(root_ + "/proc/" + std::to_string(host) + "/task");
+    const std::optional<int64_t> waited_us = WaitedUs(host);
     if (!waited_us) return std::nullopt;
     CPU_OR(&allowed, &allowed, &*cores);
     times.hosts_waited_us += *waited_us;

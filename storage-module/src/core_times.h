@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -36,11 +37,16 @@ class CoreTimesReader {
 
  private:
   std::optional<CoreTimes> ReadAnew(const std::vector<pid_t>& hosts, uint64_t hosts_us);
+  /// That the threads of a process have waited for a core, together. None where it is gone, or this is not counted.
+  std::optional<int64_t> WaitedUs(pid_t process);
 
   std::string root_;
   std::optional<cpu_set_t> cores_;  ///< of hosts
   std::optional<CoreTimes> last_;
   int64_t next_ns_ = 0;
+  /// By process and thread, as last read, µs.
+  std::unordered_map<pid_t, std::unordered_map<std::string, int64_t>> waited_us_;
+  size_t looks_ = 0;
 };
 
 }  // namespace locus

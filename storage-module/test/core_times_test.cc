@@ -99,6 +99,20 @@ void WithoutHostsThereAreCoresAllTheSame() {
   }
 }
 
+void OfManyThreadsEachIsReadInItsTurn() {
+  const Kernel kernel;
+  kernel.TellCores("7");
+  for (int thread = 0; thread < 100; thread++) kernel.TellThread(getpid(), std::to_string(thread), "1 1000 1");
+  CoreTimesReader reader(kernel.root());
+  std::optional<CoreTimes> times = reader.Read({getpid()}, 0);
+  EXPECT(times && times->hosts_waited_us == 64);
+  for (int tries = 0; tries < 1'000 && times && times->hosts_waited_us < 100; tries++) {
+    usleep(10'000);
+    times = reader.Read({getpid()}, 0);
+  }
+  EXPECT(times && times->hosts_waited_us == 100);
+}
+
 void ReadingTakesAThousandthOfTheTimeAtMost() {
   const Kernel kernel;
   kernel.TellCores("7");
@@ -126,5 +140,6 @@ void TestCoreTimes() {
   CoresThatHostsMayUseAreAddedUp();
   NothingIsToldWhereTheKernelDoesNot();
   WithoutHostsThereAreCoresAllTheSame();
+  OfManyThreadsEachIsReadInItsTurn();
   ReadingTakesAThousandthOfTheTimeAtMost();
 }
