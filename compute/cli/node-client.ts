@@ -93,7 +93,7 @@ export class NodeClient {
       const query: string = new URLSearchParams({ after: next, limit: `${PAGE_LIMIT_MAX}` }).toString();
       const page = (await (await this.#request(`/v1/functions?${query}`)).json()) as FunctionPage;
       all.push(...page.functions);
-      ({ next } = page);
+      next = page.next ?? null;
     }
     return all;
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import { FUNCTIONS_TOLD_MAX } from "#runtime/exposition.ts";
 import { NO_USAGE, type Sample } from "#runtime/profile/sample.ts";
 import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
 import { NodeMetrics } from "./metrics.ts";
@@ -96,6 +97,25 @@ describe("NodeMetrics", () => {
       expect(lines).toContain(line);
     }
     expect(metrics.text()).not.toContain("deleted");
+  });
+
+  it("has series of the functions that were called last, and counts all calls", () => {
+    const metrics = new NodeMetrics({
+      inFlight: () => 0,
+      storageQueueLength: () => 0,
+      sandbox: () => SANDBOX,
+      actingFor: () => [],
+      placementText: () => "",
+      capacityText: () => "",
+      isDeployed: () => true,
+    });
+    for (let at = 0; at < FUNCTIONS_TOLD_MAX; at += 1) metrics.ran(sample({ function: `f${at}` }), 1);
+    for (const name of ["f0", "other"]) metrics.ran(sample({ function: name }), 1);
+    const names = metrics.stats(null).map((stats) => stats.function);
+    expect(names.length).toBeLessThanOrEqual(FUNCTIONS_TOLD_MAX);
+    expect(names).toEqual(expect.arrayContaining(["f0", "other"]));
+    expect(names).not.toContain("f1");
+    expect(metrics.text()).toContain(`locus_invocations_ended_total{state="done"} ${FUNCTIONS_TOLD_MAX + 2}\n`);
   });
 
   it("tells what the calls of each deployed function came to, on each side", () => {
