@@ -64,8 +64,6 @@ describe("10,000 functions", () => {
     expect(await allPages(client, "STATS")).toEqual(all);
     const page = (await client.call("LOCUS.FUNCTION", "LIST", "LIMIT", "2", "AFTER", nameAt(3))) as Entry[];
     expect(namesOf(page)).toEqual([nameAt(4), nameAt(5)]);
-    for (const wrong of [["LIMIT", "0"], ["LIMIT", "501"], ["AFTER"], ["BEFORE", "a"]])
-      await expect(client.call("LOCUS.FUNCTION", "LIST", ...wrong)).rejects.toThrow(/^ERR /);
   });
 
   test("change one at a time for a reader that has read them, and are all there again after a restart", async () => {
