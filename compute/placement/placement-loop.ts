@@ -23,7 +23,7 @@ import type { DirectWindow, SampleWindow } from "./messages.ts";
 
 /** Time between steps for each function that is called: steps take a few percent of a core (bench `controller`). */
 const STEP_MS_PER_FUNCTION = 1.5;
-/** Functions that have a place in the plan before they are called, if so few are called. Each costs a step some µs. */
+/** Functions in the plan up to which functions that are not called have a place as well. Not sensitive. */
 const PLACED_BEFORE_CALLS_MAX = 1_000;
 /** The longest time between steps. Not sensitive. */
 const STEP_MS_MAX = 1_000;

@@ -22,7 +22,7 @@ constexpr int64_t kTtlMsMax = 60'000;
 /// `ttl-ms`, which names and numbers follow in turn.
 constexpr int kTtlAt = 2;
 
-/// Functions that are told of, and that are bounded: DIVIDED_MAX in scheduler/grpc/beat-bounds.ts.
+/// Functions in one command, and in its answer: DIVIDED_MAX in scheduler/grpc/beat-bounds.ts.
 constexpr size_t kDividedMax = 1'000;
 
 using Bounds = std::unordered_map<std::string, uint32_t>;
@@ -47,7 +47,7 @@ Failure ReadBounds(Arguments pairs, Bounds* bounds) {
 
 using NamedLoad = std::pair<std::string, Supervisor::Load>;
 
-/// Of deployed functions that have isolates or calls: of too many, those that have the most calls.
+/// The deployed functions that have isolates or calls. At the bound, those with the most calls.
 std::vector<NamedLoad> DividedLoads() {
   Module& module = TheModule();
   std::vector<NamedLoad> divided;
