@@ -98,7 +98,10 @@ const functionPaths = {
         "Functions, by name. `next` is the `after` of the next page, or null.",
         json({
           type: "object",
-          properties: { functions: { type: "array", items: schemaRef("Function") }, next: { type: ["string", "null"] } },
+          properties: {
+            functions: { type: "array", items: schemaRef("Function") },
+            next: { type: ["string", "null"] },
+          },
           required: ["functions", "next"],
         }),
       ),

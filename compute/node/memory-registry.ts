@@ -2,7 +2,13 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import { FIRST_CURSOR, type Registry, type RegistryChanges, type RegistryState, type StoredBundle } from "./registry.ts";
+import {
+  FIRST_CURSOR,
+  type Registry,
+  type RegistryChanges,
+  type RegistryState,
+  type StoredBundle,
+} from "./registry.ts";
 
 export class MemoryRegistry implements Registry {
   readonly #stored = new Map<string, { readonly description: FunctionDescription; readonly bundle: Uint8Array }>();

@@ -140,7 +140,10 @@ export class PlacementControl {
       regret,
       constants,
       constantsFrom: this.#calibrator.calibration.from,
-      functions: this.#calledLast([...functions.keys()]).map((name) => ({ ...this.loop.explain(name)!, transitions: [] })),
+      functions: this.#calledLast([...functions.keys()]).map((name) => ({
+        ...this.loop.explain(name)!,
+        transitions: [],
+      })),
     };
   }
 

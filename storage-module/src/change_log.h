@@ -1,6 +1,6 @@
-// The order in which the functions of this server changed. A reader that knows all changes up to one asks only
-// for those after it. Each name is in the log once, with its latest change, so a log that is read from its
-// beginning has all functions. Plain data, as the registry that it belongs to.
+// The order in which the functions of this server changed. A reader that knows all changes up to one asks
+// only for those after it. Each name is in the log once, with its latest change, so a log that is read from
+// its beginning has all functions. Plain data, as the registry that it belongs to.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
-// LOCUS.FUNCTION LOAD | DELETE | DUMP: the registry (LIST, CHANGES, STATS: command_function_pages.cc; ISOLATES:
-// command_isolates.cc). It is kept as Redis' own functions are: in the RDB, replicated, in the AOF. A bundle is
-// checked in a sandbox host before it is accepted; what a primary sends, or an AOF holds, was checked there and
-// comes with what was found: LOAD REPLACE bundle DESCRIPTION json.
+// LOCUS.FUNCTION LOAD | DELETE | DUMP: the registry (LIST, CHANGES, STATS: command_function_pages.cc;
+// ISOLATES: command_isolates.cc). It is kept as Redis' own functions are: in the RDB, replicated, in the AOF.
+// A bundle is checked in a sandbox host before it is accepted; what a primary sends, or an AOF holds, was
+// checked there and comes with what was found: LOAD REPLACE bundle DESCRIPTION json.
 #include <atomic>
 #include <memory>
 #include <unordered_map>
@@ -147,10 +147,6 @@ int LoadUnchecked(RedisModuleCtx* context, std::string_view bundle, std::string_
   return ReplyLoaded(context, *deployment.image);
 }
 
-Failure NotFound(std::string_view name) {
-  return {Code::FUNCTION_NOT_FOUND, "there is no function " + Shown(name) + " here"};
-}
-
 }  // namespace
 
 int CommandFunctionLoad(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
@@ -167,7 +163,7 @@ int CommandFunctionDump(RedisModuleCtx* context, RedisModuleString** argv, int a
   const Registry& registry = TheModule().registry;
   const std::string_view name = TextOf(argv[2]);
   const Deployment* deployment = registry.Find(name);
-  if (deployment == nullptr) return ReplyFailure(context, NotFound(name));
+  if (deployment == nullptr) return ReplyFailure(context, FunctionNotFound(name));
   if (argc == 4) deployment = registry.Find(name, TextOf(argv[3]));
   if (deployment == nullptr)
     return ReplyFailure(
@@ -182,7 +178,7 @@ int CommandFunctionDump(RedisModuleCtx* context, RedisModuleString** argv, int a
 int CommandFunctionDelete(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   if (argc != 3) return redis::WrongArity(context);
   const std::string_view name = TextOf(argv[2]);
-  if (!TheModule().registry.Remove(name)) return ReplyFailure(context, NotFound(name));
+  if (!TheModule().registry.Remove(name)) return ReplyFailure(context, FunctionNotFound(name));
   TheModule().stats.Forget(name);
   redis::ReplicateVerbatim(context);
   AnnounceFunction(context, "delete", name, "");

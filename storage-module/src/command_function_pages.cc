@@ -1,5 +1,5 @@
-// LOCUS.FUNCTION LIST | CHANGES | STATS: what functions there are, a page at a time. LIST and STATS go by name
-// and are for people. CHANGES goes by the order of the changes and is for nodes, which keep a mirror.
+// LOCUS.FUNCTION LIST | CHANGES | STATS: what functions there are, a page at a time. LIST and STATS go by
+// name and are for people. CHANGES goes by the order of the changes and is for nodes, which keep a mirror.
 #include <span>
 
 #include "call_arguments.h"
@@ -112,8 +112,7 @@ int CommandFunctionStats(RedisModuleCtx* context, RedisModuleString** argv, int 
   };
   if (argc == 3) {
     const std::string name(TextOf(argv[2]));
-    if (module.registry.Find(name) == nullptr)
-      return ReplyFailure(context, {Code::FUNCTION_NOT_FOUND, "there is no function " + Shown(name) + " here"});
+    if (module.registry.Find(name) == nullptr) return ReplyFailure(context, FunctionNotFound(name));
     redis::ReplyWithArray(context, 1);
     reply_one(name);
     return redis::kOk;

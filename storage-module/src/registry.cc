@@ -7,6 +7,10 @@
 
 namespace locus {
 
+Failure FunctionNotFound(std::string_view name) {
+  return {Code::FUNCTION_NOT_FOUND, "there is no function " + Shown(name) + " here"};
+}
+
 Failure Registry::Prepare(std::string bundle, std::string description, Deployment* deployment, bool tried) {
   Description read;
   std::string version = VersionOf(bundle);

@@ -26,6 +26,9 @@ struct Deployment {
   std::string description;  ///< JSON
 };
 
+/// There is no function of that name.
+Failure FunctionNotFound(std::string_view name);
+
 class Registry {
  public:
   /// Current first; never empty.
