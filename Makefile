@@ -27,7 +27,7 @@ HOST := shared_memory ring lane frames codes cores cgroups core_pace command_tab
 HOST := $(sort $(filter-out host_process,$(HOST)) resp read_cache read_set tls passed_descriptor confinement)
 MODULE := $(basename $(notdir $(wildcard storage-module/src/*.cc)))
 # Of those, what needs neither V8 nor Node nor Redis.
-TESTED := call_arguments core_times function_description function_stats function_version given_outcome json_text operation_round plan plan_follower \
+TESTED := call_arguments change_log core_times function_description function_stats function_version given_outcome json_text operation_round plan plan_follower \
   redis_api registry registry_rdb reply run_options sample_tally timers traces
 
 object = $(patsubst %,$(OUT)/native/%.o,$(1))

@@ -3,7 +3,7 @@
 
 export const EXPOSITION_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** Functions that metrics of scheduling have series of. There may be more. Chosen: whoever collects keeps each for long. */
+/** Functions with series of their own: those that were called last. A collector keeps each series for long. Not sensitive. */
 export const FUNCTIONS_TOLD_MAX = 1_000;
 
 type Labels = Readonly<Record<string, string>>;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 
+import { FUNCTIONS_TOLD_MAX } from "#runtime/exposition.ts";
 import { LIMITS, type FunctionDescription } from "#runtime/function/description.ts";
 import { newCounts } from "#scheduler/counts.ts";
 import type { LeaseAnswer } from "#scheduler/grpc/capacity-desk.ts";
@@ -77,6 +78,18 @@ describe("metrics of instances", () => {
     const text = capacityText(await usedBook(), 0, overview);
     expect(numbersIn(text)).toContain("locus_scheduler_controls 1");
     expect(text.endsWith(schedulerText(overview))).toBe(true);
+  });
+
+  test("tell of CPU quotas of the functions that use most", () => {
+    const shares = Array.from({ length: FUNCTIONS_TOLD_MAX + 1 }, (_, at) => ({
+      function: `f${at}`,
+      grantedCpus: 1,
+      usedCpus: at / 1e4,
+      forecastError: null,
+    }));
+    const numbers = numbersIn(quotaText({ shares: () => shares }));
+    expect(numbers).toHaveLength(2 * FUNCTIONS_TOLD_MAX);
+    expect(numbers.join()).not.toContain('"f0"');
   });
 
   test("tell of CPU quotas where instances have any", () => {

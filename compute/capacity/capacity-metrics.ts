@@ -45,7 +45,8 @@ export function capacityText(book: LeaseBook, served: number, overview: Capacity
 /** Of functions whose instances' CPU quotas follow what they use. `agents` null: instances are isolates, which have none. */
 export function quotaText(agents: Pick<NodeAgents, "shares"> | null): string {
   if (agents === null) return "";
-  const told = agents.shares().slice(0, FUNCTIONS_TOLD_MAX);
+  const byUse = agents.shares().toSorted((one, other) => other.usedCpus - one.usedCpus);
+  const told = byUse.slice(0, FUNCTIONS_TOLD_MAX);
   return [
     exposeNumbers(
       "gauge",

@@ -39,6 +39,15 @@ describe("NodeClient", () => {
     },
   );
 
+  it("lists all functions, however many pages they take", async () => {
+    const { client } = await clientOf(({ url = "" }, response) => {
+      const after = new URL(url, "http://node").searchParams.get("after");
+      const page = after === "" ? { functions: ["a", "b"], next: "b" } : { functions: [`after ${after}`], next: null };
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(page));
+    });
+    expect(await client.list()).toEqual(["a", "b", "after b"]);
+  });
+
   it("says it where what is asked for is a stream of lines", async () => {
     const { client } = await clientOf((_request, response) => response.end("hello\n"));
     await expect(client.logs(null, true).next()).rejects.toMatchObject({

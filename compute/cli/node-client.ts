@@ -7,6 +7,7 @@ import type { SideReason } from "#runtime/placement/choose-side.ts";
 import type { Side, Usage } from "#runtime/profile/sample.ts";
 import type { CapacityOverview } from "#scheduler/service/capacity-overview.ts";
 import type { ScaleRule } from "../capacity/scale-rules.ts";
+import { PAGE_LIMIT_MAX, type FunctionPage } from "../node/function-catalogue.ts";
 import type { LogLine } from "../node/log-buffer.ts";
 import type { FunctionStats } from "../node/metrics.ts";
 import type { TraceStep } from "../node/trace.ts";
@@ -85,9 +86,16 @@ export class NodeClient {
     this.#signal = signal;
   }
 
+  /** All of them, page by page. */
   async list(): Promise<readonly FunctionDescription[]> {
-    const reply = (await (await this.#request("/v1/functions")).json()) as { functions: FunctionDescription[] };
-    return reply.functions;
+    const all: FunctionDescription[] = [];
+    for (let next: string | null = ""; next !== null;) {
+      const query: string = new URLSearchParams({ after: next, limit: `${PAGE_LIMIT_MAX}` }).toString();
+      const page = (await (await this.#request(`/v1/functions?${query}`)).json()) as FunctionPage;
+      all.push(...page.functions);
+      next = page.next ?? null;
+    }
+    return all;
   }
 
   async describe(name: string): Promise<FunctionDescription> {

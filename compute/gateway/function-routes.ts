@@ -4,9 +4,9 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 
 import { LocusError } from "#runtime/errors.ts";
 import { BUNDLE_BYTES_MAX } from "#runtime/function/description.ts";
-import type { FunctionCatalogue } from "../node/function-catalogue.ts";
+import { PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, type FunctionCatalogue } from "../node/function-catalogue.ts";
 import { bytesBody } from "./body.ts";
-import { flagOf, refuseUnknown, single, type Query } from "./call-request.ts";
+import { flagOf, integerOf, refuseUnknown, single, type Query } from "./call-request.ts";
 
 export const BUNDLE_TYPE = "application/javascript";
 const BUNDLE_TYPES = [BUNDLE_TYPE, "text/javascript"];
@@ -24,11 +24,16 @@ interface BundleRequest {
 const UNBUNDLED = /^<function>:\d+:\d+: (SyntaxError: |it imports )/;
 
 const QUERY: ReadonlySet<string> = new Set(["bundle"]);
+const PAGE_QUERY: ReadonlySet<string> = new Set(["after", "limit"]);
 
 export const addFunctionRoutes = (app: FastifyInstance, catalogue: FunctionCatalogue): void => {
   app.addContentTypeParser(BUNDLE_TYPES, bytesBody({ bytesMax: BUNDLE_BYTES_MAX, tooLarge: "BUNDLE_TOO_LARGE" }));
 
-  app.get("/v1/functions", async () => ({ functions: await catalogue.list() }));
+  app.get<{ readonly Querystring: Query }>("/v1/functions", async ({ query }) => {
+    refuseUnknown(query, PAGE_QUERY);
+    const limit = integerOf("limit", single(query, "limit") ?? `${PAGE_LIMIT_DEFAULT}`, PAGE_LIMIT_MAX);
+    return catalogue.list(single(query, "after"), limit);
+  });
 
   app.get<FunctionRequest>("/v1/functions/:name", async (request, reply) => {
     const { query, headers } = request;

@@ -67,7 +67,7 @@ export const startGateway = async (
     actingFor: () => [],
     placementText: () => "",
     capacityText: () => "",
-    functionNames: () => functions.list().map((description) => description.name),
+    isDeployed: (name) => functions.current(name, null) !== undefined,
   });
   const invoker = new NodeInvoker({
     functions,

@@ -2,6 +2,7 @@
 // routes validate nothing by schema. A test holds its paths and methods equal to what is routed.
 
 import { BUNDLE_BYTES_MAX, LIMITS } from "#runtime/function/description.ts";
+import { PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../node/function-catalogue.ts";
 import { BATCH_IN_FLIGHT_MAX, NDJSON_TYPE } from "./batch-route.ts";
 import { BUNDLE_TYPE } from "./function-routes.ts";
 import { schemaRef, schemas } from "./openapi-schemas.ts";
@@ -82,14 +83,26 @@ const functionPaths = {
   "/v1/functions": {
     get: {
       operationId: "listFunctions",
-      summary: "What is deployed",
+      summary: "What is deployed, a page at a time",
+      parameters: [
+        inQuery("after", "The page has functions whose names come after this one.", { type: "string" }),
+        inQuery("limit", "Functions on the page, at most.", {
+          type: "integer",
+          minimum: 1,
+          maximum: PAGE_LIMIT_MAX,
+          default: PAGE_LIMIT_DEFAULT,
+        }),
+      ],
       responses: answers(
         200,
-        "All functions, by name.",
+        "Functions, by name. `next` is the `after` of the next page, or null.",
         json({
           type: "object",
-          properties: { functions: { type: "array", items: schemaRef("Function") } },
-          required: ["functions"],
+          properties: {
+            functions: { type: "array", items: schemaRef("Function") },
+            next: { type: ["string", "null"] },
+          },
+          required: ["functions", "next"],
         }),
       ),
     },

@@ -81,6 +81,23 @@ describe("/v1/functions", () => {
     expect(response.status).toBe(415);
   });
 
+  it("lists functions by name, page by page", async () => {
+    const names = ["aa", "ab", "ac", "ad"];
+    for (const name of names) await put(name, bytes(bundleOf({ name })));
+    const listed = async (query: string): Promise<unknown> => {
+      const page = await (await fetch(`${gateway.url}/v1/functions?${query}`)).json();
+      const { functions, next } = page as { functions: readonly { readonly name: string }[]; next: string | null };
+      return [functions.map(({ name }) => name), next];
+    };
+    expect(await listed("limit=2")).toEqual([["aa", "ab"], "ab"]);
+    expect(await listed("limit=2&after=ab")).toEqual([["ac", "ad"], "ad"]);
+    expect(await listed("after=ad")).toEqual([["echo"], null]);
+    expect(await listed("after=zz")).toEqual([[], null]);
+    for (const query of ["limit=0", "limit=1001", "limit=x", "before=a"])
+      expect((await fetch(`${gateway.url}/v1/functions?${query}`)).status).toBe(400);
+    for (const name of names) await gateway.registry.delete(name);
+  });
+
   it("deploys under the name that the bundle gives", async () => {
     const response = await fetch(`${gateway.url}/v1/functions`, {
       method: "POST",
@@ -98,7 +115,10 @@ describe("/v1/functions", () => {
       code: "FUNCTION_INVALID",
       detail: expect.stringContaining('"mine"'),
     });
-    expect(await gateway.registry.list()).toHaveLength(1);
+    const listed = (await (await fetch(`${gateway.url}/v1/functions`)).json()) as {
+      readonly functions: readonly unknown[];
+    };
+    expect(listed.functions).toHaveLength(1);
   });
 
   it("refuses a bundle that does not load, is too large, missing, or of another content type", async () => {

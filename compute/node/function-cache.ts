@@ -1,20 +1,27 @@
 // A node's mirror of the registry: every function's description, and the bundles that calls have needed lately. It reads
-// the list again whenever it may be out of date, and before it says that a function is not there. A call runs the
-// version that is current here when it is admitted.
+// what has changed whenever something may have, and before it says that a function is not there. A call runs the version
+// that is current here when it is admitted.
 
 import { LocusError } from "#runtime/errors.ts";
 import { NAME_PATTERN, type FunctionDescription } from "#runtime/function/description.ts";
 import type { FunctionImage } from "#runtime/sandbox/supervisor.ts";
-import type { Registry } from "./registry.ts";
+import { FIRST_CURSOR, type Registry } from "./registry.ts";
+
+/** Is given the names of the functions that changed. */
+export type ChangeListener = (names: ReadonlySet<string>) => void;
 
 export class FunctionCache {
   readonly #registry: Registry;
   readonly #bundleBytesMax: number;
-  #current: ReadonlyMap<string, FunctionDescription> = new Map();
+  #current = new Map<string, FunctionDescription>();
+  /** Of them; null: out of date. */
+  #sorted: readonly FunctionDescription[] | null = null;
+  /** All changes up to it are in `#current`. */
+  #cursor = FIRST_CURSOR;
   /** By version, the least recently used first. */
   readonly #images = new Map<string, FunctionImage>();
   readonly #fetching = new Map<string, Promise<FunctionImage>>();
-  readonly #listeners: (() => void)[] = [];
+  readonly #listeners: ChangeListener[] = [];
   #imageBytes = 0;
   #reading: Promise<void> | null = null;
   #readingNext: Promise<void> | null = null;
@@ -27,14 +34,14 @@ export class FunctionCache {
     registry.onChange(() => void this.refresh().catch(() => {}));
   }
 
-  /** Calls it whenever the functions may not be what they were. */
-  onChange(listener: () => void): void {
+  onChange(listener: ChangeListener): void {
     this.#listeners.push(listener);
   }
 
   /** All functions, by name. */
   list(): readonly FunctionDescription[] {
-    return [...this.#current.values()].toSorted((left, right) => (left.name < right.name ? -1 : 1));
+    this.#sorted ??= [...this.#current.values()].toSorted((left, right) => (left.name < right.name ? -1 : 1));
+    return this.#sorted;
   }
 
   /** The function as known here and now; undefined where it is unknown, or current in another version than asked for. */
@@ -65,7 +72,7 @@ export class FunctionCache {
   }
 
   /**
-   * Reads the list. Resolves after a reading that began after the call: one that is under way may have missed what the
+   * Reads what has changed. Resolves after a reading that began after the call: one that is under way may have missed what the
    * caller knows of. However many ask, one reading runs and one waits.
    */
   refresh(): Promise<void> {
@@ -81,16 +88,38 @@ export class FunctionCache {
   }
 
   #read(): Promise<void> {
-    this.#reading = this.#registry
-      .list()
-      .then((list) => {
-        this.#current = new Map(list.map((description) => [description.name, description]));
-        for (const listener of this.#listeners) listener();
-      })
-      .finally(() => {
-        this.#reading = null;
-      });
+    this.#reading = this.#readPages().finally(() => {
+      this.#reading = null;
+    });
     return this.#reading;
+  }
+
+  /** After a failure it begins where it began: to apply a change twice does no harm. */
+  async #readPages(): Promise<void> {
+    const names = new Set<string>();
+    let current = this.#current;
+    let cursor = this.#cursor;
+    for (let hasMore = true; hasMore;) {
+      const page = await this.#registry.changes(cursor);
+      if (page.isWhole) {
+        for (const name of current.keys()) names.add(name);
+        current = new Map();
+      }
+      for (const description of page.changed) {
+        current.set(description.name, description);
+        names.add(description.name);
+      }
+      for (const name of page.removed) {
+        current.delete(name);
+        names.add(name);
+      }
+      ({ cursor, hasMore } = page);
+    }
+    this.#current = current;
+    this.#cursor = cursor;
+    if (names.size === 0) return;
+    this.#sorted = null;
+    for (const listener of this.#listeners) listener(names);
   }
 
   #fetch(description: FunctionDescription): Promise<FunctionImage> {

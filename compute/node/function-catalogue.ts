@@ -14,6 +14,19 @@ export interface Deployment {
   readonly previousVersion: string | null;
 }
 
+/** A part of the deployed functions, by name. */
+export interface FunctionPage {
+  readonly functions: readonly FunctionDescription[];
+  /** The last of these, after which the next page begins; null: there is none. */
+  readonly next: string | null;
+}
+
+/** Functions on a page: at most, and unless the client asks for another number. */
+export const PAGE_LIMIT_MAX = 1_000;
+export const PAGE_LIMIT_DEFAULT = 100;
+/** Characters of descriptions, as JSON, at which a page ends. */
+const PAGE_LENGTH_MAX = 1024 * 1024;
+
 export class FunctionCatalogue {
   readonly #registry: Registry;
   readonly #functions: FunctionCache;
@@ -25,10 +38,17 @@ export class FunctionCatalogue {
     this.#checker = checker;
   }
 
-  /** All deployed functions, by name, as the registry has them now. */
-  async list(): Promise<readonly FunctionDescription[]> {
+  /** At most `limit` functions whose names come after `after`, as the registry has them now. */
+  async list(after = "", limit = PAGE_LIMIT_DEFAULT): Promise<FunctionPage> {
     await this.#functions.refresh();
-    return this.#functions.list();
+    const all = this.#functions.list();
+    const first = all.findIndex(({ name }) => name > after);
+    if (first === -1) return { functions: [], next: null };
+    let end = first;
+    for (let length = 0; end < all.length && end - first < limit && length < PAGE_LENGTH_MAX; end += 1) {
+      length += JSON.stringify(all[end]).length;
+    }
+    return { functions: all.slice(first, end), next: end < all.length ? all[end - 1]!.name : null };
   }
 
   /** Rejects with FUNCTION_NOT_FOUND. */

@@ -10,6 +10,7 @@ import { FunctionCache } from "./function-cache.ts";
 import { NodeInvoker } from "./invoke.ts";
 import type { Call, Reply } from "./invoker.ts";
 import { MemoryRegistry } from "./memory-registry.ts";
+import type { RegistryChanges } from "./registry.ts";
 import { SideNotReached, type AdmittedCall, type SideRunner } from "./side-runner.ts";
 
 const LOOK_UP_MS = 60;
@@ -18,9 +19,9 @@ const LOOK_UP_MS = 60;
 class SlowRegistry extends MemoryRegistry {
   elapsedMs = 0;
 
-  override async list(): Promise<readonly FunctionDescription[]> {
+  override async changes(cursor: string): Promise<RegistryChanges> {
     this.elapsedMs += LOOK_UP_MS;
-    return super.list();
+    return super.changes(cursor);
   }
 }
 
@@ -100,7 +101,7 @@ describe("a call of a function that nobody can look up", () => {
   ] as const)("waits for %s", async (_what, deadlineMs, waitsMs, code) => {
     vi.useFakeTimers();
     const registry = new MemoryRegistry(() => described(300));
-    registry.list = () => new Promise(() => {});
+    registry.changes = () => new Promise(() => {});
     const side = answering(() => {});
     const invoker = new NodeInvoker({
       functions: new FunctionCache(registry, 1_024),

@@ -2,7 +2,13 @@
 
 import { LocusError } from "#runtime/errors.ts";
 import type { FunctionDescription } from "#runtime/function/description.ts";
-import type { Registry, RegistryState, StoredBundle } from "./registry.ts";
+import {
+  FIRST_CURSOR,
+  type Registry,
+  type RegistryChanges,
+  type RegistryState,
+  type StoredBundle,
+} from "./registry.ts";
 
 export class MemoryRegistry implements Registry {
   readonly #stored = new Map<string, { readonly description: FunctionDescription; readonly bundle: Uint8Array }>();
@@ -16,8 +22,9 @@ export class MemoryRegistry implements Registry {
     this.#describe = describe;
   }
 
-  async list(): Promise<readonly FunctionDescription[]> {
-    return [...this.#stored.values()].map((entry) => entry.description);
+  async changes(_cursor: string): Promise<RegistryChanges> {
+    const changed = [...this.#stored.values()].map((entry) => entry.description);
+    return { cursor: FIRST_CURSOR, isWhole: true, hasMore: false, changed, removed: [] };
   }
 
   async bundle(name: string, version: string): Promise<StoredBundle> {

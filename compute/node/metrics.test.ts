@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import { FUNCTIONS_TOLD_MAX } from "#runtime/exposition.ts";
 import { NO_USAGE, type Sample } from "#runtime/profile/sample.ts";
 import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
 import { NodeMetrics } from "./metrics.ts";
@@ -52,7 +53,7 @@ describe("NodeMetrics", () => {
       actingFor: () => [{ user: "reader", database: 3 }],
       placementText: () => "",
       capacityText: () => "",
-      functionNames: () => ["khop"],
+      isDeployed: (name) => name === "khop",
     });
     metrics.ran(sample({}), 100);
     metrics.ran(sample({}), 101);
@@ -107,6 +108,25 @@ describe("NodeMetrics", () => {
     expect(metrics.text()).not.toContain("deleted");
   });
 
+  it("has series of the functions that were called last, and counts all calls", () => {
+    const metrics = new NodeMetrics({
+      inFlight: () => 0,
+      storageQueueLength: () => 0,
+      sandbox: () => SANDBOX,
+      actingFor: () => [],
+      placementText: () => "",
+      capacityText: () => "",
+      isDeployed: () => true,
+    });
+    for (let at = 0; at < FUNCTIONS_TOLD_MAX; at += 1) metrics.ran(sample({ function: `f${at}` }), 1);
+    for (const name of ["f0", "other"]) metrics.ran(sample({ function: name }), 1);
+    const names = metrics.stats(null).map((stats) => stats.function);
+    expect(names.length).toBeLessThanOrEqual(FUNCTIONS_TOLD_MAX);
+    expect(names).toEqual(expect.arrayContaining(["f0", "other"]));
+    expect(names).not.toContain("f1");
+    expect(metrics.text()).toContain(`locus_invocations_ended_total{state="done"} ${FUNCTIONS_TOLD_MAX + 2}\n`);
+  });
+
   it("tells what the calls of each deployed function came to, on each side", () => {
     const metrics = new NodeMetrics({
       inFlight: () => 0,
@@ -115,7 +135,7 @@ describe("NodeMetrics", () => {
       actingFor: () => [{ user: "reader", database: 3 }],
       placementText: () => "",
       capacityText: () => "",
-      functionNames: () => ["khop", "chain", "idle"],
+      isDeployed: (name) => name !== "deleted",
     });
     for (let ms = 1; ms <= 100; ms += 1) metrics.ran(sample({}), ms * 1e3);
     metrics.ran(sample({ outcome: "CPU_LIMIT" }), 1e3);

@@ -3,9 +3,10 @@
 
 import { clamp } from "#runtime/clamp.ts";
 import type { ErrorCode } from "#runtime/errors.ts";
-import { exposeHistogram, exposeNumber, exposeNumbers } from "#runtime/exposition.ts";
+import { exposeHistogram, exposeNumber, exposeNumbers, FUNCTIONS_TOLD_MAX } from "#runtime/exposition.ts";
 import { BUCKETS, bucketOf, percentileUs } from "#runtime/profile/histogram.ts";
 import type { Sample, Side } from "#runtime/profile/sample.ts";
+import { RecentMap } from "#runtime/recent-map.ts";
 import type { SupervisorState } from "#runtime/sandbox/supervisor.ts";
 import type { CallObserver } from "./invoke.ts";
 import type { Caller } from "./invoker.ts";
@@ -27,8 +28,8 @@ interface NodeGauges {
   readonly placementText: () => string;
   /** Of instances, in the same way. */
   readonly capacityText: () => string;
-  /** The series of functions that are no longer deployed are forgotten: so many there are at most. */
-  readonly functionNames: () => readonly string[];
+  /** The series of functions that are no longer deployed are forgotten. */
+  readonly isDeployed: (name: string) => boolean;
 }
 
 /** One function on one side, since the node started. */
@@ -94,30 +95,32 @@ class CallCounts {
   }
 }
 
+/** Of one function. */
+interface FunctionCounts {
+  /** null: no call has run there. */
+  compute: CallCounts | null;
+  storage: CallCounts | null;
+  pushedBack: number;
+}
+
 export class NodeMetrics implements CallObserver {
   readonly #gauges: NodeGauges;
-  readonly #calls: Readonly<Record<Side, Map<string, CallCounts>>> = { compute: new Map(), storage: new Map() };
+  readonly #functions = new RecentMap<FunctionCounts>(FUNCTIONS_TOLD_MAX, (counts) => this.#forget(counts));
   readonly #refused = new Map<ErrorCode, number>();
-  readonly #pushedBack = new Map<string, number>();
-  /** Of functions that are no longer deployed. */
-  #forgotten: Ended = { done: 0, failed: 0, pushedBack: 0 };
+  /** Of functions that are no longer deployed, or had to make room. */
+  readonly #forgotten = { done: 0, failed: 0, pushedBack: 0 };
 
   constructor(gauges: NodeGauges) {
     this.#gauges = gauges;
   }
 
   ran(sample: Sample, elapsedUs: number): void {
-    const functions = this.#calls[sample.side];
-    let counts = functions.get(sample.function);
-    if (counts === undefined) {
-      counts = new CallCounts();
-      functions.set(sample.function, counts);
-    }
-    counts.add(sample.outcome, elapsedUs);
+    const counts = this.#countsOf(sample);
+    (counts[sample.side] ??= new CallCounts()).add(sample.outcome, elapsedUs);
   }
 
-  pushedBack({ function: name }: Sample): void {
-    this.#pushedBack.set(name, (this.#pushedBack.get(name) ?? 0) + 1);
+  pushedBack(sample: Sample): void {
+    this.#countsOf(sample).pushedBack += 1;
   }
 
   refused(code: ErrorCode): void {
@@ -126,22 +129,19 @@ export class NodeMetrics implements CallObserver {
 
   /** Of all functions by name, or of one; none of those that were not called. */
   stats(name: string | null): readonly FunctionStats[] {
-    this.#keepOnly(new Set(this.#gauges.functionNames()));
-    return (Object.entries(this.#calls) as [Side, Map<string, CallCounts>][])
-      .flatMap(([side, functions]) =>
-        [...functions]
-          .filter(([one]) => name === null || one === name)
-          .map(([one, counts]) => ({ function: one, side, ...counts.figures() })),
-      )
+    return this.#series()
+      .filter((one) => name === null || one.name === name)
+      .map(({ name: one, side, counts }) => ({ function: one, side, ...counts.figures() }))
       .toSorted((left, right) => (left.function < right.function ? -1 : left.function > right.function ? 1 : 0));
   }
 
   text(): string {
-    this.#keepOnly(new Set(this.#gauges.functionNames()));
-    const series = Object.entries(this.#calls).flatMap(([side, functions]) =>
-      [...functions].map(([name, counts]) => ({ labels: { function: name, side }, counts })),
-    );
-    const ended = this.#endedOf(() => true);
+    const series = this.#series().map(({ name, side, counts }) => ({ labels: { function: name, side }, counts }));
+    const pushedBack = Array.from(this.#functions.entries(), ([name, counts]) => ({
+      labels: { function: name },
+      value: counts.pushedBack,
+    }));
+    const ended = this.#ended();
     const { inFlight, storageQueueLength, sandbox, actingFor, placementText, capacityText } = this.#gauges;
     return [
       exposeNumbers(
@@ -162,7 +162,7 @@ export class NodeMetrics implements CallObserver {
         "counter",
         "locus_calls_pushed_back_total",
         "Calls that were ended at storage, since they were far dearer than others, and run at compute.",
-        [...this.#pushedBack].map(([name, value]) => ({ labels: { function: name }, value })),
+        pushedBack.filter(({ value }) => value > 0),
       ),
       exposeNumbers("counter", "locus_invocations_ended_total", "How invocations ended, on either side.", [
         { labels: { state: "done" }, value: ended.done },
@@ -194,26 +194,38 @@ export class NodeMetrics implements CallObserver {
     ].join("");
   }
 
-  /** Of the functions of these names, and of all that have been forgotten. */
-  #endedOf(isCounted: (name: string) => boolean): Ended {
-    let { done, failed, pushedBack } = this.#forgotten;
-    for (const functions of Object.values(this.#calls)) {
-      for (const [name, { outcomes }] of functions) {
-        if (!isCounted(name)) continue;
-        for (const [outcome, count] of outcomes) {
-          if (isFailure(outcome)) failed += count;
-          else done += count;
-        }
-      }
-    }
-    for (const [name, count] of this.#pushedBack) if (isCounted(name)) pushedBack += count;
-    return { done, failed, pushedBack };
+  #countsOf({ function: name }: Sample): FunctionCounts {
+    return this.#functions.use(name, () => ({ compute: null, storage: null, pushedBack: 0 }));
   }
 
-  #keepOnly(names: ReadonlySet<string>): void {
-    this.#forgotten = this.#endedOf((name) => !names.has(name));
-    for (const functions of [...Object.values(this.#calls), this.#pushedBack]) {
-      for (const name of functions.keys()) if (!names.has(name)) functions.delete(name);
+  /** Of functions that are deployed, the compute side first. */
+  #series(): readonly { readonly name: string; readonly side: Side; readonly counts: CallCounts }[] {
+    for (const [name, counts] of this.#functions.entries()) {
+      if (this.#gauges.isDeployed(name)) continue;
+      this.#forget(counts);
+      this.#functions.delete(name);
     }
+    return (["compute", "storage"] as const).flatMap((side) =>
+      Array.from(this.#functions.entries()).flatMap(([name, { [side]: counts }]) =>
+        counts === null ? [] : [{ name, side, counts }],
+      ),
+    );
+  }
+
+  #ended(): Ended {
+    const ended = { ...this.#forgotten };
+    for (const [, counts] of this.#functions.entries()) addEnded(counts, ended);
+    return ended;
+  }
+
+  #forget(counts: FunctionCounts): void {
+    addEnded(counts, this.#forgotten);
+  }
+}
+
+function addEnded({ compute, storage, pushedBack }: FunctionCounts, sum: { -readonly [Key in keyof Ended]: number }) {
+  sum.pushedBack += pushedBack;
+  for (const counts of [compute, storage]) {
+    for (const [outcome, count] of counts?.outcomes ?? []) sum[isFailure(outcome) ? "failed" : "done"] += count;
   }
 }

@@ -113,7 +113,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
     actingFor: () => acting?.acting() ?? [],
     placementText: () => placement?.metricsText() ?? "",
     capacityText: () => capacity?.metricsText() ?? contest?.metricsText() ?? "",
-    functionNames: () => functions.list().map((description) => description.name),
+    isDeployed: (name) => functions.current(name, null) !== undefined,
   });
   let served = 0;
   const hostsCpuUs = (): number | null => {

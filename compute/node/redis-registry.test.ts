@@ -2,9 +2,13 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { describeDefinition } from "#runtime/function/describe.ts";
 import { RedisRegistry } from "./redis-registry.ts";
+import { FIRST_CURSOR } from "./registry.ts";
 import { startScriptedRedis, type Script, type ScriptedRedis } from "./scripted-redis.ts";
 
 const INFO = "# locus\r\nprotocol:1\r\nmodule_version:0.1.0\r\n";
+/** What CHANGES answers where there are no functions, and what is read of it. */
+const NONE = ["life-0", 1, 0, []];
+const NOTHING = { isWhole: true, hasMore: false, changed: [], removed: [] };
 
 describe("RedisRegistry", () => {
   let redis: ScriptedRedis;
@@ -23,7 +27,7 @@ describe("RedisRegistry", () => {
     vi.clearAllMocks();
   });
 
-  it("lists, fetches, stores and deletes functions", async () => {
+  it("reads changes, fetches, stores and deletes functions", async () => {
     const version = "0123456789abcdef";
     const definition = { kind: "locus.function", name: "khop", run: "function" };
     const description = describeDefinition(definition, version, "deploy");
@@ -32,11 +36,17 @@ describe("RedisRegistry", () => {
     await start((words) => {
       sent.push(words.join(" "));
       if (words[0] === "LOCUS.INFO") return INFO;
-      if (words[1] === "LIST") return [["khop", version, JSON.stringify(description)]];
+      if (words[1] === "CHANGES") return ["life-7", 0, 1, [["khop", version, JSON.stringify(description)], ["gone"]]];
       if (words[1] === "DUMP") return ["khop", "0", bytes];
       return words[1] === "LOAD" ? ["khop", "0"] : "OK";
     });
-    expect(await registry.list()).toEqual([description]);
+    expect(await registry.changes("life-5")).toEqual({
+      cursor: "life-7",
+      isWhole: false,
+      hasMore: true,
+      changed: [description],
+      removed: ["gone"],
+    });
     const stored = await registry.bundle("khop", "0");
     expect(stored.version).toBe("0");
     expect(Buffer.compare(stored.bundle, bytes)).toBe(0);
@@ -44,7 +54,7 @@ describe("RedisRegistry", () => {
     await registry.delete("khop");
     expect(sent).toEqual([
       "LOCUS.INFO",
-      "LOCUS.FUNCTION LIST",
+      "LOCUS.FUNCTION CHANGES life-5",
       "LOCUS.FUNCTION DUMP khop 0",
       "LOCUS.FUNCTION LOAD REPLACE //é\r\n",
       "LOCUS.FUNCTION DELETE khop",
@@ -52,16 +62,16 @@ describe("RedisRegistry", () => {
   });
 
   it("refuses a cluster that comes after the start, with each question", async () => {
-    await start(({ 0: command }) => (command === "LOCUS.INFO" ? INFO : []));
+    await start(({ 0: command }) => (command === "LOCUS.INFO" ? INFO : NONE));
     redis.info = "cluster_enabled:1\r\n";
     const refusal = { code: "CONFIG_INVALID", message: expect.stringContaining("is a node of a Redis Cluster") };
-    await expect(registry.list()).rejects.toMatchObject(refusal);
+    await expect(registry.changes(FIRST_CURSOR)).rejects.toMatchObject(refusal);
     await expect(registry.probe()).rejects.toMatchObject(refusal);
     redis.info = "cluster_enabled:0\r\n";
-    expect(await registry.list()).toEqual([]);
+    expect(await registry.changes(FIRST_CURSOR)).toMatchObject(NOTHING);
   });
 
-  it("leaves out a function whose description cannot be read, says so once, and lists the others", async () => {
+  it("takes a function whose description cannot be read for one that is gone, says so, and reads the others", async () => {
     const version = "0123456789abcdef";
     const definition = { kind: "locus.function", name: "khop", run: "function" };
     const description = describeDefinition(definition, version, "deploy");
@@ -69,10 +79,12 @@ describe("RedisRegistry", () => {
     const unsound = ["", "nonsense", "[]", `${sound}\0`, JSON.stringify({ ...description, limits: null, side: 1 })];
     await start((words) => {
       if (words[0] === "LOCUS.INFO") return INFO;
-      return [...unsound, sound].map((json, index) => [`f${index}`, version, json]);
+      return ["life-6", 1, 0, [...unsound, sound].map((json, index) => [`f${index}`, version, json])];
     });
-    expect(await registry.list()).toEqual([description]);
-    expect(await registry.list()).toEqual([description]);
+    expect(await registry.changes(FIRST_CURSOR)).toMatchObject({
+      changed: [description],
+      removed: unsound.map((_, index) => `f${index}`),
+    });
     const told = log.warn.mock.calls.map((call: readonly unknown[]) => call[1]);
     expect(told.filter((text) => String(text).endsWith("cannot be called"))).toHaveLength(unsound.length);
   });
@@ -94,14 +106,14 @@ describe("RedisRegistry", () => {
   });
 
   it("says so when commands are taken, where that connection alone was lost", async () => {
-    await start((words) => (words[0] === "LOCUS.INFO" ? INFO : []));
-    const lists: Promise<unknown>[] = [];
-    registry.onChange(() => lists.push(registry.list()));
-    await vi.waitFor(() => expect(lists).toHaveLength(1));
+    await start((words) => (words[0] === "LOCUS.INFO" ? INFO : NONE));
+    const readings: Promise<unknown>[] = [];
+    registry.onChange(() => readings.push(registry.changes(FIRST_CURSOR)));
+    await vi.waitFor(() => expect(readings).toHaveLength(1));
     const [commands] = redis.sockets;
     commands!.destroy();
-    await vi.waitFor(() => expect(lists).toHaveLength(2));
-    expect(await Promise.all(lists)).toEqual([[], []]);
+    await vi.waitFor(() => expect(readings).toHaveLength(2));
+    expect(await Promise.all(readings)).toMatchObject([NOTHING, NOTHING]);
   });
 
   it("knows the module by its protocol", async () => {
@@ -112,22 +124,22 @@ describe("RedisRegistry", () => {
     await expect(registry.probe()).rejects.toMatchObject({ code: "MODULE_MISMATCH" });
   });
 
-  it("lists nothing of a module that speaks another protocol, and asks it again after each return", async () => {
+  it("reads nothing of a module that speaks another protocol, and asks it again after each return", async () => {
     let info = "protocol:2\r\n";
-    await start((words) => (words[0] === "LOCUS.INFO" ? info : []));
-    await expect(registry.list()).rejects.toMatchObject({ code: "MODULE_MISMATCH" });
+    await start((words) => (words[0] === "LOCUS.INFO" ? info : NONE));
+    await expect(registry.changes(FIRST_CURSOR)).rejects.toMatchObject({ code: "MODULE_MISMATCH" });
     info = INFO;
-    expect(await registry.list()).toEqual([]);
+    expect(await registry.changes(FIRST_CURSOR)).toMatchObject(NOTHING);
     info = "protocol:2\r\n";
     for (const socket of redis.sockets) socket.destroy();
-    await vi.waitFor(() => expect(registry.list()).rejects.toMatchObject({ code: "MODULE_MISMATCH" }));
+    await vi.waitFor(() => expect(registry.changes(FIRST_CURSOR)).rejects.toMatchObject({ code: "MODULE_MISMATCH" }));
   });
 
   it("fails at once while there is no connection, and says so once", async () => {
     await start(() => "OK");
     await redis.close();
     await vi.waitFor(() => expect(log.warn).toHaveBeenCalled());
-    await expect(registry.list()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+    await expect(registry.changes(FIRST_CURSOR)).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(log.warn).toHaveBeenCalledOnce();
     redis = await startScriptedRedis(() => "OK");

@@ -1,5 +1,5 @@
 // The registry in Redis, over LOCUS.FUNCTION (docs/storage-module.md): one connection for commands and one that listens to
-// `locus:functions`. Both come back by themselves; a list read before a loss may be out of date, so each return is a change.
+// `locus:functions`. Both come back by themselves. Changes during a loss were not heard, so each return is news.
 
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -18,11 +18,14 @@ import {
 import { readCoreTimes } from "./core-times.ts";
 import { toLocusError } from "./redis-error.ts";
 import { infoOf } from "./redis-info.ts";
-import type { Registry, RegistryState, StoredBundle } from "./registry.ts";
+import type { Registry, RegistryChanges, RegistryState, StoredBundle } from "./registry.ts";
 
 /** What the module calls the conversation of this release; another number is MODULE_MISMATCH. */
 const PROTOCOL = "1";
 const CHANNEL = "locus:functions";
+
+/** A function that is deployed, or the name of one that was deleted. */
+type Entry = readonly [name: string, version?: string, description?: string];
 
 export class RedisRegistry implements Registry {
   readonly #commands: Redis;
@@ -30,8 +33,6 @@ export class RedisRegistry implements Registry {
   readonly #listeners: (() => void)[] = [];
   readonly #address: RedisAddress;
   readonly #log: Pick<Logger, "info" | "warn">;
-  /** Functions of the last list whose descriptions could not be read, by name and version. */
-  #unsound: ReadonlySet<string> = new Set();
   /** Whether the module behind the present connection speaks our protocol. */
   #understood = false;
 
@@ -46,7 +47,7 @@ export class RedisRegistry implements Registry {
     this.#subscriber.on("error", () => {});
     this.#subscriber.on("message", () => this.#announce());
     const connections = { commands: this.#commands, subscriber: this.#subscriber };
-    // The list is read after the subscription stands: no change falls between the two.
+    // Changes are read after the subscription stands: none falls between the two.
     whenBothStand({ ...connections, subscribe: () => this.#subscribe() }, () => this.#announce());
   }
 
@@ -61,23 +62,18 @@ export class RedisRegistry implements Registry {
     if (this.#commands.status === "ready") await this.#refuseCluster();
   }
 
-  async list(): Promise<readonly FunctionDescription[]> {
+  async changes(cursor: string): Promise<RegistryChanges> {
     await this.#understand();
-    const entries = await this.#call("list the functions", "LOCUS.FUNCTION", "LIST");
-    const unsound = new Set<string>();
-    const list = (entries as [string, string, string][]).flatMap(([name, version, json]) => {
-      try {
-        return [readDescription(json)];
-      } catch (error) {
-        // One that cannot be read must not take the others along. Told once, however often the list is read.
-        const key = `${name} ${version}`;
-        unsound.add(key);
-        if (!this.#unsound.has(key)) this.#log.warn({ reason: (error as Error).message }, `${name} cannot be called`);
-        return [];
-      }
-    });
-    this.#unsound = unsound;
-    return list;
+    const reply = await this.#call("read the changes of functions", "LOCUS.FUNCTION", "CHANGES", cursor);
+    const [next, isWhole, hasMore, entries] = reply as [string, number, number, readonly Entry[]];
+    const changed: FunctionDescription[] = [];
+    const removed: string[] = [];
+    for (const [name, , json] of entries) {
+      const description = json === undefined ? null : this.#read(name, json);
+      if (description === null) removed.push(name);
+      else changed.push(description);
+    }
+    return { cursor: next, isWhole: isWhole === 1, hasMore: hasMore === 1, changed, removed };
   }
 
   async bundle(name: string, version: string): Promise<StoredBundle> {
@@ -137,6 +133,16 @@ export class RedisRegistry implements Registry {
       const { code, message } = toLocusError(error, `subscribe to ${CHANNEL}`);
       // A loss is told by the other connection, and this one tries again; a refusal is for the operator.
       if (code !== "REDIS_UNAVAILABLE") this.#log.warn({ reason: message }, "no news of functions");
+    }
+  }
+
+  /** null: it cannot be read. It must not take the others along. */
+  #read(name: string, json: string): FunctionDescription | null {
+    try {
+      return readDescription(json);
+    } catch (error) {
+      this.#log.warn({ reason: (error as Error).message }, `${name} cannot be called`);
+      return null;
     }
   }
 

@@ -66,7 +66,7 @@ export class NodePlacement {
         else this.#control.take(window);
       },
     });
-    functions.onChange(() => this.#control?.rules.review());
+    functions.onChange((names) => this.#control?.rules.review(names));
     controllership.onTurn((isHeld) => {
       if (isHeld) void this.#take();
       else this.#leave();

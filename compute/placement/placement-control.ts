@@ -21,6 +21,9 @@ import { RedisWatch } from "./redis-watch.ts";
 import { RuleBook } from "./rule-book.ts";
 import type { StoredRules } from "./stored-rules.ts";
 
+/** Functions in the overview. An explanation has about 2 KiB, and a message may have 8 MiB. */
+const OVERVIEW_FUNCTIONS_MAX = 1_000;
+
 export interface ControlOptions {
   readonly node: string;
   readonly address: RedisAddress;
@@ -125,6 +128,7 @@ export class PlacementControl {
     this.loop.take(window);
   }
 
+  /** It has the functions that were called last. */
   overview(planVersion: number): PlacementOverview {
     const { decidedMs, nodeCount, outlook, regret, constants, functions } = this.loop;
     return {
@@ -136,8 +140,18 @@ export class PlacementControl {
       regret,
       constants,
       constantsFrom: this.#calibrator.calibration.from,
-      functions: [...functions.keys()].toSorted().map((name) => ({ ...this.loop.explain(name)!, transitions: [] })),
+      functions: this.#calledLast([...functions.keys()]).map((name) => ({
+        ...this.loop.explain(name)!,
+        transitions: [],
+      })),
     };
+  }
+
+  /** At most OVERVIEW_FUNCTIONS_MAX of the names, in their order. */
+  #calledLast(names: readonly string[]): readonly string[] {
+    const calledMs = (name: string): number => this.loop.profiles.get(name)?.lastMs ?? -Infinity;
+    const byUse = names.toSorted((one, other) => (calledMs(one) < calledMs(other) ? 1 : -1));
+    return byUse.slice(0, OVERVIEW_FUNCTIONS_MAX).toSorted();
   }
 
   close(): void {

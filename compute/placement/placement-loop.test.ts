@@ -53,6 +53,12 @@ describe("the plan", () => {
     expect(replay.loop.functions.get("f0")).toMatchObject({ share: 1 });
   });
 
+  it("has all functions that are called, and others only as far as there is room", () => {
+    const replay = new Replay(10_000).run(100, { f0: WALKS, f9999: WALKS });
+    expect(replay.loop.placements.size).toBe(1_000);
+    expect([...replay.loop.placements.keys()]).toEqual(expect.arrayContaining(["f0", "f1", "f9999"]));
+  });
+
   it("leaves storage when that closes", () => {
     const storage = { isOpen: true };
     const replay = new Replay(1, storage).run(2_000, { f0: WALKS });

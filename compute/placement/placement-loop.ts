@@ -23,6 +23,8 @@ import type { DirectWindow, SampleWindow } from "./messages.ts";
 
 /** Time between steps for each function that is called: steps take a few percent of a core (bench `controller`). */
 const STEP_MS_PER_FUNCTION = 1.5;
+/** Functions in the plan up to which functions that are not called have a place as well. Not sensitive. */
+const PLACED_BEFORE_CALLS_MAX = 1_000;
 /** The longest time between steps. Not sensitive. */
 const STEP_MS_MAX = 1_000;
 
@@ -216,7 +218,7 @@ export class PlacementLoop {
     this.#steppedMs = situation.nowMs;
     this.#step = advance(this.#state, situation);
     this.#state = this.#step.state;
-    this.profiles.keepOnly(situation.rules);
+    this.profiles.keepOnly(this.#options.rules());
     this.#transitions.keepOnly(situation.rules);
     this.#report(this.#step.transitions);
     // An experiment ends even if no window comes any more.
@@ -249,8 +251,24 @@ export class PlacementLoop {
       constants: this.constants,
       capacity: this.#nodes.capacity(storage, otherWork, nowMs),
       callersGrown: this.#nodes.callersGrown(nowMs),
-      rules: this.#options.rules(),
+      rules: this.#placedRules(),
     };
+  }
+
+  /** Of the functions in the plan: all that are called, and others while there is room. */
+  #placedRules(): ReadonlyMap<string, Rules> {
+    const all = this.#options.rules();
+    if (all.size <= PLACED_BEFORE_CALLS_MAX) return all;
+    const placed = new Map<string, Rules>();
+    for (const [name] of this.profiles.entries()) {
+      const rules = all.get(name);
+      if (rules !== undefined) placed.set(name, rules);
+    }
+    for (const [name, rules] of all) {
+      if (placed.size >= PLACED_BEFORE_CALLS_MAX) break;
+      placed.set(name, rules);
+    }
+    return placed;
   }
 
   /** There have been no calls for a while. */

@@ -2,6 +2,7 @@
 
 import type { Logger } from "pino";
 
+import type { FunctionDescription } from "#runtime/function/description.ts";
 import { FREE_RULES, type Rules } from "#runtime/placement/situation.ts";
 import type { FunctionCache } from "../node/function-cache.ts";
 import { RETRY_MS, type PlacementStore } from "./placement-store.ts";
@@ -18,7 +19,7 @@ export class RuleBook {
   readonly #options: RuleBookOptions;
   #stored: ReadonlyMap<string, StoredRules>;
   /** null: out of date. */
-  #rules: ReadonlyMap<string, Rules> | null = null;
+  #rules: Map<string, Rules> | null = null;
   #retry: NodeJS.Timeout | undefined;
   #isRemoving = false;
   #isClosed = false;
@@ -30,11 +31,8 @@ export class RuleBook {
 
   /** By function. */
   get rules(): ReadonlyMap<string, Rules> {
-    this.#rules ??= new Map(
-      this.#options.functions
-        .list()
-        .map(({ name, side }) => [name, { ...FREE_RULES, ...this.#stored.get(name), preferred: side }]),
-    );
+    const { functions } = this.#options;
+    this.#rules ??= new Map(functions.list().map((description) => [description.name, this.#rulesOf(description)]));
     return this.#rules;
   }
 
@@ -43,16 +41,29 @@ export class RuleBook {
     clearTimeout(this.#retry);
     try {
       this.#stored = await this.#options.store.readRules();
-      this.review();
+      this.#rules = null;
+      this.#changed();
     } catch {
       if (!this.#isClosed) this.#retry = setTimeout(() => void this.read(), RETRY_MS).unref();
     }
   }
 
-  /** Functions or their rules have changed. */
-  review(): void {
+  /** These functions have changed. A deployment costs the same however many functions there are. */
+  review(names: Iterable<string>): void {
+    for (const name of names) {
+      const description = this.#options.functions.current(name, null);
+      if (description === undefined) this.#rules?.delete(name);
+      else this.#rules?.set(name, this.#rulesOf(description));
+    }
+    this.#changed();
+  }
+
+  #rulesOf({ name, side }: FunctionDescription): Rules {
+    return { ...FREE_RULES, ...this.#stored.get(name), preferred: side };
+  }
+
+  #changed(): void {
     if (this.#isClosed) return;
-    this.#rules = null;
     this.#options.onChange();
     void this.#removeOrphans();
   }

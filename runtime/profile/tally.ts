@@ -2,6 +2,7 @@
 // dozen additions. Each node sends its windows to the controller many times a second. The Redis module
 // does the same for calls without a node (storage-module/src/sample_tally.h): terms are its contract.
 
+import { RecentMap } from "#runtime/recent-map.ts";
 import { bucketOf } from "./histogram.ts";
 import type { Sample, Side } from "./sample.ts";
 
@@ -58,7 +59,7 @@ export interface Tally {
   readonly elapsed: readonly number[];
 }
 
-/** Functions at once. Calls of further ones are not recorded. */
+/** Functions at once. The least recently called make room. */
 export const TALLIED_FUNCTIONS_MAX = 4_096;
 /** Fewer calls or windows tell nothing by themselves. Not sensitive. */
 export const FEW = 16;
@@ -85,13 +86,20 @@ const REFUSED: ReadonlySet<string> = new Set(["ARGS_INVALID", "ARGS_TOO_LARGE", 
 
 /** Sums of one function on one side. */
 class Sums {
-  readonly version: string;
+  version: string;
   readonly #sums = new Float64Array(TALLY_TERMS.length);
   /** Calls by bucket. */
   readonly #elapsed = new Map<number, number>();
 
   constructor(version: string) {
     this.version = version;
+  }
+
+  /** Other code under the same name. */
+  beginAnew(version: string): void {
+    this.version = version;
+    this.#sums.fill(0);
+    this.#elapsed.clear();
   }
 
   add(sample: Sample, elapsedUs: number): void {
@@ -150,7 +158,10 @@ const PARTS_TOLD: readonly number[] = TALLY_TERMS.map((term) =>
 );
 
 export class SampleTally {
-  readonly #sides: Readonly<Record<Side, Map<string, Sums>>> = { compute: new Map(), storage: new Map() };
+  readonly #sides: Readonly<Record<Side, RecentMap<Sums>>> = {
+    compute: new RecentMap(TALLIED_FUNCTIONS_MAX),
+    storage: new RecentMap(TALLIED_FUNCTIONS_MAX),
+  };
 
   /** Functions that were called, counted on each side. */
   get size(): number {
@@ -159,13 +170,8 @@ export class SampleTally {
 
   record(sample: Sample, elapsedUs: number): void {
     if (REFUSED.has(sample.outcome)) return;
-    const functions = this.#sides[sample.side];
-    let sums = functions.get(sample.function);
-    if (sums === undefined && functions.size >= TALLIED_FUNCTIONS_MAX) return;
-    if (sums?.version !== sample.version) {
-      sums = new Sums(sample.version);
-      functions.set(sample.function, sums);
-    }
+    const sums = this.#sides[sample.side].use(sample.function, () => new Sums(sample.version));
+    if (sums.version !== sample.version) sums.beginAnew(sample.version);
     sums.add(sample, elapsedUs);
   }
 
@@ -173,7 +179,7 @@ export class SampleTally {
   take(): { readonly tallies: readonly Tally[] } {
     const tallies: Tally[] = [];
     for (const side of ["compute", "storage"] as const) {
-      for (const [name, sums] of this.#sides[side]) tallies.push({ function: name, side, ...sums.told() });
+      for (const [name, sums] of this.#sides[side].entries()) tallies.push({ function: name, side, ...sums.told() });
       this.#sides[side].clear();
     }
     return { tallies };

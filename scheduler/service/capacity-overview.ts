@@ -43,7 +43,7 @@ export interface CapacityOverview {
   /** How many more there are. */
   readonly instancesLeftOut: number;
   readonly counts: Readonly<Counts>;
-  /** Of functions whose policy makes forecasts: their error on what they had not seen. */
+  /** Of functions whose policy makes forecasts: their error on what they had not seen. Those called last come first. */
   readonly forecastErrors: Readonly<Record<string, number>>;
 }
 
@@ -64,7 +64,8 @@ export function capacityOverview<Ticket>(
     instances.push(instanceSummary(instance, idOf(instance) ?? instance.id, nowMs));
   }
   const forecastErrors: Record<string, number> = {};
-  for (const { config, policy } of core.functions()) {
+  const byUse = [...core.functions()].toSorted((one, other) => other.calledMs - one.calledMs);
+  for (const { config, policy } of byUse) {
     const error = policy.forecastError();
     if (error !== null) forecastErrors[config.key] = error;
   }

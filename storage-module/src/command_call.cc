@@ -69,7 +69,7 @@ int CommandCall(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   const std::string_view name = TextOf(argv[1]);
   const Deployment* deployment = TheModule().registry.Find(name);
   if (deployment == nullptr)
-    return ReplyFailure(context, {Code::FUNCTION_NOT_FOUND, "there is no function " + Shown(name) + " here"});
+    return ReplyFailure(context, FunctionNotFound(name));
 
   auto call = std::make_unique<PendingCall>();
   call->deployment = *deployment;

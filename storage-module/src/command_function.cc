@@ -1,13 +1,13 @@
-// LOCUS.FUNCTION LOAD | LIST | DELETE | DUMP | STATS: the registry (ISOLATES: command_isolates.cc). It is
-// kept as Redis' own functions are: in the RDB, replicated, in the AOF. A bundle is checked in a sandbox host
-// before it is accepted; what a primary sends, or an AOF holds, was checked there and comes with what was
-// found: LOAD REPLACE bundle DESCRIPTION json.
+// LOCUS.FUNCTION LOAD | DELETE | DUMP: the registry (LIST, CHANGES, STATS: command_function_pages.cc;
+// ISOLATES: command_isolates.cc). It is kept as Redis' own functions are: in the RDB, replicated, in the AOF.
+// A bundle is checked in a sandbox host before it is accepted; what a primary sends, or an AOF holds, was
+// checked there and comes with what was found: LOAD REPLACE bundle DESCRIPTION json.
 #include <atomic>
 #include <memory>
 #include <unordered_map>
 
 #include "function_description.h"
-#include "json_text.h"
+#include "function_news.h"
 #include "module.h"
 #include "server_config.h"
 #include "woken_client.h"
@@ -16,7 +16,6 @@ namespace locus {
 
 namespace {
 
-constexpr std::string_view kChannel = "locus:functions";
 /// Bundles that are checked at once; one more is refused. Chosen, not measured.
 constexpr size_t kLoadsMax = 16;
 
@@ -30,26 +29,6 @@ struct PendingLoad {
 
 /// Main thread only.
 std::unordered_map<RedisModuleBlockedClient*, PendingLoad*> loads_in_flight;
-
-/// Tells this server's subscribers; replicas tell theirs when the change reaches them.
-void Announce(RedisModuleCtx* context, std::string_view event, std::string_view name,
-              std::string_view version) {
-  std::string json = "{";
-  AppendJsonName(&json, "event");
-  AppendJsonString(&json, event);
-  AppendJsonName(&json, "function");
-  AppendJsonString(&json, name);
-  if (!version.empty()) {
-    AppendJsonName(&json, "version");
-    AppendJsonString(&json, version);
-  }
-  json.push_back('}');
-  RedisModuleString* channel = redis::CreateString(nullptr, kChannel.data(), kChannel.size());
-  RedisModuleString* message = redis::CreateString(nullptr, json.data(), json.size());
-  redis::PublishMessage(context, channel, message);
-  redis::FreeString(nullptr, channel);
-  redis::FreeString(nullptr, message);
-}
 
 int ReplyLoaded(RedisModuleCtx* context, const FunctionImage& image) {
   redis::ReplyWithArray(context, 2);
@@ -97,7 +76,7 @@ Failure Install(RedisModuleCtx* context, PendingLoad& load, Deployment* deployme
   redis::Replicate(context, "LOCUS.FUNCTION", "ccbcb", "LOAD", "REPLACE", image.bundle.data(),
                    image.bundle.size(), "DESCRIPTION", deployment->description.data(),
                    deployment->description.size());
-  Announce(context, "load", image.name, image.version);
+  AnnounceFunction(context, "load", image.name, image.version);
   return {};
 }
 
@@ -164,12 +143,8 @@ int LoadUnchecked(RedisModuleCtx* context, std::string_view bundle, std::string_
     return ReplyFailure(context, failure);
   }
   redis::ReplicateVerbatim(context);
-  Announce(context, "load", deployment.image->name, deployment.image->version);
+  AnnounceFunction(context, "load", deployment.image->name, deployment.image->version);
   return ReplyLoaded(context, *deployment.image);
-}
-
-Failure NotFound(std::string_view name) {
-  return {Code::FUNCTION_NOT_FOUND, "there is no function " + Shown(name) + " here"};
 }
 
 }  // namespace
@@ -183,25 +158,12 @@ int CommandFunctionLoad(RedisModuleCtx* context, RedisModuleString** argv, int a
   return ReplyFailure(context, {Code::REQUEST_INVALID, "usage: LOCUS.FUNCTION LOAD [REPLACE] bundle"});
 }
 
-int CommandFunctionList(RedisModuleCtx* context, RedisModuleString**, int argc) {
-  if (argc != 2) return redis::WrongArity(context);
-  const Registry::Functions& functions = TheModule().registry.functions();
-  redis::ReplyWithArray(context, static_cast<long>(functions.size()));
-  for (const auto& [name, versions] : functions) {
-    redis::ReplyWithArray(context, 3);
-    ReplyText(context, name);
-    ReplyText(context, versions.front().image->version);
-    ReplyText(context, versions.front().description);
-  }
-  return redis::kOk;
-}
-
 int CommandFunctionDump(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   if (argc != 3 && argc != 4) return redis::WrongArity(context);
   const Registry& registry = TheModule().registry;
   const std::string_view name = TextOf(argv[2]);
   const Deployment* deployment = registry.Find(name);
-  if (deployment == nullptr) return ReplyFailure(context, NotFound(name));
+  if (deployment == nullptr) return ReplyFailure(context, FunctionNotFound(name));
   if (argc == 4) deployment = registry.Find(name, TextOf(argv[3]));
   if (deployment == nullptr)
     return ReplyFailure(
@@ -216,34 +178,11 @@ int CommandFunctionDump(RedisModuleCtx* context, RedisModuleString** argv, int a
 int CommandFunctionDelete(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
   if (argc != 3) return redis::WrongArity(context);
   const std::string_view name = TextOf(argv[2]);
-  if (!TheModule().registry.Remove(name)) return ReplyFailure(context, NotFound(name));
+  if (!TheModule().registry.Remove(name)) return ReplyFailure(context, FunctionNotFound(name));
   TheModule().stats.Forget(name);
   redis::ReplicateVerbatim(context);
-  Announce(context, "delete", name, "");
+  AnnounceFunction(context, "delete", name, "");
   return redis::ReplyWithSimpleString(context, "OK");
-}
-
-int CommandFunctionStats(RedisModuleCtx* context, RedisModuleString** argv, int argc) {
-  if (argc != 2 && argc != 3) return redis::WrongArity(context);
-  Module& module = TheModule();
-  const Supervisor::Loads loads = module.service.loads();
-  const Supervisor::Load none = {.isolates_max = module.settings.function_isolates_max()};
-  const auto reply_one = [&](const std::string& name) {
-    const auto load = loads.find(name);
-    redis::ReplyWithArray(context, 2);
-    ReplyText(context, name);
-    ReplyText(context, module.stats.Json(name, load == loads.end() ? none : load->second));
-  };
-  if (argc == 3) {
-    const std::string name(TextOf(argv[2]));
-    if (module.registry.Find(name) == nullptr) return ReplyFailure(context, NotFound(name));
-    redis::ReplyWithArray(context, 1);
-    reply_one(name);
-    return redis::kOk;
-  }
-  redis::ReplyWithArray(context, static_cast<long>(module.registry.functions().size()));
-  for (const auto& [name, versions] : module.registry.functions()) reply_one(name);
-  return redis::kOk;
 }
 
 }  // namespace locus

@@ -44,7 +44,7 @@ int ReplyOutcome(RedisModuleCtx* context, const PendingCall& call) {
 Failure FindVersion(std::string_view name, std::string_view version, Deployment* deployment) {
   const Registry& registry = TheModule().registry;
   const Deployment* current = registry.Find(name);
-  if (current == nullptr) return {Code::FUNCTION_NOT_FOUND, "there is no function " + Shown(name) + " here"};
+  if (current == nullptr) return FunctionNotFound(name);
   const Deployment* found = version == "*" ? current : registry.Find(name, version);
   if (found == nullptr)
     return {Code::VERSION_NOT_FOUND, "the function " + std::string(name) + " is here, but not in version " +

@@ -53,6 +53,7 @@ constexpr int kNumkeysOfRun = 4;
 int CommandCall(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandConfigGet(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandConfigSet(RedisModuleCtx*, RedisModuleString** argv, int argc);
+int CommandFunctionChanges(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionDelete(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionDump(RedisModuleCtx*, RedisModuleString** argv, int argc);
 int CommandFunctionIsolates(RedisModuleCtx*, RedisModuleString** argv, int argc);

@@ -11,8 +11,8 @@
 
 namespace locus {
 
-/// Bytes of a plan, and functions in it: as many as can be tallied (sample_tally.h). Chosen: what a
-/// controller that follows 1,000 functions, the registry's most, sends several times over.
+/// Bytes of a plan, and functions in it: as many as can be tallied (sample_tally.h). A controller plans for
+/// the functions that are called, at most as many, and needs less than 200 bytes for each.
 constexpr size_t kPlanBytesMax = 1 << 20;
 constexpr size_t kPlanFunctionsMax = 4'096;
 /// OVERFLOW_MAX in plan.ts.

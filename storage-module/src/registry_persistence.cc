@@ -2,6 +2,7 @@
 // replaces what is there, so that a replica after a full resynchronisation has exactly its primary's
 // functions. Where there are none there is nothing of it (Redis 7.2 or later, Valkey), and a server without
 // the module can load the RDB. registry_rdb.h has the format.
+#include "function_news.h"
 #include "module.h"
 #include "registry_rdb.h"
 
@@ -44,9 +45,10 @@ int LoadRegistry(RedisModuleIO* io, int encoding_version, int) {
 }
 
 /// An RDB without functions replaces them by none. An AOF does not: it has them as commands behind its RDB.
-void OnLoading(RedisModuleCtx*, redis::ServerEvent, uint64_t subevent, void*) {
+void OnLoading(RedisModuleCtx* context, redis::ServerEvent, uint64_t subevent, void*) {
   static bool loads_rdb = false;
   if (subevent == redis::kLoadingEnded && loads_rdb && !replaced) Replace({});
+  if (subevent == redis::kLoadingEnded && loads_rdb) AnnounceFunction(context, "replace", "", "");
   const bool ends = subevent == redis::kLoadingEnded || subevent == redis::kLoadingFailed;
   TheModule().service.SetLoading(!ends);
   loads_rdb = subevent == redis::kLoadingStartsRdb || subevent == redis::kLoadingStartsReplica;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "json_text.h"
 
@@ -55,15 +56,27 @@ void SampleTally::Record(std::string_view function, std::string_view version, Co
   if (IsRefused(code)) return;
   auto found = functions_.find(function);
   if (found == functions_.end()) {
-    if (functions_.size() >= kTalliedFunctionsMax) {
-      untracked_++;
-      return;
-    }
+    if (functions_.size() >= kTalliedFunctionsMax) MakeRoom();
     found = functions_.emplace(function, Sums{std::string(version)}).first;
   } else if (found->second.version != version) {
     found->second = Sums{std::string(version)};
   }
+  found->second.used = ++uses_;
+  found->second.calls++;
   found->second.Add(code, usage, UsOf(elapsed_ns), fixed);
+}
+
+void SampleTally::MakeRoom() {
+  std::vector<uint64_t> uses;
+  uses.reserve(functions_.size());
+  for (const auto& [function, sums] : functions_) uses.push_back(sums.used);
+  const auto last = uses.begin() + static_cast<std::ptrdiff_t>(uses.size() / 4 - 1);
+  std::ranges::nth_element(uses, last);
+  std::erase_if(functions_, [&](const auto& entry) {
+    if (entry.second.used > *last) return false;
+    untracked_ += entry.second.calls;
+    return true;
+  });
 }
 
 void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us, bool fixed) {

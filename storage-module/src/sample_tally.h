@@ -47,6 +47,8 @@ class SampleTally {
  private:
   struct Sums {
     std::string version;
+    uint64_t used = 0;   ///< number of the latest call
+    uint64_t calls = 0;  ///< of any kind
     std::array<double, kTallyTerms> values = {};
     std::array<uint32_t, kTallyBuckets> elapsed = {};
 
@@ -58,7 +60,11 @@ class SampleTally {
     size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
   };
 
+  /// The least recently called quarter makes room, so that one more function costs little on average.
+  void MakeRoom();
+
   std::unordered_map<std::string, Sums, Hash, std::equal_to<>> functions_;
+  uint64_t uses_ = 0;
   uint64_t untracked_ = 0;
 };
 

@@ -76,6 +76,59 @@ void ThereIsABoundOnFunctions() {
   EXPECT(registry.Install(Deploy("onemore", "bundle")));
 }
 
+/// The names that changed after the cursor, in order.
+std::string ChangedSince(const Registry& registry, const std::string& cursor) {
+  const locus::ChangeLog& log = registry.log();
+  std::string names;
+  const auto& changes = log.changes();
+  for (auto at = changes.upper_bound(log.NumberOf(cursor)); at != changes.end(); ++at)
+    names += at->second + " ";
+  return names;
+}
+
+std::string LastCursor(const Registry& registry) {
+  const auto& changes = registry.log().changes();
+  return registry.log().CursorAt(changes.empty() ? 0 : changes.rbegin()->first);
+}
+
+void AReaderIsToldOfEachChangeOnce() {
+  Registry registry;
+  for (const char* name : {"a", "b", "c"}) EXPECT(registry.Install(Deploy(name, "one")));
+  const std::string cursor = LastCursor(registry);
+  EXPECT(ChangedSince(registry, "") == "a b c " && ChangedSince(registry, cursor).empty());
+  EXPECT(registry.Install(Deploy("a", "two")) && registry.Remove("c") && registry.Remove("b"));
+  EXPECT(registry.Install(Deploy("b", "two")));
+  EXPECT(ChangedSince(registry, cursor) == "a c b ");
+  EXPECT(ChangedSince(registry, "") == "a c b ");
+}
+
+void ACursorOfNoReadingBeginsAtTheBeginning() {
+  Registry registry;
+  EXPECT(registry.Install(Deploy("a", "one")));
+  const std::string cursor = LastCursor(registry);
+  const std::string id = cursor.substr(0, cursor.find('-'));
+  for (const std::string& foreign :
+       {std::string("0"), std::string("1-1"), id, id + "-", id + "-2", id + "-1x", id + "--1",
+        id + "-99999999999999999999", LastCursor(Registry())})
+    EXPECT(registry.log().NumberOf(foreign) == 0);
+  EXPECT(registry.log().NumberOf(cursor) == 1);
+  Registry::Functions others;
+  registry.Swap(&others);
+  EXPECT(registry.log().NumberOf(cursor) == 0 && registry.log().changes().empty());
+}
+
+void AReaderThatMissedAForgottenDeletionReadsAll() {
+  Registry registry;
+  EXPECT(registry.Install(Deploy("a", "one")) && registry.Install(Deploy("b", "one")));
+  const std::string before = LastCursor(registry);
+  EXPECT(registry.Remove("a"));
+  const std::string after = LastCursor(registry);
+  for (size_t i = 0; i < locus::kDeletionsKept; i++)
+    EXPECT(registry.Install(Deploy("c", "one")) && registry.Remove("c"));
+  EXPECT(registry.log().NumberOf(before) == 0 && registry.log().NumberOf(after) != 0);
+  EXPECT(ChangedSince(registry, before) == "b c ");
+}
+
 }  // namespace
 
 void TestRegistry() {
@@ -84,4 +137,7 @@ void TestRegistry() {
   TheVersionBeforeIsKeptAndNoOther();
   GoingBackMakesTheOldVersionCurrentAgain();
   ThereIsABoundOnFunctions();
+  AReaderIsToldOfEachChangeOnce();
+  ACursorOfNoReadingBeginsAtTheBeginning();
+  AReaderThatMissedAForgottenDeletionReadsAll();
 }

@@ -72,7 +72,7 @@ describe("a function", () => {
     expect(deployed.status).toBe(201);
     const { previousVersion, ...description } = (await deployed.json()) as Record<string, unknown>;
     expect(previousVersion).toBeNull();
-    expect(await (await request("/v1/functions")).json()).toEqual({ functions: [description] });
+    expect(await (await request("/v1/functions")).json()).toEqual({ functions: [description], next: null });
     expect(await (await request(path)).json()).toEqual(description);
 
     for (const side of SIDES) {

@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const CONTAINERS = {
-  "LOCUS.FUNCTION": ["DELETE", "DUMP", "HELP", "ISOLATES", "LIST", "LOAD", "STATS"],
+  "LOCUS.FUNCTION": ["CHANGES", "DELETE", "DUMP", "HELP", "ISOLATES", "LIST", "LOAD", "STATS"],
   "LOCUS.NODE": ["ACT", "ATTACH", "CANCEL", "DETACH", "GIVE", "HELP", "RUN", "SAMPLES", "TAKE", "TRY", "WRITES"],
   "LOCUS.PLAN": ["GET", "HELP", "SET"],
   "LOCUS.TRACE": ["GET", "HELP", "LEN", "RESET"],
@@ -66,7 +66,7 @@ test("COMMAND INFO has arities, flags and where keys stand", async () => {
     arity: -3,
     flags: expect.arrayContaining(["write", "denyoom", "blocking"]),
   });
-  expect(byName.get("locus.function|list")).toMatchObject({ arity: 2, flags: expect.arrayContaining(["readonly"]) });
+  expect(byName.get("locus.function|list")).toMatchObject({ arity: -2, flags: expect.arrayContaining(["readonly"]) });
   expect(byName.get("locus.config|set")).toMatchObject({ arity: 4, flags: expect.arrayContaining(["admin"]) });
   expect(byName.get("locus.info")).toMatchObject({ arity: 1, flags: expect.arrayContaining(["loading", "stale"]) });
   expect(all).toHaveLength(names.length + Object.values(CONTAINERS).flat().length);
