@@ -1,0 +1,76 @@
+// A stack with many functions, all of the same source, and memory for a number of isolates.
+
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { interruption } from "#compute/cli/interruption.ts";
+import { NodeClient } from "#compute/cli/node-client.ts";
+import type { Layout } from "../harness/cores.ts";
+import { startPlacedStack, type PlacedStack } from "../harness/placed-stack.ts";
+import type { StackOptions } from "../stack.ts";
+import { FreshFunction, type Source } from "../start/fresh-function.ts";
+import { functionName } from "./draw.ts";
+import oneGet from "./one-get.ts";
+
+const ONE_GET: Source = { file: join(import.meta.dirname, "one-get.ts"), name: oneGet.name };
+const DEPLOYMENTS_IN_FLIGHT = 16;
+const CALIBRATED_WITHIN_MS = 30_000;
+const CALIBRATED_LOOK_MS = 50;
+
+/** The key that each function reads. */
+export const KEY = "density";
+const VALUE = "x".repeat(100);
+
+export interface FilledStack extends PlacedStack {
+  /** How many are deployed, numbered from 0. */
+  readonly functions: number;
+  /** Deploys a function of that name, or a new version of it. */
+  readonly deploy: (name: string) => Promise<void>;
+  /** The empty function, which is deployed as well. */
+  readonly empty: FreshFunction;
+}
+
+export interface FilledStackOptions {
+  readonly functions: number;
+  /** For which each side has memory. */
+  readonly isolates: number;
+}
+
+/** A scheduler would end idle instances after seconds, and promise 64 MiB to each new one. */
+const UNSCHEDULED = { LOCUS_SCHEDULER: "off" };
+
+/** Memory for `isolates` on each side. */
+const memoryFor = (isolates: number): Required<Pick<StackOptions, "settings" | "moduleArguments">> => ({
+  settings: { LOCUS_ISOLATES_MAX: String(isolates) },
+  moduleArguments: ["isolates-max", String(isolates)],
+});
+
+/** Resolves when all functions can be called on both sides. */
+export async function startFilledStack(
+  { functions, isolates }: FilledStackOptions,
+  layout: Layout,
+  resources: AsyncDisposableStack,
+): Promise<FilledStack> {
+  const { settings, moduleArguments } = memoryFor(isolates);
+  const options = { settings: { ...settings, ...UNSCHEDULED }, moduleArguments };
+  const stack = await startPlacedStack(["functions/empty.ts"], layout, resources, options);
+  await calibrated(stack.url);
+  await stack.redis.client().set(KEY, VALUE);
+  const oneGetFunction = await FreshFunction.bundle(stack.url, ONE_GET);
+  const deploy = (name: string): Promise<void> => oneGetFunction.deploy(name);
+  let next = 0;
+  const deployInTurn = async (): Promise<void> => {
+    while (next < functions) await deploy(functionName(next++));
+  };
+  await Promise.all(Array.from({ length: DEPLOYMENTS_IN_FLIGHT }, deployInTurn));
+  return { ...stack, functions, deploy, empty: await FreshFunction.bundle(stack.url) };
+}
+
+/** Resolves when the node has measured what calls cost on this machine. */
+async function calibrated(url: string): Promise<void> {
+  const node = new NodeClient({ url, from: "the stack" }, interruption());
+  const untilMs = performance.now() + CALIBRATED_WITHIN_MS;
+  while ((await node.placement()).constantsFrom !== "measured") {
+    if (performance.now() > untilMs) throw new Error(`the node did not calibrate in ${CALIBRATED_WITHIN_MS} ms`);
+    await sleep(CALIBRATED_LOOK_MS);
+  }
+}
