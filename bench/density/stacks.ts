@@ -38,11 +38,19 @@ export interface FilledStackOptions {
 /** A scheduler would end idle instances after seconds, and promise 64 MiB to each new one. */
 const UNSCHEDULED = { LOCUS_SCHEDULER: "off" };
 
+/** What a small isolate may take. */
+const ISOLATE_MB = 2;
+/** The least that a node takes as the setting. */
+const ISOLATE_MEMORY_MB_MIN = 64;
+
 /** Memory for `isolates` on each side. */
-const memoryFor = (isolates: number): Required<Pick<StackOptions, "settings" | "moduleArguments">> => ({
-  settings: { LOCUS_ISOLATES_MAX: String(isolates) },
-  moduleArguments: ["isolates-max", String(isolates)],
-});
+function memoryFor(isolates: number): Required<Pick<StackOptions, "settings" | "moduleArguments">> {
+  const memoryMb = String(Math.max(ISOLATE_MEMORY_MB_MIN, isolates * ISOLATE_MB));
+  return {
+    settings: { LOCUS_ISOLATE_MEMORY_MB: memoryMb },
+    moduleArguments: ["isolate-memory-mb", memoryMb],
+  };
+}
 
 /** Resolves when all functions can be called on both sides. */
 export async function startFilledStack(
