@@ -27,8 +27,8 @@ import { runBenchmark } from "./harness/benchmark.ts";
 import type { Repeats } from "./harness/contest.ts";
 import { apartLayout } from "./harness/cores.ts";
 import { IN_FLIGHT, startLoad } from "./density/load.ts";
-import { densityPeers, SIDES, type PeersEffort, type Stacks } from "./density/peers.ts";
-import { startFilledStack, type FilledStack } from "./density/stacks.ts";
+import { densityPeers, type PeersEffort, type Stacks } from "./density/peers.ts";
+import { SIDES, startFilledStack, type FilledStack } from "./density/stacks.ts";
 
 interface Effort extends Repeats, PeersEffort {
   /** Of each stack. */

@@ -10,7 +10,7 @@ import { hostOf, restartHost } from "../start/host-restart.ts";
 import { startNodeOver, type NodeProcess } from "#test/node-process.ts";
 import { functionName } from "./draw.ts";
 import { calledOnce, loaded, type Load } from "./load.ts";
-import type { FilledStack } from "./stacks.ts";
+import { SIDES, type FilledStack } from "./stacks.ts";
 
 export interface PeersEffort {
   /** Calls before the measured ones. */
@@ -32,7 +32,6 @@ export interface Stacks {
   readonly most: FilledStack;
 }
 
-export const SIDES: readonly Side[] = ["compute", "storage"];
 const MB = 1 << 20;
 /** Compilers have finished with a new isolate by then. */
 const OPENED_MS = 500;
@@ -88,6 +87,7 @@ function coldPeers(load: Load, stack: FilledStack, side: Side): readonly Peer[] 
       name: cold,
       unit: "ms",
       run: async () => {
+        await stack.empty.deploy();
         await restartHost(stack, stack.empty, side);
         const before = await residentBytes();
         const first = await calledOnce(load, stack, side);

@@ -4,12 +4,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { interruption } from "#compute/cli/interruption.ts";
 import { NodeClient } from "#compute/cli/node-client.ts";
+import type { Side } from "#runtime/profile/sample.ts";
 import type { Layout } from "../harness/cores.ts";
 import { startPlacedStack, type PlacedStack } from "../harness/placed-stack.ts";
 import type { StackOptions } from "../stack.ts";
 import { FreshFunction, type Source } from "../start/fresh-function.ts";
 import { functionName } from "./draw.ts";
 import oneGet from "./one-get.ts";
+
+export const SIDES: readonly Side[] = ["compute", "storage"];
 
 const ONE_GET: Source = { file: join(import.meta.dirname, "one-get.ts"), name: oneGet.name };
 const DEPLOYMENTS_IN_FLIGHT = 16;
@@ -25,7 +28,7 @@ export interface FilledStack extends PlacedStack {
   readonly functions: number;
   /** Deploys a function of that name, or a new version of it. */
   readonly deploy: (name: string) => Promise<void>;
-  /** The empty function, which is deployed as well. */
+  /** The empty function, not deployed yet. */
   readonly empty: FreshFunction;
 }
 
@@ -60,7 +63,7 @@ export async function startFilledStack(
 ): Promise<FilledStack> {
   const { settings, moduleArguments } = memoryFor(isolates);
   const options = { settings: { ...settings, ...UNSCHEDULED }, moduleArguments };
-  const stack = await startPlacedStack(["functions/empty.ts"], layout, resources, options);
+  const stack = await startPlacedStack([], layout, resources, options);
   await calibrated(stack.url);
   await stack.redis.client().set(KEY, VALUE);
   const oneGetFunction = await FreshFunction.bundle(stack.url, ONE_GET);
@@ -70,6 +73,7 @@ export async function startFilledStack(
     while (next < functions) await deploy(functionName(next++));
   };
   await Promise.all(Array.from({ length: DEPLOYMENTS_IN_FLIGHT }, deployInTurn));
+  for (const side of SIDES) await checkResult(stack.url, side);
   return { ...stack, functions, deploy, empty: await FreshFunction.bundle(stack.url) };
 }
 
@@ -81,4 +85,13 @@ async function calibrated(url: string): Promise<void> {
     if (performance.now() > untilMs) throw new Error(`the node did not calibrate in ${CALIBRATED_WITHIN_MS} ms`);
     await sleep(CALIBRATED_LOOK_MS);
   }
+}
+
+/** Rejects unless the first function reads the value. */
+async function checkResult(nodeUrl: string, side: Side): Promise<void> {
+  const url = `${nodeUrl}/v1/functions/${functionName(0)}/invocations?side=${side}&key=${KEY}`;
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(KEY) });
+  const text = await response.text();
+  if (text !== JSON.stringify(VALUE)) throw new Error(`${url} answered ${response.status}: ${text}`);
 }
