@@ -9,7 +9,7 @@
 // call.
 // - Warm calls: every function is called once, then all are drawn equally often. `placed` calls
 //   name no side.
-// - Zipf: functions of `most` are drawn by Zipf's law (s = 1).
+// - Zipf: functions of `most` are drawn by Zipf's law (s = 1), after its memory was filled once.
 // - Cold calls: the host of `warm` is killed, then each function is called once, and once again.
 //   The figure is the difference of the two medians. The memory of the host before and after gives
 //   the isolate's.
@@ -58,7 +58,7 @@ await runBenchmark<Effort>({
       leadInMs: 500,
       budgetMs: 2_000,
       deployments: 15,
-      restMs: 8_000,
+      restMs: 15_000,
       idleMs: 5_000,
     },
     full: {

@@ -23,16 +23,8 @@ const CALIBRATED_LOOK_MS = 50;
 export const KEY = "density";
 const VALUE = "x".repeat(100);
 
-export interface FilledStack extends PlacedStack {
+interface FilledStackOptions {
   /** How many are deployed, numbered from 0. */
-  readonly functions: number;
-  /** Deploys a function of that name, or a new version of it. */
-  readonly deploy: (name: string) => Promise<void>;
-  /** The empty function, not deployed yet. */
-  readonly empty: FreshFunction;
-}
-
-export interface FilledStackOptions {
   readonly functions: number;
   /** For which each side has memory. */
   readonly isolates: number;
@@ -40,6 +32,13 @@ export interface FilledStackOptions {
 
 /** A scheduler would end idle instances after seconds, and promise 64 MiB to each new one. */
 const UNSCHEDULED = { LOCUS_SCHEDULER: "off" };
+
+export interface FilledStack extends PlacedStack, FilledStackOptions {
+  /** Deploys a function of that name, or a new version of it. */
+  readonly deploy: (name: string) => Promise<void>;
+  /** The empty function, not deployed yet. */
+  readonly empty: FreshFunction;
+}
 
 /** What a small isolate may take. */
 const ISOLATE_MB = 2;
@@ -74,7 +73,7 @@ export async function startFilledStack(
   };
   await Promise.all(Array.from({ length: DEPLOYMENTS_IN_FLIGHT }, deployInTurn));
   for (const side of SIDES) await checkResult(stack.url, side);
-  return { ...stack, functions, deploy, empty: await FreshFunction.bundle(stack.url) };
+  return { ...stack, functions, isolates, deploy, empty: await FreshFunction.bundle(stack.url) };
 }
 
 /** Resolves when the node has measured what calls cost on this machine. */
