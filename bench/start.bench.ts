@@ -94,7 +94,7 @@ await runBenchmark<Effort>({
     calibrateMs: { better: "less", must: 1_000, counts: "worst", of: (value) => value("calibration") },
     idleCpuShare: { better: "less", must: 0.01, aim: 0.003, of: (value) => value("idle stack, CPU") },
     idleRssMb: { better: "less", must: 250, aim: 150, of: (value) => value("idle node and host, memory") },
-    isolateMb: { better: "less", must: 5, aim: 3, of: (value) => value("isolate, memory") },
+    isolateMb: { better: "less", must: 2, aim: 1, of: (value) => value("isolate, memory") },
   },
   layout: apartLayout,
   async prepare({ effort, layout, resources, say }) {

@@ -48,6 +48,7 @@ const RATIOS = {
     "idleRssMb",
     "isolateMb",
   ],
+  density: ["warmKept", "zipfKept", "placedKept", "coldMs", "isolateMb", "idleCpuShare", "deployGrowth", "startGrowth"],
   confinement: [
     "storageChainKept",
     "storageFanoutKept",

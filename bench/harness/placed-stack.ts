@@ -19,7 +19,7 @@ export interface PlacedStack extends Stack {
 /** With these nothing is placed: a call that comes to Redis runs there, and one to the node where it is asked for. */
 export const NOTHING_PLACED: Settings = { LOCUS_PLACEMENT: "declared" };
 
-/** `functions`: files. `options`: what the stack is to be besides. Ends with `resources`. From here on this process, and what it starts, is where the load belongs. */
+/** `functions`: files, or none. `options`: what the stack is to be besides. Ends with `resources`. From here on this process, and what it starts, is where the load belongs. */
 export async function startPlacedStack(
   functions: readonly string[],
   { pinned, cores }: Layout,
@@ -29,7 +29,7 @@ export async function startPlacedStack(
   // Both sides count the cores when they start, and find two: those of the storage side.
   if (pinned) pin(process.pid, [...new Set([...cores.redis, ...cores.host])]);
   const stack = await openStack({ httpPort: 0, ...options, signal: interruption() }, resources);
-  await stack.run("locus", "deploy", ...functions);
+  if (functions.length > 0) await stack.run("locus", "deploy", ...functions);
 
   const redisPid = stack.redis.pid();
   const { nodePid } = stack;

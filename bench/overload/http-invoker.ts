@@ -26,7 +26,12 @@ export class HttpInvoker implements Loaded {
   }
 
   /** Rejects where a connection breaks. */
-  async invoke({ function: name, argsJson, keys }: Pick<Call, "function" | "argsJson" | "keys">): Promise<Answer> {
+  async invoke({
+    function: name,
+    argsJson,
+    keys,
+    side,
+  }: Pick<Call, "function" | "argsJson" | "keys" | "side">): Promise<Answer> {
     const connection = this.#idle.pop() ?? this.#connect();
     if (connection === null) return refused("OVERLOADED", `there are ${CONNECTIONS_MAX} connections`);
     const query = keys.map((key) => `key=${encodeURIComponent(key)}`).join("&");
@@ -35,6 +40,7 @@ export class HttpInvoker implements Loaded {
       `host: ${this.#host}`,
       "content-type: application/json",
       `content-length: ${Buffer.byteLength(argsJson)}`,
+      ...(side === null ? [] : [`x-locus-side: ${side}`]),
     ];
     const answer = answerOf(await connection.ask(`${lines.join("\r\n")}${HEAD_END}${argsJson}`));
     this.#idle.push(connection);

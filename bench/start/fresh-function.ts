@@ -1,4 +1,4 @@
-// The empty function as something that was never there before: another version each time, or under another name.
+// A function as something that was never there before: another version each time, or under another name.
 
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -7,9 +7,15 @@ import { NodeClient, type BatchReply } from "#compute/cli/node-client.ts";
 import { bundleFunction } from "#runtime/function/bundle.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 
-const SOURCE = join(import.meta.dirname, "..", "..", "functions", "empty.ts");
-const NAME = "empty";
-const NAME_IN_BUNDLE = `name:"${NAME}"`;
+export interface Source {
+  readonly file: string;
+  /** That the function has there. */
+  readonly name: string;
+}
+
+const EMPTY: Source = { file: join(import.meta.dirname, "..", "..", "functions", "empty.ts"), name: "empty" };
+
+const nameInBundle = (name: string): string => `name:"${name}"`;
 
 export interface FirstCall {
   /** From the answer to the deployment to the answer to the call. */
@@ -20,29 +26,31 @@ export interface FirstCall {
 
 export class FreshFunction {
   readonly #node: NodeClient;
+  readonly #name: string;
   readonly #bundle: string;
   #versions = 0;
 
-  static async bundle(nodeUrl: string): Promise<FreshFunction> {
-    const bundle = Buffer.from(await bundleFunction(SOURCE)).toString();
-    if (!bundle.includes(NAME_IN_BUNDLE)) throw new Error(`the bundle of ${SOURCE} has no ${NAME_IN_BUNDLE}`);
-    return new FreshFunction(new NodeClient({ url: nodeUrl, from: "the stack" }, interruption()), bundle);
+  static async bundle(nodeUrl: string, { file, name }: Source = EMPTY): Promise<FreshFunction> {
+    const bundle = Buffer.from(await bundleFunction(file)).toString();
+    if (!bundle.includes(nameInBundle(name))) throw new Error(`the bundle of ${file} has no ${nameInBundle(name)}`);
+    return new FreshFunction(new NodeClient({ url: nodeUrl, from: "the stack" }, interruption()), name, bundle);
   }
 
-  constructor(node: NodeClient, bundle: string) {
+  constructor(node: NodeClient, name: string, bundle: string) {
     this.#node = node;
+    this.#name = name;
     this.#bundle = bundle;
   }
 
   /** A version that no isolate holds. */
-  async deploy(name = NAME): Promise<void> {
+  async deploy(name = this.#name): Promise<void> {
     this.#versions += 1;
-    const bundle = this.#bundle.replace(NAME_IN_BUNDLE, `name:"${name}"`);
+    const bundle = this.#bundle.replace(nameInBundle(this.#name), nameInBundle(name));
     await this.#node.deploy(Buffer.from(`// version ${this.#versions}\n${bundle}`));
   }
 
-  /** Rejects where the call fails. */
-  async call(side: Side, name = NAME): Promise<BatchReply> {
+  /** Rejects unless the result is null. */
+  async call(side: Side, name = this.#name): Promise<BatchReply> {
     const wishes = { side, inFlight: 1, logs: false, deadlineMs: null };
     const [reply] = await Array.fromAsync(this.#node.batch(name, [{ args: null, keys: [] }], wishes));
     if (reply?.result !== null) throw new Error(`a call at ${side} came to ${JSON.stringify(reply)}`);

@@ -1,8 +1,6 @@
 // The peers of `start`: each is one figure.
 
-import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { interruption } from "#compute/cli/interruption.ts";
 import type { Side } from "#runtime/profile/sample.ts";
 import type { Measure, Peer } from "../harness/contest.ts";
 import type { Layout } from "../harness/cores.ts";
@@ -10,6 +8,7 @@ import type { PlacedStack } from "../harness/placed-stack.ts";
 import { residentBytesOf, watchCpu } from "../harness/processes.ts";
 import { medianOf } from "../harness/statistics.ts";
 import { FreshFunction, type FirstCall } from "./fresh-function.ts";
+import { hostOf, restartHost } from "./host-restart.ts";
 import { type TakeOver, takeOvers } from "./take-over.ts";
 
 interface Effort {
@@ -28,9 +27,6 @@ const MB = 1 << 20;
 const OPENED_MS = 300;
 /** Of an isolate that has just been opened: compilers have it by then. */
 const WARMING_CALLS = 40;
-const HOST_DEADLINE_MS = 30_000;
-/** Short against a restart, and long enough to leave the machine to the host that starts. */
-const RETRY_MS = 2;
 
 export async function startPeers(stack: PlacedStack, layout: Layout, effort: Effort): Promise<readonly Peer[]> {
   const fresh = await FreshFunction.bundle(stack.url);
@@ -96,43 +92,16 @@ async function warmStart(fresh: FreshFunction, side: Side, calls: number): Promi
   return { value: medianOf(handOversUs) };
 }
 
-function hostOf(stack: PlacedStack, side: Side): number | undefined {
-  const { computeHost, storageHost } = stack.processes();
-  return (side === "compute" ? computeHost : storageHost)[0];
-}
-
-/** Kills the host and calls at once: the call waits for the next one, which is then put where its predecessor was. */
 async function restart(stack: PlacedStack, fresh: FreshFunction, side: Side): Promise<Measure> {
-  const host = hostOf(stack, side);
-  if (host === undefined) throw new Error(`there is no sandbox host at ${side}`);
-  const startedMs = performance.now();
-  process.kill(host, "SIGKILL");
-  await answered(fresh, side);
-  const value = performance.now() - startedMs;
-  stack.pinHosts();
-  return { value };
-}
-
-/** The first call may have been on its way to the host when that was killed: then it is told so, and made again. */
-async function answered(fresh: FreshFunction, side: Side): Promise<void> {
-  const deadlineMs = performance.now() + HOST_DEADLINE_MS;
-  for (;;) {
-    try {
-      await fresh.call(side);
-      return;
-    } catch (error) {
-      if (interruption().aborted || performance.now() > deadlineMs) throw error;
-      await sleep(RETRY_MS);
-    }
-  }
+  return { value: await restartHost(stack, fresh, side) };
 }
 
 /** Of a host that has just started: one isolate is open in both readings, so that what is made with the first counts for none. */
 async function isolateMemory(stack: PlacedStack, fresh: FreshFunction, isolates: number): Promise<Measure> {
-  await restart(stack, fresh, "compute");
+  await restartHost(stack, fresh, "compute");
   const resident = async (): Promise<number> => {
     await sleep(OPENED_MS);
-    return residentBytesOf([hostOf(stack, "compute") ?? 0]);
+    return residentBytesOf([hostOf(stack, "compute")]);
   };
   const names = Array.from({ length: isolates }, (_, index) => `empty-${index}`);
   for (const name of names) await fresh.deploy(name);
