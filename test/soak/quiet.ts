@@ -30,6 +30,23 @@ async function blockedClients(redis: Redis): Promise<readonly string[]> {
   });
 }
 
+type Listed = readonly [name: string, version: string, description: string];
+
+/** All pages of the registry. */
+async function functionsOf(server: Redis): Promise<readonly Listed[]> {
+  const all: Listed[] = [];
+  for (;;) {
+    const after = all.at(-1)?.[0];
+    const page = (await server.call(
+      "LOCUS.FUNCTION",
+      "LIST",
+      ...(after === undefined ? [] : ["AFTER", after]),
+    )) as Listed[];
+    if (page.length === 0) return all;
+    all.push(...page);
+  }
+}
+
 /** Functions that a node is asked for at once. */
 const ASKED_AT_ONCE = 16;
 
@@ -126,7 +143,7 @@ export class QuietCluster {
     const [master, replica] = await Promise.all(
       [this.#master, this.#replica].map(async (server) => ({
         digest: await server.call("DEBUG", "DIGEST"),
-        functions: JSON.stringify(await server.call("LOCUS.FUNCTION", "LIST")),
+        functions: JSON.stringify(await functionsOf(server)),
       })),
     );
     const other = (what: string): Violation => ({
@@ -141,8 +158,7 @@ export class QuietCluster {
 
   /** The version of each function in the registry; and where a node's mirror has another, or none. */
   async deployed(): Promise<{ readonly stored: ReadonlyMap<string, string>; readonly mirrors: readonly Violation[] }> {
-    const list = (await this.#master.call("LOCUS.FUNCTION", "LIST")) as readonly (readonly [string, string, string])[];
-    const stored = new Map(list.map(([name, version]) => [name, version]));
+    const stored = new Map((await functionsOf(this.#master)).map(([name, version]) => [name, version]));
     const mirrors: Violation[] = [];
     for (const [node, { url }] of Object.entries(this.#cluster.nodes)) {
       const ask = async ([name, version]: readonly [string, string]): Promise<void> => {
