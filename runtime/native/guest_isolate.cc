@@ -82,7 +82,10 @@ GuestIsolate::~GuestIsolate() {
   loop_.reset();
   entry_.CloseTasks();
   isolate_->Exit();
-  isolate_->Dispose();
+  isolate_->Deinitialize();
+  // As soon as it is freed, another thread may get this address for its isolate.
+  entry_.Remove();
+  v8::Isolate::Free(isolate_);
 }
 
 // Heap and buffers have one limit together, and V8 knows that of the heap only.

@@ -52,8 +52,8 @@ PlatformEntry::PlatformEntry(v8::Isolate* isolate) : isolate_(isolate) {
   platform->RegisterIsolate(isolate, this);
 }
 
-PlatformEntry::~PlatformEntry() {
-  platform->UnregisterIsolate(isolate_);
+void PlatformEntry::Remove() {
+  if (isolate_ != nullptr) platform->UnregisterIsolate(std::exchange(isolate_, nullptr));
 }
 
 }  // namespace locus

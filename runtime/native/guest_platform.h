@@ -42,12 +42,13 @@ class PlatformEntry final : public node::IsolatePlatformDelegate {
 
   /// An isolate that is allocated and not initialized.
   explicit PlatformEntry(v8::Isolate* isolate);
-  /// Takes it out of the platform again, after it was disposed of.
-  ~PlatformEntry();
+  ~PlatformEntry() { Remove(); }
   PlatformEntry(const PlatformEntry&) = delete;
   PlatformEntry& operator=(const PlatformEntry&) = delete;
 
   void CloseTasks() { tasks_->Close(); }
+  /// Takes it out of the platform, before its address is given to another isolate.
+  void Remove();
 
   std::shared_ptr<v8::TaskRunner> GetForegroundTaskRunner() override { return tasks_; }
   bool IdleTasksEnabled() override { return false; }

@@ -111,6 +111,23 @@ test("a bundle that does not load costs its lane nothing, and other functions no
   expect(hostOf(supervisor)).toMatchObject({ restarts: 0, isolates: 1 });
 });
 
+test("isolates that open while others close keep their host", async () => {
+  const supervisor = await start(16);
+  const [one] = await deployMany(supervisor, 1);
+  // The same code under many versions: none of them is checked.
+  const images = Array.from({ length: 200 }, (_, index) => {
+    const version = String(index).padStart(16, "0");
+    return { ...one!, description: { ...one!.description, version } };
+  });
+  let next = 0;
+  const callAll = async (): Promise<void> => {
+    while (next < 10 * images.length)
+      expect(resultOf(await call(supervisor, images[next++ % images.length]!))).toBe("well");
+  };
+  await Promise.all(Array.from({ length: 16 }, callAll));
+  expect(hostOf(supervisor)).toMatchObject({ restarts: 0 });
+});
+
 test("functions that were called lately are open again after their host has died, before anybody calls them", async () => {
   const supervisor = await start();
   const images = await deployMany(supervisor, 3);
