@@ -6,6 +6,8 @@ export interface FunctionConfig {
   readonly key: string;
   /** Configured: what an instance may use at most. */
   readonly memoryMb: number;
+  /** What an instance needs until its use is known; `memoryMb` at most, and unless said otherwise. */
+  readonly expectedMb: number;
   /** Of one execution. */
   readonly timeoutMs: number;
   /** Instances that are kept warm whatever the policy says. */
@@ -23,9 +25,11 @@ const INSTANCES_MAX = 1_000_000;
 export const functionConfig = (
   given: Partial<FunctionConfig> & Pick<FunctionConfig, "key" | "memoryMb">,
 ): FunctionConfig => {
-  const config = { timeoutMs: 60_000, reservedInstances: 0, instancesMax: INSTANCES_MAX, ...given };
+  const usual = { expectedMb: given.memoryMb, timeoutMs: 60_000, reservedInstances: 0, instancesMax: INSTANCES_MAX };
+  const config = { ...usual, ...given };
   const wrong = [
     ...outside(config, "memoryMb", Number.MIN_VALUE, MEMORY_MB_MAX),
+    ...outside(config, "expectedMb", Number.MIN_VALUE, config.memoryMb),
     ...outside(config, "timeoutMs", 1, TIMEOUT_MS_MAX),
     ...outside(config, "reservedInstances", 0, config.instancesMax),
     ...outside(config, "instancesMax", 1, INSTANCES_MAX),

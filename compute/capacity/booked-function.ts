@@ -7,10 +7,14 @@ import type { BookedInstance } from "./booked-instance.ts";
 /** Calls count by so much less with each that follows: the last hundred or so. Chosen. */
 const DECAY = 1 - 1 / 64;
 
+/** An isolate is expected to hold so many MiB, until what it holds is known: the memory that its host grants follows what isolates hold. */
+const ISOLATE_MB = 4;
+
 /** As the scheduler knows it. */
-export const shapeOf = ({ name, version, limits }: FunctionDescription): FunctionShape => ({
+export const shapeOf = ({ name, version, limits }: FunctionDescription, isIsolate: boolean): FunctionShape => ({
   key: `${name}@${version}`,
   memoryMb: limits.memoryMb,
+  ...(isIsolate && { expectedMb: Math.min(ISOLATE_MB, limits.memoryMb) }),
   timeoutMs: limits.deadlineMs,
 });
 
@@ -62,9 +66,9 @@ export class BookedFunction {
   #elapsedMs = 0;
   #calls = 0;
 
-  constructor(description: FunctionDescription) {
+  constructor(description: FunctionDescription, isIsolate: boolean) {
     this.name = description.name;
-    this.shape = shapeOf(description);
+    this.shape = shapeOf(description, isIsolate);
     this.concurrency = description.limits.concurrency;
   }
 

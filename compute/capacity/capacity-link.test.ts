@@ -32,6 +32,7 @@ const setUp = (nowMs: () => number = () => performance.now(), lookMs = 0) => {
     overview: () => Promise.reject(new Error("nobody asks")),
   };
   const book = new LeaseBook({
+    hasIsolates: false,
     nodeId: "me",
     lease: (wanted, signal) => link.lease(wanted, signal),
     atMost: () => null,

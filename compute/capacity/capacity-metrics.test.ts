@@ -17,6 +17,7 @@ const usedBook = async (): Promise<LeaseBook> => {
   const clock = { nowMs: 0 };
   const asked: PromiseWithResolvers<LeaseAnswer>[] = [];
   const book = new LeaseBook({
+    hasIsolates: false,
     nodeId: "me",
     atMost: () => null,
     nowMs: () => clock.nowMs,

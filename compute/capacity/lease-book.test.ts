@@ -29,6 +29,7 @@ const setUp = (most: number | null = null) => {
   const said = { most };
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const book = new LeaseBook({
+    hasIsolates: false,
     nodeId: ME,
     nowMs: () => clock.nowMs,
     atMost: () => said.most,

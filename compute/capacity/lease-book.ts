@@ -25,6 +25,11 @@ import { refusalOf, type WithoutInstance, type WithoutReason } from "./without-i
  * people have said how many instances it has at most. Chosen.
  */
 const PATIENCE_MS = 2_000;
+/**
+ * The same if instances are isolates: this node's sandbox host can run the call in an isolate as good as any. Longer than an isolate takes to open,
+ * so that a call may find an instance on a node with more room. Not sensitive.
+ */
+const ISOLATE_PATIENCE_MS = 20;
 /** Of the time that a call has it waits no more than this part: the rest is for running. Chosen. */
 const PATIENCE_SHARE = 1 / 2;
 /** Instances asked for at once. */
@@ -57,6 +62,8 @@ export interface LeaseBookOptions {
   readonly lease: (wanted: LeaseWanted, signal: AbortSignal) => Promise<LeaseAnswer>;
   /** Instances that people allow a function of that name; null: as many as there is room for. Asked for calls alone that find none free. */
   readonly atMost: (name: string) => number | null;
+  /** Instances of this node are isolates. */
+  readonly hasIsolates: boolean;
   /** Monotonic, ms. Who takes and ends calls may say what it says. */
   readonly nowMs: () => number;
 }
@@ -196,10 +203,10 @@ export class LeaseBook {
         },
       };
       const onAbort = (): void => waiter.reject(cancelled(description.name));
-      const patienceMs = timeoutMs * PATIENCE_SHARE;
-      let leftMs = patienceMs;
+      const patienceMs = most === null && this.#options.hasIsolates ? ISOLATE_PATIENCE_MS : PATIENCE_MS;
+      let leftMs = timeoutMs * PATIENCE_SHARE;
       const onTimeout = (): void => {
-        leftMs -= PATIENCE_MS;
+        leftMs -= patienceMs;
         // People may say so, and take it back, while it waits.
         if (leftMs > 0 && this.#isBounded(booked)) timer = setTimeout(onTimeout, Math.min(leftMs, PATIENCE_MS));
         else {
@@ -207,7 +214,7 @@ export class LeaseBook {
           this.#leaveWithout(booked, waiter, "late");
         }
       };
-      let timer = setTimeout(onTimeout, Math.min(leftMs, PATIENCE_MS));
+      let timer = setTimeout(onTimeout, Math.min(leftMs, patienceMs));
       signal?.addEventListener("abort", onAbort);
       booked.waiters.add(waiter);
       this.#serve(booked);
@@ -386,7 +393,7 @@ export class LeaseBook {
     const { version } = description;
     let booked = this.#functions.get(version);
     if (booked === undefined) {
-      booked = new BookedFunction(description);
+      booked = new BookedFunction(description, this.#options.hasIsolates);
       this.#functions.set(version, booked);
     }
     return booked;

@@ -88,6 +88,7 @@ export class NodeCapacity {
         return Promise.reject(new LocusError("PEER_UNAVAILABLE", "this node has not reached Redis yet"));
       },
       atMost: (name) => this.#rules.now.get(name)?.max ?? null,
+      hasIsolates: options.agents === null,
       // The clock of calls.
       nowMs: () => performance.now(),
     });
@@ -298,10 +299,10 @@ export class NodeCapacity {
 
   /** Of those that are deployed, in the current version. */
   #scaled(): readonly ScaledFunction[] {
-    const { functions } = this.#options;
+    const { functions, agents } = this.#options;
     return [...this.#rules.now].flatMap(([name, { min, max }]) => {
       const description = functions.current(name, null);
-      return description === undefined ? [] : [{ shape: shapeOf(description), min, max: max ?? 0 }];
+      return description === undefined ? [] : [{ shape: shapeOf(description, agents === null), min, max: max ?? 0 }];
     });
   }
 

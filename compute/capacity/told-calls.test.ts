@@ -55,6 +55,7 @@ const setUp = () => {
     totals: { instances: null, threads: null },
   });
   const book = new LeaseBook({
+    hasIsolates: false,
     nodeId: NODE.nodeId,
     lease: (wanted, signal) => link.lease(wanted, signal),
     atMost: () => null,

@@ -25,6 +25,7 @@ const here: Outcome = { ok: true, resultJson: '"here"', usage: NO_USAGE, logs: [
 const setUp = (run: () => Promise<Outcome>, most: number | null = null) => {
   let lent = 0;
   const book = new LeaseBook({
+    hasIsolates: false,
     nodeId: "me",
     nowMs: () => performance.now(),
     atMost: () => most,

@@ -247,7 +247,8 @@ void Supervisor::CloseSurplus(const std::string& key, IsolateBounds before) {
   const uint32_t index = pool.host;
   const auto [min, max] = pool.bounds;
   const uint32_t busy_max = max == 0 ? UINT32_MAX : std::max(min, max);
-  const uint32_t idle_max = min < before.min || !pool.bounds.any() ? min : busy_max;
+  // Without bounds, idle ones stay until their memory is needed.
+  const uint32_t idle_max = min < before.min && pool.bounds.any() ? min : busy_max;
   uint32_t usable = UsableIn(pool);
   std::vector<uint32_t> lanes = pool.lanes;
   std::ranges::sort(

@@ -10,6 +10,8 @@ export interface FunctionShape {
   readonly key: string;
   /** Configured. */
   readonly memoryMb: number;
+  /** What an instance needs until its use is known; `memoryMb` at most, and unless said otherwise. */
+  readonly expectedMb?: number;
   readonly timeoutMs: number;
 }
 

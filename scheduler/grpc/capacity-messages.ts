@@ -27,6 +27,7 @@ const THREADS_MAX = 1_000_000;
 interface FunctionMessage {
   readonly key: string;
   readonly memory_mb: number;
+  readonly expected_memory_mb: number;
   readonly timeout_ms: number;
 }
 export interface BeatRequest {
@@ -198,9 +199,10 @@ export const wantedMessage = ({ nodeId, shape, count, waiting, isGrowth, held }:
   waiting,
 });
 
-const shapeMessage = ({ key, memoryMb, timeoutMs }: FunctionShape): FunctionMessage => ({
+const shapeMessage = ({ key, memoryMb, expectedMb, timeoutMs }: FunctionShape): FunctionMessage => ({
   key,
   memory_mb: memoryMb,
+  expected_memory_mb: expectedMb ?? 0,
   timeout_ms: timeoutMs,
 });
 
@@ -289,10 +291,14 @@ export const wantedIn = (request: LeaseRequest): LeaseWanted => ({
 });
 
 function shapeIn(message: FunctionMessage | null): FunctionShape {
-  const { key, memory_mb, timeout_ms } = messageIn(message, "function");
+  const { key, memory_mb, expected_memory_mb, timeout_ms } = messageIn(message, "function");
+  const memoryMb = numberIn(memory_mb, "function.memory_mb", Number.MIN_VALUE, MEMORY_MB_MAX);
   return {
     key: nameIn(key, "function.key"),
-    memoryMb: numberIn(memory_mb, "function.memory_mb", Number.MIN_VALUE, MEMORY_MB_MAX),
+    memoryMb,
+    ...(expected_memory_mb > 0 && {
+      expectedMb: numberIn(expected_memory_mb, "function.expected_memory_mb", 0, memoryMb),
+    }),
     timeoutMs: integerIn(timeout_ms, "function.timeout_ms", 1, TIMEOUT_MS_MAX),
   };
 }

@@ -11,7 +11,7 @@ const SAMPLES_MIN = 10;
 const MEMORY_MARGIN = 1.25;
 const MEMORY_MARGIN_MB = 1;
 const CPU_MARGIN = 1.25;
-/** Nothing is packed tighter than this: a process's own. Chosen. */
+/** Nothing is packed tighter than this, a process's own, unless less is expected. Chosen. */
 const MEMORY_MB_MIN = 16;
 /**
  * The most memory that was seen is of so many executions at least, and twice as many at most: one large call does not have its function packed by it for
@@ -27,6 +27,8 @@ const CPU_DECAY = 0.998;
 
 export class LearnedNeed {
   readonly #configuredMb: number;
+  /** Until enough executions have been seen. */
+  readonly #expectedMb: number;
   readonly #configuredCpus: number;
   #samples = 0;
   /** Of the last executions, MEMORY_WINDOW at most, and of as many as that before them. */
@@ -38,17 +40,19 @@ export class LearnedNeed {
   #distrust = 0;
   #failures = 0;
 
-  constructor({ memoryMb }: FunctionConfig) {
+  constructor({ memoryMb, expectedMb }: FunctionConfig) {
     this.#configuredMb = memoryMb;
+    this.#expectedMb = expectedMb;
     // The part of a contest's node that its memory is: 0.67 for each GiB, without the rounding up by which a whole node's would be more than it has.
-    this.#configuredCpus = (memoryMb / CONTEST_NODE.memoryMb) * CONTEST_NODE.cpus;
+    this.#configuredCpus = (expectedMb / CONTEST_NODE.memoryMb) * CONTEST_NODE.cpus;
   }
 
   get memoryMb(): number {
-    if (this.#samples < SAMPLES_MIN || this.#distrust > 0) return this.#configuredMb;
+    if (this.#distrust > 0) return this.#configuredMb;
+    if (this.#samples < SAMPLES_MIN) return this.#expectedMb;
     const most = Math.max(this.#memoryMbMax, this.#memoryMbMaxBefore);
     const need = Math.ceil(most * MEMORY_MARGIN + MEMORY_MARGIN_MB);
-    return Math.min(this.#configuredMb, Math.max(MEMORY_MB_MIN, need));
+    return Math.min(this.#configuredMb, Math.max(Math.min(MEMORY_MB_MIN, this.#expectedMb), need));
   }
 
   get cpus(): number {

@@ -400,11 +400,12 @@ export class LiveDesk implements ServedDesk {
 
   // ── functions ──
 
-  #poolOf({ key, memoryMb, timeoutMs }: FunctionShape): FunctionPool {
+  #poolOf(shape: FunctionShape): FunctionPool {
+    const { key, memoryMb } = shape;
     let pool = this.#functions.get(key)?.pool;
     if (pool === undefined || pool.removed || pool.config.memoryMb !== memoryMb) {
       // Of one holder at a time: how many calls an instance takes at once is its holder's matter.
-      pool = this.#declare({ key, memoryMb, timeoutMs });
+      pool = this.#declare(shape);
     }
     this.#functions.use(key, { pool });
     return pool;
@@ -436,8 +437,8 @@ export class LiveDesk implements ServedDesk {
     this.#functions.replaceAll((key, known) => {
       const [name = ""] = key.split("@");
       if (!before.has(name) && !this.#scaled.has(name)) return known;
-      const { memoryMb, timeoutMs } = known.pool.config;
-      return { pool: this.#declare({ key, memoryMb, timeoutMs }) };
+      const { memoryMb, expectedMb, timeoutMs } = known.pool.config;
+      return { pool: this.#declare({ key, memoryMb, expectedMb, timeoutMs }) };
     });
     for (const { shape, min } of scaled) if (min > 0) this.#poolOf(shape);
   }
