@@ -97,6 +97,8 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
           },
           inFlight: () => invoker.inFlight,
           hostsCpuUs: () => hostsCpuUs(),
+          // A scheduler spreads the isolates of a function over nodes.
+          isolatesMax: () => (isScheduled ? null : supervisor.isolatesMax()),
           log,
           nowMs,
         })

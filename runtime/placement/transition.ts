@@ -19,6 +19,8 @@ export type Why =
   | { readonly kind: "recalled" }
   /** The plan changed to make a call shorter: mean latency before and after, µs, and its error as a fraction. */
   | { readonly kind: "latency"; readonly from: number; readonly to: number; readonly error: number }
+  /** It left a side that has room for no more functions, for one that saves more there. As for `latency`. */
+  | { readonly kind: "room"; readonly from: number; readonly to: number; readonly error: number }
   /** The plan changed to relieve the busiest pool: its utilisation before and after. */
   | { readonly kind: "capacity"; readonly from: number; readonly to: number; readonly error: number }
   /** The same, for many more calls than a moment ago. */

@@ -47,12 +47,18 @@ export interface FunctionView {
 }
 
 /** null: the function is not called, or nothing is known of its calls. */
-export function viewOf(name: string, rules: Rules, state: FunctionState, situation: Situation): FunctionView | null {
+export function viewOf(
+  name: string,
+  rules: Rules,
+  state: FunctionState,
+  situation: Situation,
+  isFull?: BySide<boolean>,
+): FunctionView | null {
   const { profiles, constants, capacity, callersGrown, nowMs, heardMs } = situation;
   const profile = profiles.get(name);
   if (profile === undefined || nowMs - profile.lastMs > ACTIVE_MS) return null;
   const estimates = profile.estimates(nowMs);
-  const costs = functionCosts(estimates, constants, nowMs, state.paces);
+  const costs = functionCosts(estimates, constants, nowMs, state.paces, isFull);
   if (costs === null) return null;
   const { compute, storage } = costs.sides;
   const { share, memory } = state;

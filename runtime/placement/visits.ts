@@ -46,6 +46,7 @@ export function visited(view: FunctionView, now: FunctionView["state"], isWanted
 function cheapProbeEvery({ load: { callsPerSecond, costs }, visitCpuUs }: FunctionView, other: Side): number {
   // A probe may run on cold code, which costs more than calls do once they run there.
   const coldUs = Math.max(0, visitCpuUs[other] - costs[other].terms.cpu);
-  const cheap = (busyUs(costs[other]) + coldUs) / (EXPLORING_PART * busyUs(costs[otherSide(other)]));
+  const { opening } = costs[other].terms;
+  const cheap = (busyUs(costs[other]) + coldUs + opening) / (EXPLORING_PART * busyUs(costs[otherSide(other)]));
   return clamp(Math.ceil(Math.max(cheap, callsPerSecond)), 2, PROBE_EVERY_MAX);
 }

@@ -22,6 +22,8 @@ export interface Means {
   readonly serviceUs: number;
   /** Waiting for an isolate. */
   readonly queueUs: number;
+  /** The part of `queueUs` in which the isolate was opened. */
+  readonly openingUs: number;
   readonly cpuUs: number;
   /** The part of `serviceUs` that waits for replies or timers. */
   readonly waitUs: number;
@@ -72,6 +74,7 @@ export class DecayedSums {
       lastMs: this.#lastMs,
       serviceUs: this.mean(TERM_AT.serviceUs),
       queueUs: this.mean(TERM_AT.queueUs),
+      openingUs: this.mean(TERM_AT.openingUs),
       cpuUs: this.mean(TERM_AT.cpuUs),
       waitUs: this.mean(TERM_AT.waitUs),
       operations: this.mean(TERM_AT.operations),
