@@ -112,7 +112,7 @@ export function advance(before: ControllerState, situation: Situation): Step {
   }
   const shares = Float64Array.from(views, ({ name }) => draft.of(name).share);
   const free = freeRoom(capacity.room, shares);
-  for (const view of views) setVisits(draft, view, { capacity, free, experiment });
+  for (const view of views) setVisits(draft, view, capacity, free, experiment);
   const { functions, transitions, changedMs } = draft;
   const isFull = { compute: free.compute < 0, storage: free.storage < 0 };
   return {
@@ -136,11 +136,7 @@ function steadySinceMs({ changedMs }: ControllerState, views: readonly FunctionV
 }
 
 /** Functions go where their code is warm; for the others the first visits begin. */
-function apply(
-  draft: Draft,
-  views: readonly FunctionView[],
-  proposed: readonly ProposedChange[],
-): readonly ProposedChange[] {
+function apply(draft: Draft, views: readonly FunctionView[], proposed: readonly ProposedChange[]) {
   return proposed.filter((change) => {
     const { name, to, goal, gain } = change;
     if (!isWarmFor(views, change)) {
@@ -188,11 +184,7 @@ function costOfTrial(views: readonly FunctionView[], { changes, startedMs }: Exp
 }
 
 /** Probes, and from how many calls in flight on a call overflows to the other side. */
-function setVisits(
-  draft: Draft,
-  view: FunctionView,
-  { capacity, free, experiment }: { capacity: Capacity; free: Room; experiment: Experiment | null },
-): void {
+function setVisits(draft: Draft, view: FunctionView, capacity: Capacity, free: Room, experiment: Experiment | null) {
   const { name } = view;
   const isTrial = experiment?.kind === "trying";
   if (isTrial && experiment.changes.some((one) => one.name === name)) return;

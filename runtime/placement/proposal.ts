@@ -8,6 +8,7 @@ import { withinRoom } from "./isolate-room.ts";
 import { isBackedOff } from "./memory.ts";
 import { COMFORTABLE_UTILISATION, growthOf, optimalShares, outlookOf } from "./optimal-shares.ts";
 import { allCallsOf, type Load, type PoolUse } from "./pool-use.ts";
+import type { Gain } from "./transition.ts";
 import type { FunctionView } from "./view.ts";
 
 /** A change must save this part of the latency, or of the busiest pool's use. Smaller gains are noise. */
@@ -28,9 +29,6 @@ export interface ShareChange {
   readonly to: number;
 }
 
-/** What a change promises: before and after, and the error of the difference as a fraction. */
-export type Gain = Readonly<Record<"from" | "to" | "error", number>>;
-
 export interface ProposedChange extends ShareChange {
   /** `room`: it makes room for a function that saves more. */
   readonly goal: "latency" | "capacity" | "room";
@@ -43,28 +41,20 @@ export function proposal(views: readonly FunctionView[], use: PoolUse): readonly
   const shares = Float64Array.from(views, ({ share }) => share);
   const now = outlookOf(use, shares);
   const free = plannedShares(views, use, shares);
-  const changesTo = (
-    plan: Float64Array,
-    promiseOf: (view: FunctionView, to: number, index: number) => Pick<ProposedChange, "goal" | "gain">,
-  ): readonly ProposedChange[] =>
-    views.flatMap((view, index) => {
-      const { name, share: from } = view;
-      const to = plan[index]!;
-      return to === from ? [] : [{ name, from, to, ...promiseOf(view, to, index) }];
+  type Promise = Pick<ProposedChange, "goal" | "gain">;
+  const changesTo = (plan: Float64Array, promiseOf: (view: FunctionView, index: number) => Promise) =>
+    views.flatMap((view, index): readonly ProposedChange[] => {
+      const [from, to] = [view.share, plan[index]!];
+      return to === from ? [] : [{ name: view.name, from, to, ...promiseOf(view, index) }];
     });
   const isHeld = views.map(({ state: { memory } }) => isBackedOff(memory, "plan"));
   const held = isHeld.includes(true) ? heldUse(use, shares, isHeld) : use;
   const byLatency = (plan: Float64Array): readonly ProposedChange[] => {
     const isWanted = views.map((view, index) => !isHeld[index] && isShorter(view, plan[index]!));
-    const within = withinRoom(
-      held,
-      shares,
-      shares.map((share, index) => (isWanted[index] ? plan[index]! : share)),
-    );
-    return changesTo(within, (view, to, index) => ({
-      goal: isWanted[index] ? "latency" : "room",
-      gain: latencyGain(view, to),
-    }));
+    const wanted = shares.map((share, index) => (isWanted[index] ? plan[index]! : share));
+    const within = withinRoom(held, shares, wanted);
+    const goalOf = (index: number) => (isWanted[index] ? "latency" : "room");
+    return changesTo(within, (view, index) => ({ goal: goalOf(index), gain: latencyGain(view, within[index]!) }));
   };
   if (!now.crowded && !outlookOf(use, free).crowded) return byLatency(free);
   const busy = (plan: ArrayLike<number>): number => busiestWithSplits(views, use, plan);

@@ -22,7 +22,7 @@ export function settledViews(draft: Draft, before: ControllerState, situation: S
     if (profile !== undefined && to.state !== "pinned") {
       const memory = shifted.has(name)
         ? shiftedMemory(to.memory, to.fromShare ?? to.share, nowMs)
-        : remember(to.memory, profile.calledMs, nowMs, before.steppedMs);
+        : remember(to.memory, profile.rates.lastMs, nowMs, before.steppedMs);
       to = { ...to, memory };
     }
     draft.put(name, was, { to, why });

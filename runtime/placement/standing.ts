@@ -10,7 +10,8 @@ import { backOffLeftMs, type BackOffKey } from "./memory.ts";
 import { outlookOf, type Outlook } from "./optimal-shares.ts";
 import { homeOf } from "./plan.ts";
 import { POOL_NAMES, type PoolUse } from "./pool-use.ts";
-import { GAIN_MIN, latencyGain, type Gain } from "./proposal.ts";
+import { GAIN_MIN, latencyGain } from "./proposal.ts";
+import type { Gain } from "./transition.ts";
 import { gainingSide, shareAt, sharesOf, type FunctionView } from "./view.ts";
 
 /** `there`: the side with less of the calls. */
@@ -61,12 +62,8 @@ export function standingOf(
   const there = otherSide(here);
   const left = (key: BackOffKey): number => backOffLeftMs(state.memory, key);
   if (closed[there]) {
-    return {
-      kind: "closed",
-      boundUs: p99Us === null ? null : rules.p99UnderUs,
-      p99Us: p99Us === null ? null : p99Us[there],
-      leftMs: left(`${there} bound`),
-    };
+    const boundUs = p99Us && rules.p99UnderUs;
+    return { kind: "closed", boundUs, p99Us: p99Us && p99Us[there], leftMs: left(`${there} bound`) };
   }
   const gain = latencyGain(view, shareAt(there));
   const saved = 1 - gain.to / gain.from;
@@ -74,13 +71,10 @@ export function standingOf(
   const needed = Math.max(GAIN_MIN, gain.error);
   if (saved <= needed) return { kind: "slight", gain, needed };
   const shares = sharesOf(views);
-  const movedShares = shares.with(
-    views.findIndex((one) => one.name === name),
-    shareAt(there),
-  );
+  const index = views.findIndex((one) => one.name === name);
+  const movedShares = shares.with(index, shareAt(there));
   if (!fitsRoom(use.room, shares, movedShares)) {
-    const room = use.room[there];
-    return { kind: "no-room", room, functions: room - freeRoom(use.room, shares)[there] };
+    return { kind: "no-room", room: use.room[there], functions: use.room[there] - freeRoom(use.room, shares)[there] };
   }
   if (!isWarm[there]) return { kind: "cold" };
   const [now, moved] = [outlookOf(use, shares), outlookOf(use, movedShares)];
@@ -115,10 +109,10 @@ export function standingText(standing: Standing, share: number): string {
     case "closed": {
       const { boundUs, p99Us, leftMs } = standing;
       if (boundUs === null || p99Us === null) return `${stays}: ${there} runs no calls now.`;
-      const over = `${there} exceeds its p99 bound of ${durationText(boundUs)} with ${durationText(p99Us)}`;
+      const bound = `its p99 bound of ${durationText(boundUs)}`;
       return leftMs > 0
-        ? `${stays}: ${there} exceeded its p99 bound of ${durationText(boundUs)}, and is closed for ${durationText(leftMs * 1e3)} more with calls.`
-        : `${stays}: ${over}.`;
+        ? `${stays}: ${there} exceeded ${bound}, and is closed for ${durationText(leftMs * 1e3)} more with calls.`
+        : `${stays}: ${there} exceeds ${bound} with ${durationText(p99Us)}.`;
     }
     case "faster":
       return `${stays}: ${there} is slower.`;

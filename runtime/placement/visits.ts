@@ -25,7 +25,7 @@ export function visited(view: FunctionView, now: FunctionView["state"], isWanted
   }
   const pace = view.costs.paces[other];
   const isKnown = pace !== null && pace.calls >= VISITS_MIN;
-  const isFailing = view.costs.sides[other].calls === 0 && view.profile.untold(other) >= VISITS_MIN;
+  const isFailing = view.costs.sides[other].calls === 0 && view.profile.sides[other].untold >= VISITS_MIN;
   const cheap = cheapProbeEvery(view, other);
   const wanted = (isKnown && !isWanted) || isFailing ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
   // A step of a tenth is not worth a new plan.
