@@ -97,8 +97,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
           },
           inFlight: () => invoker.inFlight,
           hostsCpuUs: () => hostsCpuUs(),
-          // A scheduler spreads the isolates of a function over nodes.
-          isolatesMax: () => (isScheduled ? null : supervisor.isolatesMax()),
+          isolatesMax: () => (agents === null ? supervisor.isolatesMax() : null),
           log,
           nowMs,
         })
