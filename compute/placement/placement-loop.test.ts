@@ -71,6 +71,18 @@ describe("the plan", () => {
       );
     });
 
+    it("where a function comes that saves far more than one that is there", () => {
+      const replay = new Replay(20, { machine: { ...machine, id: "storage" }, isolatesMax: 10 });
+      replay.machine = machine;
+      const few = named({ ...WALKS, count: 2 }, 9);
+      replay.run(10_000, few);
+      expect(sharesOf(replay).filter((share) => share > 0)).toHaveLength(9);
+      replay.run(30_000, { ...few, f9: { ...WALKS, count: 12 } });
+      expect(replay.loop.functions.get("f9")).toMatchObject({ share: 1 });
+      expect(sharesOf(replay).filter((share) => share > 0)).toHaveLength(9);
+      expect(replay.transitions.filter(({ why }) => why.kind === "room")).toHaveLength(1);
+    });
+
     it("where functions are, which go to the other side if it has room", () => {
       const hashes = named({ count: 2, cpuUs: 50 });
       const replay = new Replay(20, { machine: { ...machine, id: "storage" } });
