@@ -109,6 +109,7 @@ export class Replay {
       machine: () => this.#machine,
       inFlight: () => CALLERS,
       hostsCpuUs: () => null,
+      isolatesMax: () => null,
       onWindow: () => this.#windowsSent++,
     });
   }
@@ -142,6 +143,7 @@ export class Replay {
       return {
         node: "node",
         machine: this.#machine,
+        isolatesMax: null,
         stretchMs,
         tallies,
         inFlight: CALLERS,

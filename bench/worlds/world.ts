@@ -47,6 +47,7 @@ export const TWO_MACHINES: World["capacity"] = {
   storageMachineCores: 2,
   sharedCores: Infinity,
   nodes: 1,
+  room: { compute: Infinity, storage: Infinity },
 };
 
 export const ONE_CORE_EACH: World["capacity"] = { ...TWO_MACHINES, computeCores: 1, storageMachineCores: 1 };

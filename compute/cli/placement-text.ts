@@ -82,6 +82,7 @@ type Sides = NonNullable<PlacementSummary["sides"]>;
 
 const TERM_NAMES: Readonly<Record<keyof LatencyTerms, string>> = {
   call: "way there and back",
+  opening: "opening an isolate",
   enter: "waking an isolate",
   cpu: "CPU time",
   operations: "operations",
@@ -185,6 +186,8 @@ const whyText = (why: Transition["why"]): string => {
       return "its calls are of an earlier kind, and return to the share that was best then";
     case "latency":
       return `a call takes ${durationText(why.to)} instead of ${durationText(why.from)} (± ${percentText(why.error)})`;
+    case "room":
+      return `it made room for a function that saves more; a call takes ${durationText(why.to)} instead of ${durationText(why.from)}`;
     case "capacity":
       return `the busiest pool is at ${percentText(why.to)} instead of ${percentText(why.from)} (± ${percentText(why.error)})`;
     case "surge":

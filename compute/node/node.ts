@@ -97,6 +97,7 @@ export async function openNode(config: NodeConfig, log: Logger): Promise<Node> {
           },
           inFlight: () => invoker.inFlight,
           hostsCpuUs: () => hostsCpuUs(),
+          isolatesMax: () => (agents === null && supervisor.isolatesMax()) || null,
           log,
           nowMs,
         })

@@ -13,7 +13,9 @@ const NO_WORK = { ofNodes: 0, ofRedis: 0 };
 
 const nodesOn = (...machines: readonly Machine[]): Nodes => {
   const nodes = new Nodes();
-  machines.forEach((machine, at) => nodes.report(`n${at}`, machine, { inFlight: 3, windowMs: 25 }, 1_000));
+  machines.forEach((machine, at) =>
+    nodes.report(`n${at}`, { machine, isolatesMax: null }, { inFlight: 3, windowMs: 25 }, 1_000),
+  );
   return nodes;
 };
 const capacityOf = (machines: readonly Machine[], storage: Partial<Storage> = {}, work = NO_WORK) =>
@@ -88,7 +90,28 @@ describe("nodes", () => {
 
   it("are bounded in number", () => {
     const nodes = new Nodes();
-    for (let at = 0; at < 2_000; at++) nodes.report(`n${at}`, MACHINE, { inFlight: 0, windowMs: 25 }, 0);
+    for (let at = 0; at < 2_000; at++)
+      nodes.report(`n${at}`, { machine: MACHINE, isolatesMax: null }, { inFlight: 0, windowMs: 25 }, 0);
     expect(nodes.count).toBeLessThanOrEqual(1_024);
+  });
+});
+
+describe("memory for isolates", () => {
+  const roomOf = (isolates: readonly (number | null)[], storage: Partial<Storage> = {}) => {
+    const nodes = new Nodes();
+    isolates.forEach((isolatesMax, at) =>
+      nodes.report(`n${at}`, { machine: MACHINE, isolatesMax }, { inFlight: 0, windowMs: 25 }, 0),
+    );
+    return nodes.capacity({ ...STORAGE, ...storage }, NO_WORK, 0).room;
+  };
+
+  it("is that of the node that has the least, but for a tenth", () => {
+    expect(roomOf([1_000, 100, null])).toEqual({ compute: 90, storage: Infinity });
+    expect(roomOf([1], { isolatesMax: 50 })).toEqual({ compute: 1, storage: 45 });
+  });
+
+  it("is no bound while no node tells it", () => {
+    expect(roomOf([null]).compute).toBe(Infinity);
+    expect(roomOf([]).compute).toBe(Infinity);
   });
 });

@@ -4,18 +4,20 @@ import { callersAfter, callersGrown, inFlightAt, type Callers } from "#runtime/p
 import type { Capacity } from "#runtime/placement/pool-use.ts";
 import { ACTIVE_MS } from "#runtime/placement/view.ts";
 import { WINDOW_MS } from "#runtime/profile/window-length.ts";
-import type { Machine } from "./messages.ts";
+import type { Machine, SampleWindow } from "./messages.ts";
 
 /** Further nodes are ignored. */
 const NODES_MAX = 1_024;
 /** At least this part of a thread or core is available for calls, whatever else runs there. Not sensitive. */
 const AVAILABLE_MIN = 0.1;
+/** Functions may use this part of the memory for isolates: those called most have several isolates. Not sensitive. */
+const ISOLATES_USED = 0.9;
 
 /** Redis, its machine, and the sandbox hosts beside it. */
 export interface Storage {
   /** null: unknown. */
   readonly machine: Machine | null;
-  /** Calls that its hosts can run at once. */
+  /** Isolates that its hosts have memory for; Infinity: unknown. */
   readonly isolatesMax: number;
   /** Calls can run there. */
   readonly isOpen: boolean;
@@ -29,9 +31,12 @@ interface OtherWork {
   readonly ofRedis: number;
 }
 
+/** What a node brings. `isolatesMax`: as of Storage; null: unknown. */
+type Own = Pick<SampleWindow, "machine" | "isolatesMax">;
+
 interface ReportingNode extends Callers {
-  /** null: calls that came without a node bring no cores. */
-  readonly machine: Machine | null;
+  /** null: calls that came without a node bring nothing. */
+  readonly own: Own | null;
 }
 
 /** Stands for calls that came straight to Redis. No node has this name. */
@@ -41,10 +46,10 @@ export class Nodes {
   readonly #nodes = new Map<string, ReportingNode>();
 
   /** A node has sent a window. */
-  report(node: string, machine: Machine | null, window: Parameters<typeof callersAfter>[1], nowMs: number): void {
+  report(node: string, own: Own | null, window: Parameters<typeof callersAfter>[1], nowMs: number): void {
     const before = this.#nodes.get(node);
     if (before === undefined && this.#nodes.size >= NODES_MAX) return;
-    this.#nodes.set(node, { machine, ...callersAfter(before, window, nowMs) });
+    this.#nodes.set(node, { own, ...callersAfter(before, window, nowMs) });
   }
 
   /** A window of calls that came straight to Redis. */
@@ -90,17 +95,24 @@ export class Nodes {
       sharedCores: withoutPlain(withoutOthers(cores.sharedCores)),
       nodes: Math.max(1, this.count),
       callers: this.inFlight(nowMs),
+      room: { compute: roomOf(this.#isolatesMax()), storage: roomOf(storage.isolatesMax) },
     };
+  }
+
+  /** Every function may run on every node, so the smallest counts. */
+  #isolatesMax(): number {
+    return Math.min(...Array.from(this.#nodes.values(), ({ own }) => own?.isolatesMax ?? Infinity));
   }
 
   /** Nodes on one machine share its cores. If all of them are on Redis' machine, so do both sides. */
   #cores({ machine, isolatesMax, isOpen }: Storage) {
     const machines = new Map<string, { readonly cpus: Set<number>; readonly cores: number }>();
-    for (const { machine: own } of this.#nodes.values()) {
+    for (const { own } of this.#nodes.values()) {
       if (own === null) continue;
-      const others = machines.get(own.id) ?? { cpus: new Set<number>(), cores: 0 };
-      const cpus = others.cpus.union(new Set(own.cpus));
-      machines.set(own.id, { cpus, cores: Math.min(cpus.size, others.cores + own.cores) });
+      const { id, cpus: ownCpus, cores } = own.machine;
+      const others = machines.get(id) ?? { cpus: new Set<number>(), cores: 0 };
+      const cpus = others.cpus.union(new Set(ownCpus));
+      machines.set(id, { cpus, cores: Math.min(cpus.size, others.cores + cores) });
     }
     const computeCores = [...machines.values()].reduce((sum, { cores }) => sum + cores, 0);
     const nodeCpus = machines.get(machine?.id ?? "")?.cpus ?? new Set<number>();
@@ -115,3 +127,6 @@ export class Nodes {
     };
   }
 }
+
+/** Functions that so many isolates have room for. */
+const roomOf = (isolatesMax: number): number => Math.max(1, Math.floor(ISOLATES_USED * isolatesMax));

@@ -24,7 +24,16 @@ const talliesOf = (calls: number, wallUs: number) => {
 };
 const [tally] = talliesOf(1, 12.5);
 const machine = { id: "m", cpus: [0, 1], cores: 1.5 };
-const window = { node: "n", stretchMs: 25, machine, inFlight: 3, nodeCores: 0.8, hostCores: null, tallies: [tally] };
+const window = {
+  node: "n",
+  stretchMs: 25,
+  machine,
+  isolatesMax: 85,
+  inFlight: 3,
+  nodeCores: 0.8,
+  hostCores: null,
+  tallies: [tally],
+};
 const direct = { stretchMs: 25, inFlight: 3, tallies: [tally] };
 const placement = { state: "split", share: 0.5, probeEvery: 10, backCpuUs: 0, overflowMin: 3, overflowTimes: 4 };
 const change = { version: 2, base: 1, placements: { f: placement }, removed: ["g"] };
@@ -65,6 +74,7 @@ describe("a message", () => {
     ["more calls in flight than any node has", readWindow, { ...window, inFlight: 1e9 }],
     ["a part of a call", readDirectWindow, { ...direct, inFlight: 0.5 }],
     ["an answer in words", readAnswer, { id: 1, answer: "yes" }],
+    ["no room for any isolate", readWindow, { ...window, isolatesMax: 0 }],
     ["a node without cores", readWindow, { ...window, machine: { ...machine, cores: 0 } }],
   ])("with %s is invalid", (_what, read, value) => {
     expect(read(text(value))).toBeNull();

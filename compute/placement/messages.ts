@@ -97,6 +97,8 @@ const window = Type.Object({
     cpus: Type.Array(Type.Integer({ minimum: 0, maximum: 65_535 }), { maxItems: CPUS_MAX }),
     cores: Type.Number({ exclusiveMinimum: 0, maximum: CPUS_MAX }),
   }),
+  /** Isolates that its sandbox host has memory for; null: unknown. */
+  isolatesMax: orNull(Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 })),
   /** Cores that the node's process kept busy, and its sandbox hosts. */
   nodeCores: busyCores,
   hostCores: busyCores,

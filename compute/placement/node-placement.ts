@@ -20,7 +20,7 @@ import { SampleWindows, type WindowOptions } from "./sample-window.ts";
 import { NO_RULES, type StoredRules } from "./stored-rules.ts";
 
 type PlacementOptions = Pick<ControlOptions, "address" | "user" | "functions" | "calibrate" | "log" | "nowMs"> &
-  Pick<WindowOptions, "inFlight" | "hostsCpuUs"> & {
+  Pick<WindowOptions, "inFlight" | "hostsCpuUs" | "isolatesMax"> & {
     /** The node that holds it controls. */
     readonly controllership: Controllership;
   };

@@ -59,6 +59,60 @@ describe("the plan", () => {
     expect([...replay.loop.placements.keys()]).toEqual(expect.arrayContaining(["f0", "f1", "f9999"]));
   });
 
+  describe("keeps within the memory for isolates", () => {
+    const sharesOf = ({ loop }: Replay): readonly number[] => Array.from(loop.functions.values(), ({ share }) => share);
+    const named = (calls: Calls, count = 20): Record<string, Calls> =>
+      Object.fromEntries(Object.keys(each(count)).map((name) => [name, calls]));
+
+    const machine = { id: "m", cpus: Array.from({ length: 16 }, (_, cpu) => cpu), cores: 16 };
+
+    it("where functions want to go", () => {
+      const replay = new Replay(20, { machine: { ...machine, id: "storage" }, isolatesMax: 10 });
+      replay.machine = machine;
+      replay.run(20_000, named({ ...WALKS, count: 2 }));
+      expect(sharesOf(replay).filter((share) => share > 0)).toHaveLength(9);
+      const waiting = Object.keys(named(WALKS)).find((name) => replay.loop.functions.get(name)!.share === 0)!;
+      expect(replay.loop.explain(waiting)!.reason).toContain(
+        "It stays at compute: storage has memory for the isolates of 9 functions, and 9 run there.",
+      );
+    });
+
+    it("where a function comes that saves far more than one that is there", () => {
+      const replay = new Replay(20, { machine: { ...machine, id: "storage" }, isolatesMax: 10 });
+      replay.machine = machine;
+      const few = named({ ...WALKS, count: 2 }, 9);
+      replay.run(10_000, few);
+      expect(sharesOf(replay).filter((share) => share > 0)).toHaveLength(9);
+      replay.run(30_000, { ...few, f9: { ...WALKS, count: 12 } });
+      expect(replay.loop.functions.get("f9")).toMatchObject({ share: 1 });
+      expect(sharesOf(replay).filter((share) => share > 0)).toHaveLength(9);
+      expect(replay.transitions.filter(({ why }) => why.kind === "room")).toHaveLength(1);
+    });
+
+    it("where functions are, which go to the other side if it has room", () => {
+      const hashes = named({ count: 2, cpuUs: 50 });
+      const replay = new Replay(20, { machine: { ...machine, id: "storage" } });
+      replay.machine = machine;
+      replay.isolatesMax = 10;
+      replay.run(20_000, hashes);
+      expect(sharesOf(replay).filter((share) => share < 1)).toHaveLength(9);
+      const moved = replay.transitions.length;
+      replay.run(20_000, hashes);
+      expect(replay.transitions).toHaveLength(moved);
+    });
+
+    it("where functions are, which stay if the other side has no room either", () => {
+      const replay = new Replay(20, { machine: { ...machine, id: "storage" }, isolatesMax: 1 });
+      replay.machine = machine;
+      replay.isolatesMax = 10;
+      replay.run(20_000, named({ count: 2, cpuUs: 50 }));
+      expect(sharesOf(replay).filter((share) => share > 0)).toHaveLength(1);
+      const { latencyUs, terms } = replay.loop.explain("f9")!.sides!.compute.cost;
+      expect(terms.opening).toBeGreaterThan(1_000);
+      expect(Object.values(terms).reduce((sum, us) => sum + us, 0)).toBeCloseTo(latencyUs);
+    });
+  });
+
   it("leaves storage when that closes", () => {
     const storage = { isOpen: true };
     const replay = new Replay(1, storage).run(2_000, { f0: WALKS });

@@ -139,9 +139,9 @@ export class PlacementLoop {
   }
 
   /** A window of a node. A step follows if it is due. */
-  take({ node, machine, stretchMs, tallies, inFlight, nodeCores, hostCores }: SampleWindow): void {
+  take({ node, machine, isolatesMax, stretchMs, tallies, inFlight, nodeCores, hostCores }: SampleWindow): void {
     const nowMs = this.#options.nowMs();
-    this.#nodes.report(node, machine, { inFlight, windowMs: windowMsOf(tallies.length) }, nowMs);
+    this.#nodes.report(node, { machine, isolatesMax }, { inFlight, windowMs: windowMsOf(tallies.length) }, nowMs);
     // A call that came straight to Redis may be handed to a node. Its CPU time is in that node's
     // window.
     const isAlone = !this.#nodes.hasDirect;

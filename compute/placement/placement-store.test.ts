@@ -235,7 +235,16 @@ describe.skipIf(!redisServerExists())("placement in a real server (skipped witho
 
   test("windows do not pile up before a silent server", async () => {
     const machine = { id: "m", cpus: [0], cores: 1 };
-    const window = { node: "n", machine, stretchMs: 25, tallies: [], inFlight: 0, nodeCores: 0, hostCores: 0 };
+    const window = {
+      node: "n",
+      machine,
+      stretchMs: 25,
+      tallies: [],
+      inFlight: 0,
+      isolatesMax: 1,
+      nodeCores: 0,
+      hostCores: 0,
+    };
     const subscriber = new Redis({ path: server.path });
     let received = 0;
     subscriber.on("message", () => (received += 1));

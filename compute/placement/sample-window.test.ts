@@ -14,6 +14,7 @@ function played(hostsCpuUs = (): number | null => 0) {
     machine: () => ({ id: "m", cpus: [0], cores: 1 }),
     inFlight: () => 0,
     hostsCpuUs,
+    isolatesMax: () => 100,
     onWindow: (window) => came.push(window),
   });
   const call = (name: string): void => {

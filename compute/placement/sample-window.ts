@@ -15,6 +15,8 @@ export interface WindowOptions {
   readonly inFlight: () => number;
   /** CPU time of the node's sandbox hosts since they started; null: they also ran calls of other nodes. */
   readonly hostsCpuUs: () => number | null;
+  /** Isolates that the node's sandbox host has memory for; null: unknown, or other nodes' functions run there too. */
+  readonly isolatesMax: () => number | null;
   readonly onWindow: (window: SampleWindow) => void;
 }
 
@@ -76,7 +78,7 @@ export class SampleWindows implements CallObserver {
 
   #send(): void {
     this.#timer = undefined;
-    const { node, machine: machineNow, inFlight, hostsCpuUs, onWindow } = this.#options;
+    const { node, machine: machineNow, inFlight, hostsCpuUs, isolatesMax, onWindow } = this.#options;
     const machine = machineNow();
     const before = this.#last;
     const { user, system } = process.cpuUsage();
@@ -90,6 +92,7 @@ export class SampleWindows implements CallObserver {
     onWindow({
       node,
       machine,
+      isolatesMax: isolatesMax(),
       stretchMs: clamp(passedMs, WINDOW_MS, STRETCH_MS_MAX),
       tallies: this.#tally.take().tallies,
       inFlight: inFlight(),

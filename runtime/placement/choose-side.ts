@@ -48,14 +48,10 @@ export interface SideQuestion {
   readonly preferred: Side | null;
 }
 
-export interface SideChoice {
-  readonly side: Side;
+export interface SideChoice extends Pick<PlannedSide, "side" | "backCpuUs" | "overflows"> {
   readonly reason: SideReason;
   /** Where the call runs when that side cannot have it: it is off, was not reached, or its user may run nothing there; null: nowhere. */
   readonly otherwise: Side | null;
-  /** As in `PlannedSide`. */
-  readonly backCpuUs: number;
-  readonly overflows: boolean;
   /** null: the call is none of those that the plan spreads. */
   readonly budget: PushBackBudget | null;
 }

@@ -10,16 +10,19 @@
 //   7. visit      probes and overflow for every function
 
 import { clamp } from "#runtime/clamp.ts";
+import { otherSide } from "#runtime/profile/sample.ts";
 import { machineNoise } from "./comparison.ts";
 import { Draft } from "./draft.ts";
 import { BASELINE_MS, judge, LOOK_MS_MAX, type Experiment } from "./experiment.ts";
 import type { FunctionRecord, FunctionState } from "./function-state.ts";
+import { freeRoom, withinRoom } from "./isolate-room.ts";
 import { canTellTrial, nextTrial } from "./next-trial.ts";
 import { optimalShares, outlookOf, regretOf, type Outlook } from "./optimal-shares.ts";
 import { beginTrial, conclude, endIfGone, giveUp } from "./outcome.ts";
 import { NO_OVERFLOW, overflowOf } from "./overflow.ts";
-import type { Placement } from "./plan.ts";
-import { allCallsOf, poolUse, type Capacity, type PoolUse } from "./pool-use.ts";
+import { OPEN, type BySide } from "./p99-bound.ts";
+import { homeOf, type Placement } from "./plan.ts";
+import { allCallsOf, poolUse, type Capacity, type PoolUse, type Room } from "./pool-use.ts";
 import { proposal, SLIGHT_PART, workParts, type ProposedChange } from "./proposal.ts";
 import { hasLeftClosedSide, resumedDraft, settledViews } from "./settling.ts";
 import type { Situation } from "./situation.ts";
@@ -42,6 +45,8 @@ export interface ControllerState {
   readonly steppedMs: number;
   /** Of the machine, as last known. */
   readonly noise: number;
+  /** The side has more functions than it has room for. */
+  readonly isFull: BySide<boolean>;
 }
 
 export const NEW_STATE: ControllerState = {
@@ -51,6 +56,7 @@ export const NEW_STATE: ControllerState = {
   trialCreditMs: TRIAL_CREDIT_MS_MAX,
   steppedMs: -Infinity,
   noise: 0,
+  isFull: OPEN,
 };
 
 export interface Step {
@@ -104,11 +110,13 @@ export function advance(before: ControllerState, situation: Situation): Step {
       }
     }
   }
-  for (const view of views) setVisits(draft, view, capacity, experiment);
   const shares = Float64Array.from(views, ({ name }) => draft.of(name).share);
+  const free = freeRoom(capacity.room, shares);
+  for (const view of views) setVisits(draft, view, capacity, free, experiment);
   const { functions, transitions, changedMs } = draft;
+  const isFull = { compute: free.compute < 0, storage: free.storage < 0 };
   return {
-    state: { functions, experiment, changedMs, trialCreditMs, steppedMs: nowMs, noise },
+    state: { functions, experiment, changedMs, trialCreditMs, steppedMs: nowMs, noise, isFull },
     transitions,
     outlook: outlookOf(use, shares),
     views,
@@ -128,11 +136,7 @@ function steadySinceMs({ changedMs }: ControllerState, views: readonly FunctionV
 }
 
 /** Functions go where their code is warm; for the others the first visits begin. */
-function apply(
-  draft: Draft,
-  views: readonly FunctionView[],
-  proposed: readonly ProposedChange[],
-): readonly ProposedChange[] {
+function apply(draft: Draft, views: readonly FunctionView[], proposed: readonly ProposedChange[]) {
   return proposed.filter((change) => {
     const { name, to, goal, gain } = change;
     if (!isWarmFor(views, change)) {
@@ -180,13 +184,14 @@ function costOfTrial(views: readonly FunctionView[], { changes, startedMs }: Exp
 }
 
 /** Probes, and from how many calls in flight on a call overflows to the other side. */
-function setVisits(draft: Draft, view: FunctionView, capacity: Capacity, experiment: Experiment | null): void {
+function setVisits(draft: Draft, view: FunctionView, capacity: Capacity, free: Room, experiment: Experiment | null) {
   const { name } = view;
   const isTrial = experiment?.kind === "trying";
   if (isTrial && experiment.changes.some((one) => one.name === name)) return;
   const before = draft.of(name);
   const { to, why } = visited(view, before, draft.cold.has(name), draft.nowMs);
-  const overflow = isTrial ? NO_OVERFLOW : overflowOf(view, to, capacity);
+  const mayOverflow = !isTrial && free[otherSide(homeOf(to))] >= 1;
+  const overflow = mayOverflow ? overflowOf(view, to, capacity) : NO_OVERFLOW;
   const isSame = overflow.overflowMin === to.overflowMin && overflow.overflowTimes === to.overflowTimes;
   draft.put(name, before, { to: isSame ? to : { ...to, ...overflow }, why });
 }
@@ -202,7 +207,7 @@ function widestBounds(views: readonly FunctionView[]): Pick<PoolUse, "lowest" | 
 
 /** Regret: the fraction (0 to 1) of the optimum's benefit that the shares of the step miss. */
 export const regretAfter = ({ use, shares }: Step): number =>
-  regretOf(outlookOf(use, shares), outlookOf(use, optimalShares(use, shares)));
+  regretOf(outlookOf(use, shares), outlookOf(use, withinRoom(use, shares, optimalShares(use, shares))));
 
 /** Goes on from the plan of an earlier controller. */
 export function resumed(

@@ -7,9 +7,10 @@ import { clamp } from "#runtime/clamp.ts";
 import { decayOf, HalfLife } from "#runtime/decay.ts";
 import { Fading } from "#runtime/profile/rates.ts";
 import type { Side } from "#runtime/profile/sample.ts";
-import { callUsOf, type Tally, termOf } from "#runtime/profile/tally.ts";
+import { callUsOf, type Tally, type TallyTerm, termOf } from "#runtime/profile/tally.ts";
 import { windowMsOf } from "#runtime/profile/window-length.ts";
 import { overheadUsOf, redisUsOf, withoutFound, type CostConstants } from "./cost-model.ts";
+import type { BySide } from "./p99-bound.ts";
 
 /** A factor is between 1 ÷ this and this. More work than that is not the calls'. */
 const FACTOR_MAX = 4;
@@ -49,8 +50,6 @@ export interface RedisClocks {
   readonly commandsUs: number;
 }
 
-type BySide<Value> = Readonly<Record<Side, Value>>;
-
 class Factor {
   #log = 0;
   #atMs = 0;
@@ -85,16 +84,13 @@ class Work {
 
   add(tallies: readonly Tally[]): this {
     for (const { side, sums } of tallies) {
-      const moved = {
-        operations: termOf(sums, "operations"),
-        rounds: termOf(sums, "rounds"),
-        bytes: termOf(sums, "bytes"),
-      };
-      const found = { operations: termOf(sums, "foundOperations"), rounds: termOf(sums, "foundRounds") };
+      const of = (term: TallyTerm): number => termOf(sums, term);
+      const moved = { operations: of("operations"), rounds: of("rounds"), bytes: of("bytes") };
+      const found = { operations: of("foundOperations"), rounds: of("foundRounds") };
       const sent = side === "compute" ? moved : withoutFound(moved, found);
       const own = this[side];
       for (const term of ["operations", "rounds", "bytes"] as const) own[term] += sent[term];
-      for (const term of ["calls", "untold", "cpuUs", "lockUs"] as const) own[term] += termOf(sums, term);
+      for (const term of ["calls", "untold", "cpuUs", "lockUs"] as const) own[term] += of(term);
     }
     return this;
   }

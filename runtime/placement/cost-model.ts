@@ -77,6 +77,8 @@ export type ConstantsSource = (typeof CONSTANTS_SOURCES)[number];
 export interface LatencyTerms {
   /** Outside the sandbox: the way there and back. */
   readonly call: number;
+  /** Opening an isolate, on a side that has no room to keep all of them. */
+  readonly opening: number;
   /** Until the isolate is awake. */
   readonly enter: number;
   readonly cpu: number;
@@ -86,6 +88,8 @@ export interface LatencyTerms {
   /** Waiting beyond the model: queues for cores, lack of CPU, neighbours. */
   readonly crowd: number;
 }
+
+type SandboxTerms = Omit<LatencyTerms, "call" | "opening" | "crowd">;
 
 /** Of a mean call on one side, µs. */
 export interface Cost {
@@ -119,6 +123,7 @@ interface Measured {
   readonly least: number;
   /** Time that a call holds Redis' lock beyond the model, µs. */
   readonly moreLockUs: number;
+  readonly openingUs: number;
 }
 
 export function costOf(
@@ -127,7 +132,7 @@ export function costOf(
   constants: CostConstants,
   measured: Partial<Measured> = {},
 ): Cost {
-  const { cpuRatio = constants.storage.cpuRatio, slowness = 1, least = 1, moreLockUs = 0 } = measured;
+  const { cpuRatio = constants.storage.cpuRatio, slowness = 1, least = 1, moreLockUs = 0, openingUs = 0 } = measured;
   const isAtStorage = side === "storage";
   const of = constants[side];
   const alone = sandboxTerms(side, demand, constants, cpuRatio);
@@ -136,6 +141,7 @@ export function costOf(
   const times = Math.min(1, slowness);
   const terms: LatencyTerms = {
     call: of.callWaitUs,
+    opening: openingUs,
     enter: times * alone.enter,
     cpu: times * alone.cpu,
     operations: times * alone.operations,
@@ -143,9 +149,9 @@ export function costOf(
     bytes: times * alone.bytes,
     crowd: sandboxUs * (slowness - times),
   };
-  const workUs = alone.cpu + overheadUsOf(of, 1, demand);
+  const workUs = alone.cpu + openingUs + overheadUsOf(of, 1, demand);
   return {
-    latencyUs: terms.call + sumOf(terms) + terms.crowd,
+    latencyUs: terms.call + openingUs + sumOf(terms) + terms.crowd,
     aloneUs: terms.call + sandboxUs * least,
     terms,
     computeUs: isAtStorage ? of.nodeCallUs : workUs,
@@ -163,7 +169,7 @@ function sandboxTerms(
   { operations, rounds, bytes, cpuUs }: Demand,
   { [side]: of, compute: { bytesPerUs } }: CostConstants,
   cpuRatio: number,
-): Omit<LatencyTerms, "call" | "crowd"> {
+): SandboxTerms {
   return {
     enter: of.enterUs,
     cpu: side === "storage" ? cpuUs * cpuRatio : cpuUs,
@@ -173,7 +179,7 @@ function sandboxTerms(
   };
 }
 
-const sumOf = ({ enter, cpu, operations, rounds, bytes }: Omit<LatencyTerms, "call" | "crowd">): number =>
+const sumOf = ({ enter, cpu, operations, rounds, bytes }: SandboxTerms): number =>
   enter + cpu + operations + rounds + bytes;
 
 /** Work on the side's cores for so many calls, the functions' own CPU time not counted, µs. */

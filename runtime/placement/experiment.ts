@@ -102,6 +102,6 @@ const warmedMs = (changed: readonly FunctionView[], changes: readonly ShareChang
   Math.max(
     ...changes.map(({ name, from, to }) => {
       const view = changed.find((one) => one.name === name);
-      return view?.profile.warmMs(gainingSide(from, to)) ?? Infinity;
+      return view?.profile.sides[gainingSide(from, to)].warmMs ?? Infinity;
     }),
   );

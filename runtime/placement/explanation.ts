@@ -73,8 +73,8 @@ export function explain(name: string, known: Known): Explanation {
       cpuUs: estimate?.cpuUs ?? null,
       waitUs: estimate?.waitUs ?? null,
       queueUs: estimate?.queueUs ?? null,
-      p50Us: profile?.percentileUs(side, 50) ?? null,
-      p99Us: profile?.percentileUs(side, 99) ?? null,
+      p50Us: profile?.sides[side].percentileUs(50) ?? null,
+      p99Us: profile?.sides[side].percentileUs(99) ?? null,
       failedShare: estimate?.failedShare ?? null,
     };
   };
@@ -88,7 +88,7 @@ export function explain(name: string, known: Known): Explanation {
     version: profile?.version ?? null,
     ...placeOf(state),
     rules,
-    callsPerSecond: profile?.callsPerSecondLately(nowMs) ?? 0,
+    callsPerSecond: profile?.rates.perSecondLately(nowMs) ?? 0,
     moves: state.moves,
     reverts: state.reverts,
     trials: state.trials,

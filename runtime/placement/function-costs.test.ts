@@ -95,6 +95,20 @@ function costsLater(calls: CallsBySide, world: World, ms: number): FunctionCosts
   return functionCosts({ ...estimates, storage: null }, CONSTANTS, NOW_MS + ms, paces)!;
 }
 
+test("opening isolates counts on a side that has no room for all of them", () => {
+  const profiles = new Profiles();
+  const tally = new SampleTally();
+  const sample = { ...NO_USAGE, function: "walk", version: "1", side: "compute", outcome: "ok", cpuUs: 100 } as const;
+  for (let call = 0; call < 16; call++) tally.record({ ...sample, wallUs: 1_200, queueUs: 1_000, startUs: 800 }, 1_300);
+  profiles.fold(tally.take().tallies, NOW_MS, WINDOW_MS);
+  const costsIf = (compute: boolean) =>
+    functionCosts(profiles.get("walk")!.estimates(NOW_MS), CONSTANTS, NOW_MS, undefined, { compute, storage: true })!
+      .sides;
+  expect(costsIf(true).compute.cost.latencyUs - costsIf(false).compute.cost.latencyUs).toBeCloseTo(800);
+  expect(costsIf(true).compute.cost.terms.opening).toBeCloseTo(800);
+  expect(costsIf(false).storage.cost.terms.opening).toBe(0);
+});
+
 const cpuRatioIn = ({ sides: { compute, storage } }: FunctionCosts): number =>
   storage.cost.terms.cpu / compute.cost.terms.cpu;
 

@@ -90,12 +90,16 @@ export interface FunctionCosts {
   readonly paces: Paces;
 }
 
-/** `remembered`: the paces of the last result. null: no call of the function is known. */
+/**
+ * `remembered`: the paces of the last result. `isFull`: isolates are closed on the side for lack of room.
+ * null: no call of the function is known.
+ */
 export function functionCosts(
   estimates: Estimates,
   constants: CostConstants,
   nowMs: number,
   remembered: Paces = NO_PACES,
+  isFull?: Readonly<Record<Side, boolean>>,
 ): FunctionCosts | null {
   const { compute, storage } = estimates;
   const most = (compute?.calls ?? 0) >= (storage?.calls ?? 0) ? compute : storage;
@@ -111,7 +115,7 @@ export function functionCosts(
   const foundThere = { operations: moved.findableOperations * cachedPart, rounds: moved.findableRounds * cachedPart };
   const sent = { ...withoutFound(demand, foundThere), cpuUs };
   const spread = most.calls > PRIOR_CALLS ? most.logCpuDeviation : SPREAD;
-  const common = { constants, cpuRatio, spread, nowMs };
+  const common = { constants, cpuRatio, spread, isFull, nowMs };
   const atCompute = sideCosts("compute", estimates.compute, remembered.compute, { ...common, needed: demand });
   const atStorage = sideCosts("storage", estimates.storage, remembered.storage, { ...common, needed: sent });
   return {
@@ -127,13 +131,14 @@ interface Known {
   readonly constants: CostConstants;
   readonly cpuRatio: number;
   readonly spread: number;
+  readonly isFull: Readonly<Record<Side, boolean>> | undefined;
   readonly nowMs: number;
   /** What a mean call needs on this side. */
   readonly needed: Demand & Moved;
 }
 
 function sideCosts(side: Side, estimate: SideEstimate | null, before: Pace | null, known: Known) {
-  const { constants, cpuRatio, spread, nowMs, needed } = known;
+  const { constants, cpuRatio, spread, isFull, nowMs, needed } = known;
   const predictedUs = estimate && sandboxUsOf(side, ranOn(side, estimate, cpuRatio), constants, cpuRatio);
   const pace = paceOf(estimate, predictedUs, before);
   const calls = estimate?.calls ?? 0;
@@ -143,6 +148,8 @@ function sideCosts(side: Side, estimate: SideEstimate | null, before: Pace | nul
     slowness: Math.exp(recalled(pace, 0, nowMs)),
     least: Math.exp(pace?.least ?? 0),
     moreLockUs: estimate && side === "storage" ? trust * moreLockUsOf(estimate, needed, constants) : 0,
+    // With room for it an isolate stays open, so calls wait for that once.
+    openingUs: isFull?.[side] === true ? (estimate?.openingUs ?? 0) : 0,
   };
   const costs: SideCosts = {
     cost: costOf(side, needed, constants, measured),

@@ -6,6 +6,7 @@ import type { Side } from "#runtime/profile/sample.ts";
 import { CALLS_MIN, noiseOfRatio } from "./comparison.ts";
 import { atShare } from "./cost-model.ts";
 import { BASELINE_MS, LOOK_MS_MAX } from "./experiment.ts";
+import { fitsRoom } from "./isolate-room.ts";
 import { failuresOf, isBackedOff, type BackOffKey } from "./memory.ts";
 import { outlookOf } from "./optimal-shares.ts";
 import type { Capacity, PoolUse } from "./pool-use.ts";
@@ -27,7 +28,8 @@ interface Known {
 /** Empty: none is worth it now. */
 export function nextTrial(known: Known): readonly ShareChange[] {
   const { views, use, capacity, heardMs, steadyMs } = known;
-  const now = outlookOf(use, sharesOf(views));
+  const nowShares = sharesOf(views);
+  const now = outlookOf(use, nowShares);
   const { calls, queuedMs } = waiting(known);
   const isCrowd = now.crowded || areCallersMany(capacity);
   const isSteady = heardMs - steadyMs >= BASELINE_MS;
@@ -38,7 +40,10 @@ export function nextTrial(known: Known): readonly ShareChange[] {
   for (const changes of candidates(heavy)) {
     const memoryOf = ({ name }: ShareChange) => viewNamed(heavy, name).state.memory;
     if (changes.some((change) => isBackedOff(memoryOf(change), trialKey(change, changes)))) continue;
-    const shares = views.map(({ name, share }) => changes.find((one) => one.name === name)?.to ?? share);
+    const shares = nowShares.map(
+      (share, index) => changes.find(({ name }) => name === views[index]!.name)?.to ?? share,
+    );
+    if (!fitsRoom(use.room, nowShares, shares)) continue;
     const busier = outlookOf(use, shares).busiest / Math.max(1e-9, now.busiest);
     // What failed least often comes first, then what the model likes best.
     const failures = Math.max(...changes.map((one) => failuresOf(memoryOf(one), trialKey(one, changes))));

@@ -12,12 +12,13 @@ const ROOMY: Capacity = {
   sharedCores: Infinity,
   nodes: 1,
   callers: 1_000,
+  room: { compute: Infinity, storage: Infinity },
 };
 
 const cost = (latencyUs: number, computeUs: number, storageUs: number, redisUs: number): Cost => ({
   latencyUs,
   aloneUs: latencyUs,
-  terms: { call: latencyUs, enter: 0, cpu: 0, operations: 0, rounds: 0, bytes: 0, crowd: 0 },
+  terms: { call: latencyUs, opening: 0, enter: 0, cpu: 0, operations: 0, rounds: 0, bytes: 0, crowd: 0 },
   computeUs,
   storageUs,
   redisUs,
@@ -142,6 +143,7 @@ describe("of any load", () => {
     nodes: fc.constant(1),
     // What no plan may use more of than is used now is no part of how good it is.
     callers: fc.constant(1e9),
+    room: fc.constant(ROOMY.room),
   });
 
   /** Overload decides; where it is the same, waiting does. */

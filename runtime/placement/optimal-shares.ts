@@ -125,12 +125,7 @@ export function outlookOf({ pools, waiting }: PoolUse, shares: ArrayLike<number>
   const busy = pools.map((pool) => pool.at(shares));
   const utilisation = Object.fromEntries(POOLS.map((pool, at) => [pool, busy[at]!])) as Record<Pool, number>;
   const busiest = Math.max(...busy.filter((_, at) => at !== CALLERS));
-  return {
-    utilisation,
-    busiest,
-    crowded: busiest > COMFORTABLE_UTILISATION,
-    waitUsPerSecond: waiting.at(shares),
-  };
+  return { utilisation, busiest, crowded: busiest > COMFORTABLE_UTILISATION, waitUsPerSecond: waiting.at(shares) };
 }
 
 /** The fraction (0 to 1) that the best shares would save: of the busiest pool if it is crowded, else of the waiting. */

@@ -48,7 +48,7 @@ export function overflowOf(
     share: now.share,
     costs: load.costs,
     cpuUs: costs.demand.cpuUs,
-    medianUs: (side) => profile.percentileUs(side, 50) ?? costs.sides[side].cost.latencyUs,
+    medianUs: (side) => profile.sides[side].percentileUs(50) ?? costs.sides[side].cost.latencyUs,
     capacity,
     before: now,
   });

@@ -30,7 +30,7 @@ export function boundedSides(
   const isClosed = (side: Side): boolean => {
     const key = `${side} bound` as const;
     const isUsed = side === "storage" ? share > 0 : share < 1;
-    const isKnown = costs.sides[side].calls >= KNOWN_CALLS_MIN && profile.warmMs(side) !== null;
+    const isKnown = costs.sides[side].calls >= KNOWN_CALLS_MIN && profile.sides[side].warmMs !== null;
     // A few calls on the side in use may be those that compiled its code.
     const isOver = p99Us[side] > boundUs && (isKnown || !isUsed);
     if (isOver && isUsed && !isBackedOff(now, key)) now = backOff(now, key, HOLD_MS);
@@ -42,7 +42,7 @@ export function boundedSides(
 
 function tailsOf(profile: FunctionProfile, { sides }: FunctionCosts): BySide<number> {
   const measured = (side: Side): number | null =>
-    sides[side].calls < KNOWN_CALLS_MIN ? null : profile.percentileUs(side, 99);
+    sides[side].calls < KNOWN_CALLS_MIN ? null : profile.sides[side].percentileUs(99);
   const tailOf = (side: Side): number => {
     const other = sides[otherSide(side)].cost.latencyUs;
     const tailPerMean = (measured(otherSide(side)) ?? other) / other;

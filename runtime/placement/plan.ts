@@ -43,19 +43,11 @@ export const placeOf = (placement: Placement): Placement => {
   return { state, share, probeEvery, backCpuUs, overflowMin, overflowTimes };
 };
 
-const PLACEMENT_FIELDS = [
-  "state",
-  "share",
-  "probeEvery",
-  "backCpuUs",
-  "overflowMin",
-  "overflowTimes",
-  "fromShare",
-] as const satisfies readonly (keyof Placement)[];
-
 /** Whether followers would do the same. */
 export const isSamePlacement = (one: Placement | undefined, other: Placement): boolean =>
-  one !== undefined && PLACEMENT_FIELDS.every((field) => one[field] === other[field]);
+  one !== undefined &&
+  one.fromShare === other.fromShare &&
+  Object.entries(placeOf(other)).every(([field, value]) => one[field as keyof Placement] === value);
 
 export interface Plan {
   /** Orders plans, whoever made them (`isLaterPlan`); 0: no plan. */

@@ -20,6 +20,7 @@ export const ONE_CORE_EACH: Capacity = {
   sharedCores: Infinity,
   nodes: 1,
   callers: 16,
+  room: { compute: Infinity, storage: Infinity },
 };
 
 /** Calls of one function in a window. */

@@ -37,6 +37,9 @@ export const callsOf = (
   storage: fixedPerSecond.storage + share * callsPerSecond,
 });
 
+/** Functions whose isolates the memory of each side has room for; Infinity: unknown. */
+export type Room = Readonly<Record<Side, number>>;
+
 /** What there is, without what others use of it. */
 export interface Capacity {
   /** Cores of all nodes. */
@@ -53,6 +56,7 @@ export interface Capacity {
   readonly nodes: number;
   /** Calls in flight, waiting ones included. */
   readonly callers: number;
+  readonly room: Room;
 }
 
 /** For people. */
@@ -70,7 +74,9 @@ export type Pool = keyof typeof POOL_NAMES;
 export const POOLS = Object.keys(POOL_NAMES) as readonly Pool[];
 
 /** What one call uses of a pool, µs, and the size of the pool. */
-const USE: Readonly<Record<Pool, { readonly us: (cost: Cost) => number; readonly size: keyof Capacity }>> = {
+const USE: Readonly<
+  Record<Pool, { readonly us: (cost: Cost) => number; readonly size: Exclude<keyof Capacity, "room"> }>
+> = {
   compute: { us: ({ computeUs }) => computeUs, size: "computeCores" },
   storage: { us: ({ storageUs }) => storageUs, size: "storageCores" },
   redis: { us: ({ redisUs }) => redisUs, size: "redisThread" },
@@ -113,6 +119,7 @@ export interface PoolUse {
   readonly waiting: Linear;
   readonly lowest: Float64Array;
   readonly highest: Float64Array;
+  readonly room: Room;
 }
 
 export function poolUse(loads: readonly Load[], capacity: Capacity): PoolUse {
@@ -136,5 +143,6 @@ export function poolUse(loads: readonly Load[], capacity: Capacity): PoolUse {
     waiting,
     lowest: Float64Array.from(loads, ({ lowest }) => lowest),
     highest: Float64Array.from(loads, ({ highest }) => highest),
+    room: capacity.room,
   };
 }

@@ -4,9 +4,11 @@
 // the linear programme relieves the busiest pool, and the plan is judged as a whole.
 
 import { atShare, busyUs } from "./cost-model.ts";
+import { withinRoom } from "./isolate-room.ts";
 import { isBackedOff } from "./memory.ts";
 import { COMFORTABLE_UTILISATION, growthOf, optimalShares, outlookOf } from "./optimal-shares.ts";
 import { allCallsOf, type Load, type PoolUse } from "./pool-use.ts";
+import type { Gain } from "./transition.ts";
 import type { FunctionView } from "./view.ts";
 
 /** A change must save this part of the latency, or of the busiest pool's use. Smaller gains are noise. */
@@ -27,11 +29,9 @@ export interface ShareChange {
   readonly to: number;
 }
 
-/** What a change promises: before and after, and the error of the difference as a fraction. */
-export type Gain = Readonly<Record<"from" | "to" | "error", number>>;
-
 export interface ProposedChange extends ShareChange {
-  readonly goal: "latency" | "capacity";
+  /** `room`: it makes room for a function that saves more. */
+  readonly goal: "latency" | "capacity" | "room";
   /** Latency of a call, µs, or utilisation of the busiest pool. */
   readonly gain: Gain;
 }
@@ -41,34 +41,38 @@ export function proposal(views: readonly FunctionView[], use: PoolUse): readonly
   const shares = Float64Array.from(views, ({ share }) => share);
   const now = outlookOf(use, shares);
   const free = plannedShares(views, use, shares);
-  const isHeld = views.map(({ state: { memory } }) => isBackedOff(memory, "plan"));
-  const byLatency = (plan: Float64Array): readonly ProposedChange[] =>
-    views.flatMap((view, index) => {
-      const change = isHeld[index] ? null : latencyChange(view, plan[index]!);
-      return change === null ? [] : [change];
+  type Promise = Pick<ProposedChange, "goal" | "gain">;
+  const changesTo = (plan: Float64Array, promiseOf: (view: FunctionView, index: number) => Promise) =>
+    views.flatMap((view, index): readonly ProposedChange[] => {
+      const [from, to] = [view.share, plan[index]!];
+      return to === from ? [] : [{ name: view.name, from, to, ...promiseOf(view, index) }];
     });
+  const isHeld = views.map(({ state: { memory } }) => isBackedOff(memory, "plan"));
+  const held = isHeld.includes(true) ? heldUse(use, shares, isHeld) : use;
+  const byLatency = (plan: Float64Array): readonly ProposedChange[] => {
+    const isWanted = views.map((view, index) => !isHeld[index] && isShorter(view, plan[index]!));
+    const wanted = shares.map((share, index) => (isWanted[index] ? plan[index]! : share));
+    const within = withinRoom(held, shares, wanted);
+    const goalOf = (index: number) => (isWanted[index] ? "latency" : "room");
+    return changesTo(within, (view, index) => ({ goal: goalOf(index), gain: latencyGain(view, within[index]!) }));
+  };
   if (!now.crowded && !outlookOf(use, free).crowded) return byLatency(free);
   const busy = (plan: ArrayLike<number>): number => busiestWithSplits(views, use, plan);
-  const plan = isHeld.includes(true) ? plannedShares(views, heldUse(use, shares, isHeld), shares) : free;
+  const wanted = held === use ? free : plannedShares(views, held, shares);
+  const plan = withinRoom(held, shares, wanted);
   const error = planError(views, plan);
   const [from, to] = [busy(shares), busy(plan)];
   // Many figures go into a joint plan, so it must promise two standard errors.
   if (1 - to / from > Math.max(GAIN_MIN, 2 * error)) {
-    return views.flatMap(({ name, share }, index) =>
-      plan[index] === share
-        ? []
-        : [{ name, from: share, to: plan[index]!, goal: "capacity" as const, gain: { from, to, error } }],
-    );
+    return changesTo(plan, () => ({ goal: "capacity", gain: { from, to, error } }));
   }
-  return now.crowded ? [] : byLatency(plan);
+  return now.crowded ? [] : byLatency(wanted);
 }
 
-/** The change to `to` if its callers wait clearly less there; else null. */
-function latencyChange(view: FunctionView, to: number): ProposedChange | null {
-  if (to === view.share) return null;
-  const gain = latencyGain(view, to);
-  const isWorth = 1 - gain.to / gain.from > Math.max(GAIN_MIN, gain.error);
-  return isWorth ? { name: view.name, from: view.share, to, goal: "latency", gain } : null;
+/** Its callers wait clearly less there. */
+function isShorter(view: FunctionView, share: number): boolean {
+  const { from, to, error } = latencyGain(view, share);
+  return 1 - to / from > Math.max(GAIN_MIN, error);
 }
 
 /** Mean latency of a call at its share and at another one, µs, and the error of the difference. */

@@ -6,7 +6,7 @@ import { Draft } from "./draft.ts";
 import { FRESH, settled, type FunctionRecord, type FunctionState } from "./function-state.ts";
 import { HOLD_MS, recall, remember, shiftedMemory } from "./memory.ts";
 import type { Placement } from "./plan.ts";
-import type { Rules, Situation } from "./situation.ts";
+import type { Situation } from "./situation.ts";
 import type { Why } from "./transition.ts";
 import { gainingSide, viewOf, type FunctionView } from "./view.ts";
 
@@ -22,21 +22,21 @@ export function settledViews(draft: Draft, before: ControllerState, situation: S
     if (profile !== undefined && to.state !== "pinned") {
       const memory = shifted.has(name)
         ? shiftedMemory(to.memory, to.fromShare ?? to.share, nowMs)
-        : remember(to.memory, profile.calledMs, nowMs, before.steppedMs);
+        : remember(to.memory, profile.rates.lastMs, nowMs, before.steppedMs);
       to = { ...to, memory };
     }
     draft.put(name, was, { to, why });
-    const view = viewOf(name, rules, to, situation);
+    const view = viewOf(name, rules, to, situation, before.isFull);
     if (view === null) continue;
     draft.functions.set(name, view.state);
-    views.push(recalled(draft, view, rules, situation));
+    views.push(recalled(draft, view, situation, before));
   }
   return views;
 }
 
 /** Calls of an earlier kind return to the share that was best for them. */
-function recalled(draft: Draft, view: FunctionView, rules: Rules, situation: Situation): FunctionView {
-  const { name, state, costs, closed } = view;
+function recalled(draft: Draft, view: FunctionView, situation: Situation, before: ControllerState): FunctionView {
+  const { name, rules, state, costs, closed } = view;
   if (state.state === "profiling" || state.state === "pinned") return view;
   const { memory, recalled: share } = recall(state.memory, costs.typical, situation.nowMs);
   draft.functions.set(name, { ...state, memory });
@@ -45,7 +45,7 @@ function recalled(draft: Draft, view: FunctionView, rules: Rules, situation: Sit
   if (share !== view.share && !(share > 0 ? closed.storage : closed.compute)) {
     draft.move(name, share, { kind: "recalled" }, "moves");
   }
-  return viewOf(name, rules, draft.of(name), situation) ?? view;
+  return viewOf(name, rules, draft.of(name), situation, before.isFull) ?? view;
 }
 
 /** True: a function had to leave a side that is closed to it. */

@@ -73,6 +73,12 @@ describe("why a function is where it is", () => {
       "capacity",
       /storage cores would be [\d,.]+ % busy instead of/,
     ],
+    [
+      "has no room on the other side",
+      { capacity: { ...ROOMY, room: { compute: 9, storage: 0 } } },
+      "no-room",
+      /^It stays at compute: storage has memory for the isolates of 0 functions, and 0 run there\.$/,
+    ],
     ["has a closed side", { capacity: { ...ROOMY, storageCores: 0 } }, "closed", /storage runs no calls now/],
     [
       "has a p99 bound that the other side exceeds",

@@ -5,12 +5,14 @@ import { durationText, percentText } from "#runtime/figures.ts";
 import { otherSide, type Side } from "#runtime/profile/sample.ts";
 import type { ControllerState } from "./controller.ts";
 import { VISITS_MIN } from "./function-costs.ts";
+import { fitsRoom, freeRoom } from "./isolate-room.ts";
 import { backOffLeftMs, type BackOffKey } from "./memory.ts";
 import { outlookOf, type Outlook } from "./optimal-shares.ts";
 import { homeOf } from "./plan.ts";
 import { POOL_NAMES, type PoolUse } from "./pool-use.ts";
-import { GAIN_MIN, latencyGain, type Gain } from "./proposal.ts";
-import { gainingSide, shareAt, type FunctionView } from "./view.ts";
+import { GAIN_MIN, latencyGain } from "./proposal.ts";
+import type { Gain } from "./transition.ts";
+import { gainingSide, shareAt, sharesOf, type FunctionView } from "./view.ts";
 
 /** `there`: the side with less of the calls. */
 export type Standing =
@@ -27,6 +29,8 @@ export type Standing =
   | { readonly kind: "faster" }
   /** The other side is faster, but by less than the figures may be wrong by. */
   | { readonly kind: "slight"; readonly gain: Gain; readonly needed: number }
+  /** The other side is faster, but has no room for its isolate. `room`: functions that it has room for. */
+  | { readonly kind: "no-room"; readonly room: number; readonly functions: number }
   /** The other side is faster, and waits for visits. */
   | { readonly kind: "cold" }
   /** The other side is faster by the model, but moving there failed lately. */
@@ -58,22 +62,22 @@ export function standingOf(
   const there = otherSide(here);
   const left = (key: BackOffKey): number => backOffLeftMs(state.memory, key);
   if (closed[there]) {
-    return {
-      kind: "closed",
-      boundUs: p99Us === null ? null : rules.p99UnderUs,
-      p99Us: p99Us === null ? null : p99Us[there],
-      leftMs: left(`${there} bound`),
-    };
+    const boundUs = p99Us && rules.p99UnderUs;
+    return { kind: "closed", boundUs, p99Us: p99Us && p99Us[there], leftMs: left(`${there} bound`) };
   }
   const gain = latencyGain(view, shareAt(there));
   const saved = 1 - gain.to / gain.from;
   if (saved <= 0) return { kind: "faster" };
   const needed = Math.max(GAIN_MIN, gain.error);
   if (saved <= needed) return { kind: "slight", gain, needed };
-  if (!isWarm[there]) return { kind: "cold" };
-  const shares = Float64Array.from(views, (one) => one.share);
+  const shares = sharesOf(views);
   const index = views.findIndex((one) => one.name === name);
-  const [now, moved] = [outlookOf(use, shares), outlookOf(use, shares.with(index, shareAt(there)))];
+  const movedShares = shares.with(index, shareAt(there));
+  if (!fitsRoom(use.room, shares, movedShares)) {
+    return { kind: "no-room", room: use.room[there], functions: use.room[there] - freeRoom(use.room, shares)[there] };
+  }
+  if (!isWarm[there]) return { kind: "cold" };
+  const [now, moved] = [outlookOf(use, shares), outlookOf(use, movedShares)];
   if (moved.crowded && moved.busiest > now.busiest) return { kind: "capacity", now, moved };
   for (const key of ["plan", there] as const) {
     if (left(key) > 0) return { kind: "backed-off", isTrial: key !== "plan", leftMs: left(key) };
@@ -105,10 +109,10 @@ export function standingText(standing: Standing, share: number): string {
     case "closed": {
       const { boundUs, p99Us, leftMs } = standing;
       if (boundUs === null || p99Us === null) return `${stays}: ${there} runs no calls now.`;
-      const over = `${there} exceeds its p99 bound of ${durationText(boundUs)} with ${durationText(p99Us)}`;
+      const bound = `its p99 bound of ${durationText(boundUs)}`;
       return leftMs > 0
-        ? `${stays}: ${there} exceeded its p99 bound of ${durationText(boundUs)}, and is closed for ${durationText(leftMs * 1e3)} more with calls.`
-        : `${stays}: ${over}.`;
+        ? `${stays}: ${there} exceeded ${bound}, and is closed for ${durationText(leftMs * 1e3)} more with calls.`
+        : `${stays}: ${there} exceeds ${bound} with ${durationText(p99Us)}.`;
     }
     case "faster":
       return `${stays}: ${there} is slower.`;
@@ -118,6 +122,10 @@ export function standingText(standing: Standing, share: number): string {
       const but =
         needed > GAIN_MIN ? `the figures may be wrong by ${percentText(needed)}` : "that is too little for a move";
       return `${stays}: ${there} would save ${saved} of a call's time, but ${but}.`;
+    }
+    case "no-room": {
+      const { room, functions } = standing;
+      return `${stays}: ${there} has memory for the isolates of ${counted(room, "function")}, and ${functions} run there.`;
     }
     case "cold":
       return `${stays} until ${VISITS_MIN} calls have visited ${there} and compiled its code there.`;

@@ -3,8 +3,12 @@
 import type { Side } from "#runtime/profile/sample.ts";
 import type { PlacementState } from "./plan.ts";
 
+type Tried = { readonly side: Side; readonly partner: string | null };
 /** How a trial ended. */
 type TrialOutcome = "accepted" | "rejected" | "inconclusive" | "invalid";
+
+/** What a change promises: before and after, and the error of the difference as a fraction. */
+export type Gain = Readonly<Record<"from" | "to" | "error", number>>;
 
 export type Why =
   /** A new function; other code under its name; a pin set or removed; storage runs nothing now. */
@@ -17,18 +21,13 @@ export type Why =
   | { readonly kind: "shifted"; readonly workTimes: number }
   /** Its calls are of a kind that was seen before. They return to the share that was best then. */
   | { readonly kind: "recalled" }
-  /** The plan changed to make a call shorter: mean latency before and after, µs, and its error as a fraction. */
-  | { readonly kind: "latency"; readonly from: number; readonly to: number; readonly error: number }
-  /** The plan changed to relieve the busiest pool: its utilisation before and after. */
-  | { readonly kind: "capacity"; readonly from: number; readonly to: number; readonly error: number }
+  /**
+   * The plan changed: for latency, to make a call shorter, or because the side has no room for all, and others save
+   * more there: mean latency before and after, µs; for capacity, to relieve the busiest pool: its utilisation.
+   */
+  | ({ readonly kind: "latency" | "room" | "capacity" } & Gain)
   /** The same, for many more calls than a moment ago. */
-  | {
-      readonly kind: "surge";
-      readonly from: number;
-      readonly to: number;
-      readonly callsPerSecond: number;
-      readonly usualPerSecond: number;
-    }
+  | ({ readonly kind: "surge" } & Readonly<Record<"from" | "to" | "callsPerSecond" | "usualPerSecond", number>>)
   /** The 99th percentile exceeded the function's bound, µs. */
   | { readonly kind: "bound"; readonly p99UnderUs: number; readonly p99Us: number }
   /** A change of the plan made all calls longer, by this factor, and was taken back. */
@@ -37,15 +36,9 @@ export type Why =
   | { readonly kind: "probing"; readonly side: Side; readonly every: number }
   | { readonly kind: "probed"; readonly side: Side; readonly takesUs: number }
   /** All calls run on one side for a moment; a partner's calls run on the other. */
-  | { readonly kind: "trying"; readonly side: Side; readonly partner: string | null }
+  | ({ readonly kind: "trying" } & Tried)
   /** The trial is over. `ratio`: time of all calls during it ÷ before and after; null: not measured. */
-  | {
-      readonly kind: "tried";
-      readonly side: Side;
-      readonly partner: string | null;
-      readonly outcome: TrialOutcome;
-      readonly ratio: number | null;
-    };
+  | ({ readonly kind: "tried"; readonly outcome: TrialOutcome; readonly ratio: number | null } & Tried);
 
 export interface Transition {
   /** Of the controller's clock. */

@@ -47,12 +47,18 @@ export interface FunctionView {
 }
 
 /** null: the function is not called, or nothing is known of its calls. */
-export function viewOf(name: string, rules: Rules, state: FunctionState, situation: Situation): FunctionView | null {
+export function viewOf(
+  name: string,
+  rules: Rules,
+  state: FunctionState,
+  situation: Situation,
+  isFull?: BySide<boolean>,
+): FunctionView | null {
   const { profiles, constants, capacity, callersGrown, nowMs, heardMs } = situation;
   const profile = profiles.get(name);
   if (profile === undefined || nowMs - profile.lastMs > ACTIVE_MS) return null;
   const estimates = profile.estimates(nowMs);
-  const costs = functionCosts(estimates, constants, nowMs, state.paces);
+  const costs = functionCosts(estimates, constants, nowMs, state.paces, isFull);
   if (costs === null) return null;
   const { compute, storage } = costs.sides;
   const { share, memory } = state;
@@ -64,10 +70,10 @@ export function viewOf(name: string, rules: Rules, state: FunctionState, situati
   const hasStorage = capacity.storageCores > 0;
   const closed = hasStorage ? bounded.closed : { compute: false, storage: true };
   const isIdle = hasStopped(profile, share, costs, heardMs);
-  const rates = profile.rates(nowMs);
+  const rates = profile.rates.at(nowMs);
   // Callers who wait for answers call more often when calls get shorter. That is no surge.
   const mayBeSurge = !isIdle && (callersGrown >= CALLERS_GROWN_MIN || !areCallersMany(capacity));
-  const surge = mayBeSurge ? profile.surge(nowMs) : null;
+  const surge = mayBeSurge ? profile.rates.surge(nowMs) : null;
   // A function that comes back after a pause stays where it was until its rate is known.
   const isResuming = surge === null && memory.sinceMs > state.sinceMs && nowMs - memory.sinceMs < PAUSE_MS;
   const isFree = isPlaced && !isIdle && !isResuming && nowMs - memory.movedMs >= SETTLE_MS;
@@ -119,16 +125,12 @@ export const areCallersMany = ({ callers, computeCores, storageMachineCores }: C
 function hasStopped(profile: FunctionProfile, share: number, { sides }: FunctionCosts, heardMs: number): boolean {
   const { compute, storage } = sides;
   const latencyMs = (share * storage.cost.latencyUs + (1 - share) * compute.cost.latencyUs) / 1e3;
-  const betweenMs = 1e3 / Math.max(1e-9, profile.rates(profile.calledMs).all);
-  return heardMs - profile.calledMs > Math.max(SETTLE_MS, 1.5 * latencyMs, 3 * betweenMs);
+  const betweenMs = 1e3 / Math.max(1e-9, profile.rates.at(profile.rates.lastMs).all);
+  return heardMs - profile.rates.lastMs > Math.max(SETTLE_MS, 1.5 * latencyMs, 3 * betweenMs);
 }
 
 /** A share that may not move is kept, unless its side is closed. */
-function shareBounds(
-  { state, share }: FunctionState,
-  isFree: boolean,
-  closed: BySide<boolean>,
-): readonly [number, number] {
+function shareBounds({ state, share }: FunctionState, isFree: boolean, closed: BySide<boolean>): [number, number] {
   if (state === "pinned") return [share, share];
   if (closed.storage) return [0, 0];
   if (closed.compute) return [1, 1];

@@ -25,7 +25,7 @@ export function visited(view: FunctionView, now: FunctionView["state"], isWanted
   }
   const pace = view.costs.paces[other];
   const isKnown = pace !== null && pace.calls >= VISITS_MIN;
-  const isFailing = view.costs.sides[other].calls === 0 && view.profile.untold(other) >= VISITS_MIN;
+  const isFailing = view.costs.sides[other].calls === 0 && view.profile.sides[other].untold >= VISITS_MIN;
   const cheap = cheapProbeEvery(view, other);
   const wanted = (isKnown && !isWanted) || isFailing ? cheap : Math.min(cheap, FIRST_VISIT_EVERY);
   // A step of a tenth is not worth a new plan.
@@ -46,6 +46,7 @@ export function visited(view: FunctionView, now: FunctionView["state"], isWanted
 function cheapProbeEvery({ load: { callsPerSecond, costs }, visitCpuUs }: FunctionView, other: Side): number {
   // A probe may run on cold code, which costs more than calls do once they run there.
   const coldUs = Math.max(0, visitCpuUs[other] - costs[other].terms.cpu);
-  const cheap = (busyUs(costs[other]) + coldUs) / (EXPLORING_PART * busyUs(costs[otherSide(other)]));
+  const { opening } = costs[other].terms;
+  const cheap = (busyUs(costs[other]) + coldUs + opening) / (EXPLORING_PART * busyUs(costs[otherSide(other)]));
   return clamp(Math.ceil(Math.max(cheap, callsPerSecond)), 2, PROBE_EVERY_MAX);
 }

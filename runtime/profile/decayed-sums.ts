@@ -12,30 +12,11 @@ export const SLOW_HALF_LIFE = new HalfLife(10_000);
 /** The part of what was known that still counts after this time. */
 export const keptAfter = (ms: number): number => HALF_LIFE.partAfter(ms);
 
-/** Means of a call. */
-export interface Means {
-  /** Weighted number of calls behind the means: older ones count less. */
-  readonly calls: number;
-  /** When the last of them was reported, ms of the controller's clock. */
-  readonly lastMs: number;
-  /** In the sandbox, without waiting for an isolate. */
-  readonly serviceUs: number;
-  /** Waiting for an isolate. */
-  readonly queueUs: number;
-  readonly cpuUs: number;
-  /** The part of `serviceUs` that waits for replies or timers. */
-  readonly waitUs: number;
-  readonly operations: number;
-  readonly rounds: number;
-  readonly bytes: number;
-  readonly findableOperations: number;
-  readonly findableRounds: number;
-  readonly foundOperations: number;
-  readonly foundRounds: number;
-  readonly lockUs: number;
-  /** Mean of the logarithm of 1 + CPU time in µs. */
-  readonly logCpu: number;
-}
+/**
+ * Means of a call, of terms as in TERM_AT. `calls`: weighted number of calls behind them, older ones count less.
+ * `lastMs`: when the last of these was reported, ms of the controller's clock.
+ */
+export type Means = Readonly<ReturnType<DecayedSums["means"]>>;
 
 export class DecayedSums {
   readonly #sums = new Float64Array(TALLY_TERMS.length);
@@ -66,12 +47,13 @@ export class DecayedSums {
   }
 
   /** `kept`: the part of the calls that still counts now. */
-  means(kept: number): Means {
+  means(kept: number) {
     return {
       calls: kept * this.#sums[TERM_AT.calls]!,
       lastMs: this.#lastMs,
       serviceUs: this.mean(TERM_AT.serviceUs),
       queueUs: this.mean(TERM_AT.queueUs),
+      openingUs: this.mean(TERM_AT.openingUs),
       cpuUs: this.mean(TERM_AT.cpuUs),
       waitUs: this.mean(TERM_AT.waitUs),
       operations: this.mean(TERM_AT.operations),

@@ -46,8 +46,8 @@ describe("a profile", () => {
     for (const term of ["queueUs", "cpuUs", "waitUs", "operations", "rounds"] as const)
       expect(compute?.[term]).toBeCloseTo(usage[term]);
     expect(compute?.serviceUs).toBeCloseTo(75);
-    expect(profile().percentileUs("compute", 99)! / 100).toBeCloseTo(1, 1);
-    expect(profile().rates(5_000).all).toBeCloseTo(400, -1);
+    expect(profile().sides.compute.percentileUs(99)! / 100).toBeCloseTo(1, 1);
+    expect(profile().rates.at(5_000).all).toBeCloseTo(400, -1);
     expect(profile().byTime.between(4_000, 5_000)).toMatchObject({ calls: 400, elapsedUs: 40_000 });
     expect(storage).toBeNull();
   });
@@ -106,7 +106,7 @@ describe("a profile", () => {
     for (let at = 1; at <= 10; at++) fold(callsOf(50, {}, 105));
     rest(agoMs - WINDOW_MS);
     fold(callsOf(100, {}, 1_000));
-    expect(Math.abs(profile().percentileUs("compute", 50)! / medianUs - 1)).toBeLessThan(0.0501);
+    expect(Math.abs(profile().sides.compute.percentileUs(50)! / medianUs - 1)).toBeLessThan(0.0501);
   });
 
   test("tells percentiles as exactly after hours as in the first minute", () => {
@@ -115,15 +115,15 @@ describe("a profile", () => {
       fold(callsOf(2, {}, at % 10 === 0 ? 1_000 : 100));
       rest(975);
     }
-    expect(Math.abs(profile().percentileUs("compute", 50)! / 100 - 1)).toBeLessThan(0.0501);
-    expect(Math.abs(profile().percentileUs("compute", 99)! / 1_000 - 1)).toBeLessThan(0.0501);
+    expect(Math.abs(profile().sides.compute.percentileUs(50)! / 100 - 1)).toBeLessThan(0.0501);
+    expect(Math.abs(profile().sides.compute.percentileUs(99)! / 1_000 - 1)).toBeLessThan(0.0501);
   });
 
   test("ignores what is no bucket", () => {
     const { fold, profile } = played();
     const elapsed = [199.99999999999997, 200, -1, 0.5].flatMap((bucket) => [bucket, 1e15]);
     fold([{ ...callsOf(1, {})[0]!, elapsed }]);
-    expect(profile().percentileUs("compute", 50)).toBeNull();
+    expect(profile().sides.compute.percentileUs(50)).toBeNull();
   });
 
   test("counts failed calls as calls, and not in what a call costs", () => {
@@ -138,8 +138,8 @@ describe("a profile", () => {
     }
     expect(estimates().compute!.serviceUs).toBeCloseTo(5_000);
     expect(estimates().compute!.failedShare).toBeCloseTo(0.5);
-    expect(profile().rates(5_000).all).toBeCloseTo(800, -1);
-    expect(profile().percentileUs("compute", 1)).toBeGreaterThan(4_000);
+    expect(profile().rates.at(5_000).all).toBeCloseTo(800, -1);
+    expect(profile().sides.compute.percentileUs(1)).toBeGreaterThan(4_000);
   });
 
   test("does not know a side where every call fails", () => {
@@ -147,7 +147,7 @@ describe("a profile", () => {
     fold(callsOf(20, { cpuUs: 100 }));
     for (let at = 2; at < 40; at++) fold(callsOf(20, { side: "storage", cpuUs: 1, outcome: "FUNCTION_FAILED" }));
     expect(estimates().storage).toBeNull();
-    expect(profile().untold("storage")).toBeGreaterThan(0);
+    expect(profile().sides.storage.untold).toBeGreaterThan(0);
     expect(profile().lastMs).toBe(25);
   });
 });

@@ -15,7 +15,7 @@ const tallyOf = (side: Side, terms: Partial<Record<TallyTerm, number>>) => ({
 function played() {
   const rates = new CallRates();
   let nowMs = 0;
-  const nowOf = (): Rates => rates.surge(nowMs) ?? rates.rates(nowMs);
+  const nowOf = (): Rates => rates.surge(nowMs) ?? rates.at(nowMs);
   const come = (calls: number, fixed = 0): Rates => {
     rates.fold(tallyOf("compute", { calls, fixed }), WINDOW_MS, (nowMs += WINDOW_MS));
     return nowOf();
@@ -35,18 +35,18 @@ test("all calls count, and those that run on their side whatever the plan is cou
     rates.fold(tallyOf("compute", { calls: 10, fixed: 4 }), WINDOW_MS, nowMs);
     rates.fold(tallyOf("storage", { calls: 5, untold: 2, fixed: 7 }), WINDOW_MS, nowMs);
   }
-  const { all, fixed } = rates.rates(5_000);
+  const { all, fixed } = rates.at(5_000);
   expect(all).toBeCloseTo(17 * 40, -1);
   expect(fixed.compute).toBeCloseTo(4 * 40, -1);
   expect(fixed.storage).toBeCloseTo(7 * 40, -1);
-  expect(rates.rates(15_000).fixed.storage).toBeLessThan(7);
+  expect(rates.at(15_000).fixed.storage).toBeLessThan(7);
 });
 
 test("a young rate is not too low, and it falls when calls end", () => {
   const { rates, come } = played();
   expect(come(10).all).toBeGreaterThan(350);
   expect(come(10).all).toBeLessThan(450);
-  expect(rates.rates(3_000).all).toBeLessThan(10);
+  expect(rates.at(3_000).all).toBeLessThan(10);
 });
 
 test("people see the rate of about the last ten seconds", () => {

@@ -62,21 +62,13 @@ class FadingRates {
   }
 
   /** The rate of a stream that began `forMs` ago. A young stream is scaled up, or its rate would be too low. */
-  allAt(forMs: number, nowMs: number): number {
-    return this.#all.at(nowMs) * this.#rateOfOne(forMs);
-  }
-
   at(forMs: number, nowMs: number): Rates {
-    const each = this.#rateOfOne(forMs);
+    const each = 1e3 / Math.max(1, weightOf(forMs, this.#halfLife.ms));
     const { compute, storage } = this.#fixed;
     return {
       all: each * this.#all.at(nowMs),
       fixed: { compute: each * compute.at(nowMs), storage: each * storage.at(nowMs) },
     };
-  }
-
-  #rateOfOne(forMs: number): number {
-    return 1e3 / Math.max(1, weightOf(forMs, this.#halfLife.ms));
   }
 }
 
@@ -105,13 +97,13 @@ export class CallRates {
   }
 
   /** As a plan follows them. */
-  rates(nowMs: number): Rates {
+  at(nowMs: number): Rates {
     return this.#usual.at(this.#forMs(nowMs), nowMs);
   }
 
   /** Over about ten seconds, for people. */
   perSecondLately(nowMs: number): number {
-    return this.#lately.allAt(Math.max(10_000, this.#forMs(nowMs)), nowMs);
+    return this.#lately.at(Math.max(10_000, this.#forMs(nowMs)), nowMs).all;
   }
 
   /** The rates of this moment, if they are far above the usual ones and not by chance; else null. */
@@ -121,7 +113,7 @@ export class CallRates {
 
   #hasSurge(nowMs: number): boolean {
     const forMs = this.#forMs(nowMs);
-    const [usual, now] = [this.#usual.allAt(forMs, nowMs), this.#moment.allAt(forMs, nowMs)];
+    const [usual, now] = [this.#usual.at(forMs, nowMs).all, this.#moment.at(forMs, nowMs).all];
     return usual > 0 && now > SURGE_TIMES * usual && deviationsOf(now, usual) > 3;
   }
 

@@ -84,6 +84,10 @@ test("work is counted at the usual pace of cores, and CPU time as it was", () =>
   expect(tallied(sample({ cpuUs: 10, slowedUs: 1e9 }))).toMatchObject({ cpuUs: 10, slowedUs: 10, logWork: 0 });
 });
 
+test("opening an isolate is a part of the wait for it", () => {
+  expect(tallied(sample({ wallUs: 50, queueUs: 40, startUs: 30 }))).toMatchObject({ queueUs: 40, openingUs: 30 });
+});
+
 test("a mistake of the caller is no call of the function", () => {
   const tally = new SampleTally();
   for (const outcome of ["ARGS_INVALID", "ARGS_TOO_LARGE", "PERMISSION_DENIED"]) tally.record(sample({ outcome }), 1);

@@ -41,6 +41,8 @@ export const TERM_AT = {
   foundRounds: 21,
   /** The part of `cpuUs` that is due to cores that were slower than usual. */
   slowedUs: 22,
+  /** The part of `queueUs` in which the isolate was opened. */
+  openingUs: 23,
 } as const;
 
 export type TallyTerm = keyof typeof TERM_AT;
@@ -138,6 +140,7 @@ class Sums {
     sums[TERM_AT.foundOperations]! += sample.foundOperations;
     sums[TERM_AT.foundRounds]! += sample.foundRounds;
     sums[TERM_AT.slowedUs]! += cpuUs - usualUs;
+    sums[TERM_AT.openingUs]! += sample.startUs;
     const bucket = bucketOf(elapsedUs);
     this.#elapsed.set(bucket, (this.#elapsed.get(bucket) ?? 0) + 1);
   }

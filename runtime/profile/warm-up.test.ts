@@ -51,13 +51,13 @@ test.each([12, 200])(
   "a function that gets warm by %d calls in a window is known by warm code, without a shift",
   (calls) => {
     const profile = new FunctionProfile("1");
-    expect(profile.warmMs("compute")).toBeNull();
+    expect(profile.sides.compute.warmMs).toBeNull();
     const coldMs = 25 * Math.ceil(WARM_CALLS / calls);
     expect(play(profile, 0, coldMs, { compute: [calls, 400] })).toBe(false);
-    expect(profile.warmMs("compute")).toBe(coldMs - 25);
+    expect(profile.sides.compute.warmMs).toBe(coldMs - 25);
     expect(play(profile, coldMs, 500, { compute: [calls, 100] })).toBe(false);
     expect(profile.estimates(coldMs + 500).compute!.cpuUs).toBeCloseTo(100, -1);
-    expect(profile.warmMs("storage")).toBeNull();
+    expect(profile.sides.storage.warmMs).toBeNull();
   },
 );
 

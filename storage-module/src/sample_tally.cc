@@ -119,6 +119,7 @@ void SampleTally::Sums::Add(Code code, const Usage& usage, double elapsed_us, bo
       static_cast<double>(usage.isolate.found_operations),
       static_cast<double>(usage.isolate.found_rounds),
       slowed_us,
+      UsOf(usage.start_ns),
   };
   for (size_t i = 0; i < terms.size(); i++) values[i] += terms[i];
   elapsed[TallyBucketOf(elapsed_us)]++;

@@ -15,7 +15,7 @@
 namespace locus {
 
 /// As TALLY_TERMS, BUCKETS and TALLIED_FUNCTIONS_MAX.
-constexpr size_t kTallyTerms = 23;
+constexpr size_t kTallyTerms = 24;
 constexpr size_t kTallyBuckets = 200;
 constexpr size_t kTalliedFunctionsMax = 4'096;
 

@@ -193,7 +193,7 @@ describe("the tallies in TypeScript and C++", () => {
         sample.function,
         sample.version,
         CODES.indexOf(sample.outcome),
-        ...[sample.wallUs, sample.queueUs, sample.cpuUs, sample.slowedUs, sample.waitUs].map(ns),
+        ...[sample.wallUs, sample.queueUs, sample.startUs, sample.cpuUs, sample.slowedUs, sample.waitUs].map(ns),
         sample.operations,
         sample.rounds,
         sample.bytesOut,
