@@ -36,7 +36,7 @@ unit = $(patsubst %,$(OUT)/unit/%.o,$(1))
 SUPERVISOR_OBJECTS := $(if $(SANITIZE),$(call unit,supervisor),$(call object,$(SUPERVISOR)))
 MODULE_OBJECTS := $(if $(SANITIZE),$(call unit,tested module),$(call object,resp read_cache) $(patsubst %,$(OUT)/module/%.o,$(MODULE)))
 
-GUESTS := $(patsubst %,$(OUT)/guest/%.js,prelude auxiliary url)
+GUESTS := $(patsubst %,$(OUT)/guest/%.js,prelude auxiliary checker url)
 
 all: $(GUESTS) $(OUT)/host.mjs $(OUT)/agent.mjs $(OUT)/launcher $(OUT)/host.node $(OUT)/supervisor.node $(if $(MODULE),$(OUT)/locus.so)
 

@@ -3,8 +3,7 @@
 //
 // Method. The function is one GET of a key, deployed under thousands of names. Three stacks run at
 // once: `few` has 10 functions, `warm` has 1,000 and memory for two isolates of each, and `most`
-// has 10,000 and memory for 1,000 isolates. Nodes run without a scheduler, so isolates stay until
-// memory is short. Full stacks take about 12 GiB. Calls come over HTTP from a process of its own:
+// has 10,000 and memory for 1,000 isolates. Full stacks take about 12 GiB. Calls come over HTTP from a process of its own:
 // 16 in flight, each as soon as one is answered. A seeded generator draws the function of each
 // call.
 // - Warm calls: every function is called once, then all are drawn equally often. `placed` calls

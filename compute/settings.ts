@@ -84,7 +84,7 @@ export const NODE_SETTINGS = {
   isolateMemoryMb: optionalSetting(
     "LOCUS_ISOLATE_MEMORY_MB",
     "half of the container's memory, or the machine's",
-    "MiB that the isolates in a sandbox host may hold; beyond it those that are idle and worth least are closed. A small function takes 1.5",
+    "MiB that the isolates in a sandbox host may hold; beyond it those that are idle and worth least are closed. A small function takes 1.5. A quarter of it holds for each host of a function in quarantine, and of another user",
     integerBetween(ISOLATE_MEMORY_MB_MIN, 1024 * 1024),
   ),
   computeQueueMax: integerSetting(

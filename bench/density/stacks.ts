@@ -30,9 +30,6 @@ interface FilledStackOptions {
   readonly isolates: number;
 }
 
-/** A scheduler would end idle instances after seconds, and promise 64 MiB to each new one. */
-const UNSCHEDULED = { LOCUS_SCHEDULER: "off" };
-
 export interface FilledStack extends PlacedStack, FilledStackOptions {
   /** Deploys a function of that name, or a new version of it. */
   readonly deploy: (name: string) => Promise<void>;
@@ -61,7 +58,7 @@ export async function startFilledStack(
   resources: AsyncDisposableStack,
 ): Promise<FilledStack> {
   const { settings, moduleArguments } = memoryFor(isolates);
-  const options = { settings: { ...settings, ...UNSCHEDULED }, moduleArguments };
+  const options = { settings, moduleArguments };
   const stack = await startPlacedStack([], layout, resources, options);
   await calibrated(stack.url);
   await stack.redis.client().set(KEY, VALUE);

@@ -203,18 +203,19 @@ export class LeaseBook {
         },
       };
       const onAbort = (): void => waiter.reject(cancelled(description.name));
-      const patienceMs = most === null && this.#options.hasIsolates ? ISOLATE_PATIENCE_MS : PATIENCE_MS;
       let leftMs = timeoutMs * PATIENCE_SHARE;
+      let stepMs = Math.min(leftMs, most === null && this.#options.hasIsolates ? ISOLATE_PATIENCE_MS : PATIENCE_MS);
       const onTimeout = (): void => {
-        leftMs -= patienceMs;
+        leftMs -= stepMs;
+        stepMs = Math.min(leftMs, PATIENCE_MS);
         // People may say so, and take it back, while it waits.
-        if (leftMs > 0 && this.#isBounded(booked)) timer = setTimeout(onTimeout, Math.min(leftMs, PATIENCE_MS));
+        if (leftMs > 0 && this.#isBounded(booked)) timer = setTimeout(onTimeout, stepMs);
         else {
           booked.isMissed = true;
           this.#leaveWithout(booked, waiter, "late");
         }
       };
-      let timer = setTimeout(onTimeout, Math.min(leftMs, patienceMs));
+      let timer = setTimeout(onTimeout, stepMs);
       signal?.addEventListener("abort", onAbort);
       booked.waiters.add(waiter);
       this.#serve(booked);

@@ -5,7 +5,7 @@ import { RedisRegistry } from "./redis-registry.ts";
 import { FIRST_CURSOR } from "./registry.ts";
 import { startScriptedRedis, type Script, type ScriptedRedis } from "./scripted-redis.ts";
 
-const INFO = "# locus\r\nprotocol:1\r\nmodule_version:0.1.0\r\n";
+const INFO = "# locus\r\nprotocol:2\r\nmodule_version:0.1.0\r\n";
 /** What CHANGES answers where there are no functions, and what is read of it. */
 const NONE = ["life-0", 1, 0, []];
 const NOTHING = { isWhole: true, hasMore: false, changed: [], removed: [] };

@@ -21,7 +21,7 @@ import { infoOf } from "./redis-info.ts";
 import type { Registry, RegistryChanges, RegistryState, StoredBundle } from "./registry.ts";
 
 /** What the module calls the conversation of this release; another number is MODULE_MISMATCH. */
-const PROTOCOL = "1";
+const PROTOCOL = "2";
 const CHANNEL = "locus:functions";
 
 /** A function that is deployed, or the name of one that was deleted. */

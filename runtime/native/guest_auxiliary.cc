@@ -2,8 +2,10 @@
 #include <array>
 #include <utility>
 
+#include "guest_code_cache.h"
 #include "guest_loop.h"
 #include "guest_natives.h"
+#include "guest_snapshot.h"
 #include "guest_values.h"
 
 namespace locus {
@@ -12,6 +14,9 @@ using v8::Local;
 using v8::Value;
 
 namespace {
+
+/// Code that checks values; a schema of which there is more is checked by the large program.
+constexpr size_t kCheckerBytesMax = 256 << 10;
 
 /// Up to the first character that is none of its alphabet.
 std::string DecodeBase64(std::string_view text) {
@@ -103,15 +108,53 @@ v8::MaybeLocal<Value> GuestLoop::Auxiliary(const char* function,
                                          values.data());
 }
 
+bool GuestLoop::Fits(const char* which, const std::string& code, std::string_view json) {
+  const v8::TryCatch caught(isolate_);
+  if (checker_.IsEmpty()) {
+    Local<v8::Context> context;
+    Local<v8::Object> exports;
+    if (!GuestSnapshot::Checker(isolate_, &exports).ToLocal(&context)) return false;
+    checker_.Reset(isolate_, context);
+    checker_exports_.Reset(isolate_, exports);
+  }
+  const Local<v8::Context> context = checker_.Get(isolate_);
+  const v8::Context::Scope entered(context);
+  Local<Value> check, verdict;
+  Local<v8::String> code_text, json_text;
+  if (!checker_exports_.Get(isolate_)->Get(context, Text(isolate_, "check")).ToLocal(&check) ||
+      !check->IsFunction() || !MakeString(isolate_, code).ToLocal(&code_text) ||
+      !MakeString(isolate_, json).ToLocal(&json_text))
+    return false;
+  Local<Value> values[] = {Text(isolate_, which), code_text, json_text};
+  return check.As<v8::Function>()->Call(context, v8::Undefined(isolate_), 3, values).ToLocal(&verdict) &&
+         verdict->IsTrue();
+}
+
+void GuestLoop::KeepChecker(const std::string& schema) {
+  Local<Value> code;
+  if (schema.empty() || !Auxiliary("checkerCode", {schema}).ToLocal(&code) || !code->IsString()) return;
+  const auto text = code.As<v8::String>();
+  const bool fits = text->Utf8LengthV2(isolate_) <= kCheckerBytesMax;
+  CodeCache::OfSchemas().Keep(schema, fits ? Utf8Of(isolate_, text, kCheckerBytesMax) : "", true);
+}
+
+// Nearly all values fit: that takes a small program and little memory. What is wrong with others takes a large one.
 bool GuestLoop::CheckSchema(GuestInvocation* invocation, const char* which, std::string_view json) {
   const bool input = which[0] == 'i';
+  const std::string& schema = input ? input_schema_ : output_schema_;
+  const std::shared_ptr<const std::string> code = CodeCache::OfSchemas().Find(schema);
+  if (code != nullptr && !code->empty()) {
+    if (Fits(which, *code, json)) return true;
+    if (IsTurnEnding() || isolate_->IsExecutionTerminating()) return false;
+  }
   Local<Value> verdict;
-  if (!Auxiliary("check", {which, input ? input_schema_ : output_schema_, json}).ToLocal(&verdict)) {
+  if (!Auxiliary("check", {which, schema, json}).ToLocal(&verdict)) {
     if (!IsTurnEnding() && !isolate_->IsExecutionTerminating())
       Fail(invocation, input ? Code::ARGS_INVALID : Code::RESULT_INVALID,
            std::string("the function's ") + which + " schema could not be applied");
     return false;
   }
+  if (code == nullptr) KeepChecker(schema);
   if (!verdict->IsString()) return true;
   Fail(invocation, input ? Code::ARGS_INVALID : Code::RESULT_INVALID,
        Utf8Of(isolate_, verdict.As<v8::String>(), kErrorTextBytesMax));

@@ -93,6 +93,8 @@ std::string GuestLoop::CompileSchemas(std::string_view input, std::string_view o
     Local<Value> told;
     if (Auxiliary("compileSchemas", {input, output}).ToLocal(&told) && told->IsString())
       faults = Utf8Of(isolate_, told.As<v8::String>(), kErrorTextBytesMax);
+    if (!faults.empty()) return;
+    for (const std::string_view schema : {input, output}) KeepChecker(std::string(schema));
   });
   if (excess == Excess::kMemory) return "its schemas need more memory to compile than it may have";
   if (excess == Excess::kTime)
@@ -158,7 +160,7 @@ GuestLoop::Loaded GuestLoop::Evaluate(std::string_view source) {
 // With V8's code of an earlier isolate, where there is some.
 v8::MaybeLocal<v8::Module> GuestLoop::Compile(Local<v8::String> source_text) {
   v8::ScriptOrigin origin(Text(isolate_, kBundleName), 0, 0, false, -1, Local<Value>(), false, false, true);
-  const std::shared_ptr<const std::string> kept = version_.empty() ? nullptr : CodeCache::Get().Find(version_);
+  const std::shared_ptr<const std::string> kept = version_.empty() ? nullptr : CodeCache::OfBundles().Find(version_);
   if (kept == nullptr) {
     v8::ScriptCompiler::Source source(source_text, origin);
     return v8::ScriptCompiler::CompileModule(isolate_, &source);
@@ -170,17 +172,17 @@ v8::MaybeLocal<v8::Module> GuestLoop::Compile(Local<v8::String> source_text) {
                                          static_cast<int>(kept->size())));
   const auto module =
       v8::ScriptCompiler::CompileModule(isolate_, &source, v8::ScriptCompiler::kConsumeCodeCache);
-  if (source.GetCachedData()->rejected) CodeCache::Get().Drop(version_);
+  if (source.GetCachedData()->rejected) CodeCache::OfBundles().Drop(version_);
   return module;
 }
 
 void GuestLoop::KeepCode(bool has_run) {
-  if (version_.empty() || code_.IsEmpty() || !CodeCache::Get().Wants(version_, has_run)) return;
+  if (version_.empty() || code_.IsEmpty() || !CodeCache::OfBundles().Wants(version_, has_run)) return;
   const v8::HandleScope scope(isolate_);
   const std::unique_ptr<v8::ScriptCompiler::CachedData> code(
       v8::ScriptCompiler::CreateCodeCache(code_.Get(isolate_)));
   if (code == nullptr) return;
-  CodeCache::Get().Keep(
+  CodeCache::OfBundles().Keep(
       version_, std::string(reinterpret_cast<const char*>(code->data), static_cast<size_t>(code->length)),
       has_run);
 }

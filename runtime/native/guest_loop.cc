@@ -105,6 +105,8 @@ std::string GuestLoop::Serve(uint32_t lane) {
   host.Watch(this);
   host.awake++;
   MeasureMemory();
+  // And again with the first call's outcome: by that its supervisor sees what an isolate of this function holds.
+  measure_after_ns_ = 0;
   turn_ended_ns_ = NowNs();
   while (lost_.empty() && !(closing_ && by_id_.empty())) {
     const v8::HandleScope turn_scope(isolate_);

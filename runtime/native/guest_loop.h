@@ -255,12 +255,18 @@ class GuestLoop {
   v8::MaybeLocal<v8::Value> Auxiliary(const char* function,
                                       std::initializer_list<std::string_view> arguments);
   bool CheckSchema(GuestInvocation* invocation, const char* which, std::string_view json);
+  /// Whether the value fits, as far as `code` can tell; false also when nothing can be told.
+  bool Fits(const char* which, const std::string& code, std::string_view json);
+  /// Makes the code that checks values, for the isolates to come.
+  void KeepChecker(const std::string& schema);
 
   v8::Isolate* isolate_;
   v8::Global<v8::Context> context_;
   v8::Global<v8::Context> auxiliary_;
   v8::Global<v8::Object> auxiliary_exports_;
   v8::Global<v8::Script> auxiliary_script_;
+  v8::Global<v8::Context> checker_;
+  v8::Global<v8::Object> checker_exports_;
   v8::Global<v8::FunctionTemplate> redis_template_;
   v8::Global<v8::Function> begin_;
   v8::Global<v8::Function> describe_;

@@ -14,8 +14,10 @@ namespace {
 using v8::Local;
 using v8::Value;
 
-/// Where the hooks lie in the snapshot.
+/// Where the hooks, and the checker's exports, lie in the data of their contexts; and the checker's context.
 constexpr size_t kHooks = 0;
+constexpr size_t kCheckerExports = 0;
+constexpr size_t kChecker = 0;
 
 /// The value of a program. Empty when it throws.
 v8::MaybeLocal<Value> Run(Local<v8::Context> context, std::string_view source, const char* name) {
@@ -59,14 +61,14 @@ GuestSnapshot& GuestSnapshot::Get() {
   return snapshot;
 }
 
-std::string GuestSnapshot::Make(const std::string& prelude) {
+std::string GuestSnapshot::Make(const std::string& prelude, const std::string& checker) {
   std::string failed;
   // An isolate of its own wants a thread of its own: Node's main thread is in its isolate.
-  std::thread([&] { failed = MakeOnThisThread(prelude); }).join();
+  std::thread([&] { failed = MakeOnThisThread(prelude, checker); }).join();
   return failed;
 }
 
-std::string GuestSnapshot::MakeOnThisThread(const std::string& prelude) {
+std::string GuestSnapshot::MakeOnThisThread(const std::string& prelude, const std::string& checker) {
   v8::Isolate* isolate = v8::Isolate::Allocate();
   const PlatformEntry entry(isolate);
   v8::Isolate::CreateParams params;
@@ -93,6 +95,18 @@ std::string GuestSnapshot::MakeOnThisThread(const std::string& prelude) {
       creator.AddData(guest, hooks.As<v8::Object>());
     }
     creator.SetDefaultContext(guest);
+    const Local<v8::Context> checking = v8::Context::New(isolate);
+    {
+      const v8::Context::Scope entered(checking);
+      const v8::TryCatch caught(isolate);
+      Local<Value> exports;
+      if (!Run(checking, checker, "<locus>").ToLocal(&exports) || !exports->IsObject()) {
+        failed = "the checker: " + Said(checking, caught);
+        exports = v8::Object::New(isolate);
+      }
+      creator.AddData(checking, exports.As<v8::Object>());
+    }
+    creator.AddContext(checking);
   }
   blob_ = creator.CreateBlob(v8::SnapshotCreator::FunctionCodeHandling::kKeep);
   return failed;
@@ -105,6 +119,14 @@ void GuestSnapshot::SetUp(v8::Isolate::CreateParams* params) {
 
 Local<v8::Object> GuestSnapshot::Hooks(Local<v8::Context> guest) {
   return guest->GetDataFromSnapshotOnce<v8::Object>(kHooks).ToLocalChecked();
+}
+
+v8::MaybeLocal<v8::Context> GuestSnapshot::Checker(v8::Isolate* isolate, Local<v8::Object>* exports) {
+  Local<v8::Context> context;
+  if (!v8::Context::FromSnapshot(isolate, kChecker).ToLocal(&context) ||
+      !context->GetDataFromSnapshotOnce<v8::Object>(kCheckerExports).ToLocal(exports))
+    return {};
+  return context;
 }
 
 }  // namespace locus

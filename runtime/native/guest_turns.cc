@@ -104,6 +104,7 @@ void GuestLoop::EndTurn() {
   current_ = nullptr;
   turn_ended_ns_ = now;
   memory_stale_ = true;
+  if (now >= measure_after_ns_) MeasureMemory();
   CountTurn(invocation, now);
   invocation->waiting_since_ns = now;
   if (!lost_.empty()) {

@@ -21,6 +21,7 @@
 #include "confinement.h"
 #include "frames.h"
 #include "guest_platform.h"
+#include "guest_isolate.h"
 #include "guest_snapshot.h"
 #include "host.h"
 #include "host_opening.h"
@@ -46,6 +47,8 @@ napi_threadsafe_function on_definition = nullptr;
 std::atomic<int64_t> trim_at_ns{INT64_MAX};
 /// Once for all that have gone lately: it takes a ms for a hundred MiB, and those that go next go soon.
 constexpr int64_t kTrimAfterNs = 1'000 * kMs;
+/// At once if buffers of so much were freed: the next isolate would have its own beside them.
+constexpr size_t kTrimBytes = 16 << 20;
 
 void SendControl(Control kind, uint64_t id, std::string_view payload) {
   {
@@ -55,9 +58,11 @@ void SendControl(Control kind, uint64_t id, std::string_view payload) {
   Host::Get().Announce(kControlLane);
   const bool has_checked = kind == Control::kOpened && !payload.empty();
   if (kind != Control::kClosed && kind != Control::kOpenFailed && !has_checked) return;
-  int64_t none = INT64_MAX;
-  if (trim_at_ns.compare_exchange_strong(none, NowNs() + kTrimAfterNs))
-    Ring(&control_rings.words->isolate_bell, {});
+  const int64_t at = NowNs() + (GuestBuffers::freed_in_all.load() >= kTrimBytes ? 0 : kTrimAfterNs);
+  int64_t before = trim_at_ns.load();
+  while (at < before && !trim_at_ns.compare_exchange_weak(before, at)) {
+  }
+  if (at < before) Ring(&control_rings.words->isolate_bell, {});
 }
 
 napi_value String(napi_env env, std::string_view text) {
@@ -134,6 +139,7 @@ void ServeControl() {
     if (wake) Host::Get().Announce(kControlLane);
     if (NowNs() >= trim_at_ns.load()) {
       trim_at_ns.store(INT64_MAX);
+      GuestBuffers::freed_in_all.store(0);
       // glibc keeps what is free in the midst of a thread's arena.
       malloc_trim(0);
     }
@@ -218,7 +224,7 @@ constexpr int kArenaEndMax = 16 << 20;
 /// pins both.
 constexpr int kInArenaMax = 32 << 20;
 
-/// attach({memory, supervisorBell, controlSocket, connections, prelude, auxiliary, url, authorities},
+/// attach({memory, supervisorBell, controlSocket, connections, prelude, auxiliary, checker, url, authorities},
 /// onDefinition): "" or what is wrong
 napi_value Attach(napi_env env, napi_callback_info info) {
   size_t count = 2;
@@ -248,7 +254,7 @@ napi_value Attach(napi_env env, napi_callback_info info) {
   PlatformEntry::UsePlatformOf(v8::Isolate::GetCurrent());
   host.sources().auxiliary = text("auxiliary");
   host.sources().url = text("url");
-  const std::string unmade = GuestSnapshot::Get().Make(text("prelude"));
+  const std::string unmade = GuestSnapshot::Get().Make(text("prelude"), text("checker"));
   if (!unmade.empty()) return String(env, unmade);
   SetDefaultAuthorities(text("authorities"));
   if (!control_rings.Map(host.memory_fd(), host.layout(), host.header(), kControlLane))

@@ -191,7 +191,7 @@ bool Supervisor::PrepareSleep(int64_t* next_ns) {
   const std::lock_guard lock(mutex_);
   int64_t next = deadlines_.empty() ? INT64_MAX : deadlines_.top().at_ns;
   for (const auto& [id, opening] : openings_) next = std::min(next, opening.deadline_ns);
-  next = std::min({next, keep_at_ns_, limits_until_ns_});
+  next = std::min({next, keep_at_ns_, limits_at_ns_, limits_until_ns_});
   bool work = kicked_.load() || keep_due_ || !deliveries_.empty();
   for (uint32_t index = 0; index < hosts_.size(); index++) {
     const auto& host = hosts_[index];

@@ -353,6 +353,7 @@ class Supervisor {
     RecentMost memory_bytes = {};
     int64_t memory_seen_ns = 0;
     uint64_t charged_bytes = 0;  ///< its part of `Host::charged_bytes`
+    uint64_t closing_bytes = 0;  ///< and of `Host::closing_bytes`
     /// The CPU time that its calls have told, end to end, from when it was last without any.
     int64_t cpu_told_until_ns = 0;
   };
@@ -362,10 +363,12 @@ class Supervisor {
     std::vector<Isolate> isolates;  ///< by lane; [0] unused
     std::vector<uint32_t> free_lanes;
     uint64_t charged_bytes = 0;  ///< memory of its isolates, but for those that close
+    uint64_t closing_bytes = 0;  ///< what those that close held
     uint64_t allowed_bytes = 0;  ///< what all its isolates may take by their limits
-    uint64_t largest_bytes = 0;  ///< the most that one of them was ever allowed
+    uint64_t busy_bytes = 0;     ///< of these, those that have calls or close
     uint32_t closing = 0;        ///< isolates that close, or finish up for that
     uint32_t opening = 0;
+    bool full = false;           ///< nothing has room, for the rest of this `DispatchWaiting`
     /// Functions that the process before had open and that were called lately, the most called last.
     std::vector<std::shared_ptr<const FunctionImage>> lost;
     bool ready = false;
@@ -450,7 +453,11 @@ class Supervisor {
   void Enqueue(Pool& pool, uint64_t id, bool first);
   /// Whether so much more has room now.
   bool MakeRoom(uint32_t host, uint64_t bytes, Room room);
-  bool CloseOne(uint32_t host, Room room);
+  /// True when one closes. Never `kept_lane`.
+  bool CloseOne(uint32_t host, Room room, uint32_t kept_lane = 0);
+  bool SpareSuffices(uint32_t host, uint64_t bytes) const;
+  uint64_t BytesMax(uint32_t host) const;
+  void CountBusy(uint32_t host, const Isolate& isolate, bool busy);
   void Charge(Host& host, Isolate& isolate, uint64_t bytes);
   void FreeLane(uint32_t host, uint32_t lane);
   void Retire(Host& host, Isolate& isolate);
@@ -466,7 +473,7 @@ class Supervisor {
   void FailQueue(Pool& pool, Code code, const std::string& message);
   void FollowMemoryLimit(uint32_t host);
   uint64_t MemoryOf(Place place, int64_t now);
-  void ShrinkToBudget(uint32_t host);
+  void ShrinkToBudget(Place answered);
   /// Whatever memory they hold.
   uint32_t LanesMax() const;
 
@@ -479,6 +486,7 @@ class Supervisor {
   /// None of what is tried.
   std::optional<uint32_t> LimitOf(const FunctionImage& image) const;
   uint32_t OpenOf(const std::string& name) const;
+  void CountOpen(const FunctionImage& image, int64_t more);
   void CloseBeyondLimits();
   void CloseBeyond(const std::string& name, uint32_t most);
   void EndLimits(int64_t now);
@@ -581,6 +589,9 @@ class Supervisor {
   int64_t keep_at_ns_ = INT64_MAX;  ///< when to look in any case, for limits as well
   std::unordered_map<std::string, uint32_t> limits_;
   int64_t limits_until_ns_ = INT64_MAX;
+  int64_t limits_at_ns_ = INT64_MAX;  ///< when more can be closed for limits
+  /// Isolates by function, of all its versions; none of what is tried.
+  std::unordered_map<std::string, uint32_t> open_by_name_;
   std::unordered_map<std::string, Quarantine> quarantined_;
   uint64_t quarantines_ = 0;
   uint64_t let_go_cpu_us_ = 0;

@@ -84,11 +84,15 @@ std::optional<uint32_t> Supervisor::LimitOf(const FunctionImage& image) const {
 }
 
 uint32_t Supervisor::OpenOf(const std::string& name) const {
-  size_t open = 0;
-  for (const auto& [key, pool] : pools_) {
-    if (!pool.image->tried && pool.image->name == name) open += pool.lanes.size();
-  }
-  return static_cast<uint32_t>(open);
+  const auto found = open_by_name_.find(name);
+  return found == open_by_name_.end() ? 0 : found->second;
+}
+
+void Supervisor::CountOpen(const FunctionImage& image, int64_t more) {
+  if (image.tried || more == 0) return;
+  uint32_t& open = open_by_name_[image.name];
+  open = static_cast<uint32_t>(open + more);
+  if (open == 0) open_by_name_.erase(image.name);
 }
 
 void Supervisor::Limit(std::unordered_map<std::string, uint32_t> isolates, int64_t until_ns) {
@@ -110,6 +114,7 @@ void Supervisor::EndLimits(int64_t now) {
 }
 
 void Supervisor::CloseBeyondLimits() {
+  limits_at_ns_ = INT64_MAX;
   if (limits_.empty()) return;
   for (const auto& [name, load] : CountLoads()) {
     if (limits_.contains(name) && load.isolates > load.isolates_max) CloseBeyond(name, load.isolates_max);
@@ -140,7 +145,7 @@ void Supervisor::CloseBeyond(const std::string& name, uint32_t most) {
     const bool wanted = !idle || !pool.queue.empty();
     const int64_t until = (wanted ? now : isolate.used_ns) + kVersionPauseNs;
     if (UsableIn(pool) == 1 && now < until) {
-      keep_at_ns_ = std::min(keep_at_ns_, until);
+      limits_at_ns_ = std::min(limits_at_ns_, until);
       continue;
     }
     usable--;
@@ -191,9 +196,9 @@ void Supervisor::NoteTaken(const Isolate& isolate) {
 }
 
 void Supervisor::KeepIsolates(int64_t now) {
+  if (now >= limits_at_ns_) CloseBeyondLimits();
   if (!std::exchange(keep_due_, false) && now < keep_at_ns_) return;
   keep_at_ns_ = INT64_MAX;
-  CloseBeyondLimits();
   for (auto& [key, pool] : pools_) {
     if (!pool.bounds.any()) continue;
     GrantWishes(pool);

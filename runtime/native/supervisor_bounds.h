@@ -97,6 +97,11 @@ constexpr uint64_t kIsolateBytesFixed = 448 << 10;
 /// What an isolate of a small function holds, and the least that any does.
 constexpr uint64_t kIsolateBytesUsual = 1536 << 10;
 constexpr uint64_t kIsolateBytesLeast = 1 << 20;
+/// Isolates that open at once, unless there are more than half as many cores.
+constexpr uint32_t kOpeningsMin = 4;
+/// Memory maps that an isolate takes, as measured: 20 to 30. What the kernel allows a process if it does not say.
+constexpr uint32_t kMapsPerIsolate = 40;
+constexpr uint32_t kMapsMaxUsual = 65'530;
 /// Isolates that close while others have taken their room. Not sensitive.
 constexpr uint32_t kClosingMax = 64;
 

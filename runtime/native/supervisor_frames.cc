@@ -97,7 +97,7 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   }
   Isolate& isolate = host.isolates[place.lane];
   const int64_t now = NowNs();
-  isolate.in_flight--;
+  if (--isolate.in_flight == 0) CountBusy(place.host, isolate, false);
   isolate.used_ns = now;
   dispatched_.fetch_sub(1, std::memory_order_relaxed);
   if (header.retire != 0) {
@@ -106,7 +106,7 @@ void Supervisor::OnOutcome(Place place, const Frame& frame) {
   }
   if (now - isolate.memory_seen_ns >= kMemoryLookNs) {
     MemoryOf(place, now);
-    ShrinkToBudget(place.host);
+    ShrinkToBudget(place);
   }
   const bool again = header.lost != 0 && MayRunAgain(host, flight);
   if (!flight.answered && !again) {
@@ -218,6 +218,8 @@ void Supervisor::OnControl(uint32_t index, const Frame& frame) {
       const auto lane = static_cast<uint32_t>(frame.id);
       if (!host.process->lane(lane).open) return CondemnAsLiar(index, "closed a lane without an isolate");
       Isolate& isolate = host.isolates[lane];
+      if (isolate.state == LaneState::kOpening)
+        return CondemnAsLiar(index, "closed an isolate that it has not opened");
       // Its last words lie on its own ring, which may be looked at after this one.
       for (int polls = 0; PollLane(index, lane); polls++) {
         if (polls > kLastWordsPollsMax)
@@ -252,7 +254,7 @@ void Supervisor::LoseInvocations(Place place, const std::string& why) {
   std::vector<InFlight*> lost;
   for (const auto& [id, flight] : flights_) {
     if (flight->place.host != place.host || flight->place.lane != place.lane) continue;
-    host.isolates[place.lane].in_flight--;
+    if (--host.isolates[place.lane].in_flight == 0) CountBusy(place.host, host.isolates[place.lane], false);
     dispatched_.fetch_sub(1, std::memory_order_relaxed);
     lost.push_back(flight.get());
   }

@@ -87,7 +87,7 @@ void Supervisor::ForgetIsolates(Host& host, size_t lanes) {
   host.isolates.assign(lanes, {});
   host.free_lanes.clear();
   for (size_t lane = lanes; lane > 1; lane--) host.free_lanes.push_back(static_cast<uint32_t>(lane - 1));
-  host.charged_bytes = host.allowed_bytes = host.largest_bytes = 0;
+  host.charged_bytes = host.closing_bytes = host.allowed_bytes = host.busy_bytes = 0;
   host.closing = host.opening = 0;
 }
 
@@ -251,6 +251,7 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
                          const Opening& opening = entry.second;
                          return opening.sent && opening.host == index &&
                                 (opening.lane == 0 || culprits.size() != 1 ||
+                                 host.isolates[opening.lane].pool == nullptr ||
                                  host.isolates[opening.lane].pool->key != culprits[0]);
                        });
   if (loading) {
@@ -265,7 +266,9 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
   for (InFlight* flight : EndLost(host, others, what, std::nullopt)) again.push_back(flight);
   NoteLost(index, culprits, now);
   for (auto& [key, pool] : pools_) {
-    if (pool.host == index) pool.lanes.clear();
+    if (pool.host != index) continue;
+    CountOpen(*pool.image, -static_cast<int64_t>(pool.lanes.size()));
+    pool.lanes.clear();
   }
   for (const std::string& key : culprits) SendToQuarantine(key);
   for (InFlight* flight : again) RunAgain(*flight);
@@ -292,6 +295,8 @@ void Supervisor::OnHostDown(uint32_t index, const std::string& how, int64_t now)
 // Those that were only being opened may have ended the host.
 void Supervisor::NoteLost(uint32_t index, const std::vector<std::string>& culprits, int64_t now) {
   Host& host = *hosts_[index];
+  // One that never came up has opened nothing of what the one before had.
+  if (!host.ready) return;
   std::vector<std::pair<double, std::shared_ptr<const FunctionImage>>> lost;
   for (const auto& [key, pool] : pools_) {
     if (pool.host != index || ReadyIn(pool) == 0 || std::ranges::binary_search(culprits, key)) continue;
@@ -299,7 +304,9 @@ void Supervisor::NoteLost(uint32_t index, const std::vector<std::string>& culpri
     if (calls >= kCallsToComeBack) lost.emplace_back(calls, pool.image);
   }
   std::ranges::sort(lost, {}, [](const auto& entry) { return entry.first; });
-  host.lost.clear();
+  // What has not been opened again since the last death comes last.
+  std::erase_if(host.lost, [&](const auto& image) { return std::ranges::binary_search(culprits, image->key()); });
+  if (host.lost.size() > kLanesMax) host.lost.clear();
   for (auto& [calls, image] : lost) host.lost.push_back(std::move(image));
 }
 
@@ -419,6 +426,7 @@ void Supervisor::Close(Code code, const std::string& message) {
     flights_.clear();
     openings_.clear();
     waiting_.clear();
+    open_by_name_.clear();
     pools_.clear();
     queued_ = 0;
     held_bytes_ = 0;

@@ -1,11 +1,26 @@
 // Which isolate gets an invocation, and which isolates there are.
 #include <algorithm>
+#include <fstream>
 
 #include "frames.h"
 #include "supervisor.h"
 #include "supervisor_bounds.h"
 
 namespace locus {
+
+namespace {
+
+/// Memory maps that the kernel allows a process. Read once.
+uint32_t MapsMax() {
+  static const uint32_t most = [] {
+    uint32_t maps = kMapsMaxUsual;
+    std::ifstream("/proc/sys/vm/max_map_count") >> maps;
+    return std::max(maps, kMapsPerIsolate);
+  }();
+  return most;
+}
+
+}  // namespace
 
 std::string FunctionImage::key() const {
   std::string key = name + "@" + version;
@@ -81,7 +96,10 @@ void Supervisor::Dispatch(Pool& pool, uint32_t lane, InFlight& flight) {
   flight.starts++;
   flight.asked = false;
   Isolate& isolate = host.isolates[lane];
-  if (isolate.in_flight++ == 0) isolate.cpu_told_until_ns = flight.dispatched_ns;
+  if (isolate.in_flight++ == 0) {
+    isolate.cpu_told_until_ns = flight.dispatched_ns;
+    CountBusy(pool.host, isolate, true);
+  }
   isolate.used_ns = flight.dispatched_ns;
   pool.use.Count(flight.dispatched_ns);
   if (isolate.opened_ns > flight.submitted_ns)
@@ -125,10 +143,11 @@ void Supervisor::DispatchQueue(Pool& pool) {
 }
 
 void Supervisor::DispatchWaiting() {
+  for (const auto& host : hosts_) host->full = false;
   // What is opened for one may close the last isolate of another, and its pool with it.
   for (size_t at = 0; at < waiting_.size(); at++) {
     Pool* const pool = waiting_[at];
-    if (pool == nullptr) continue;
+    if (pool == nullptr || (pool->lanes.empty() && hosts_[pool->host]->full)) continue;
     DispatchQueue(*pool);
     pool->waits = !pool->queue.empty();
     if (!pool->waits) waiting_[at] = nullptr;
@@ -138,9 +157,13 @@ void Supervisor::DispatchWaiting() {
 
 bool Supervisor::OpenIsolate(Pool& pool, Room room) {
   Host& host = *hosts_[pool.host];
-  if (!host.ready) return false;
+  // Of hundreds that are opened at once none would be open before the deadline for loading.
+  if (!host.ready || host.opening >= std::max(kOpeningsMin, 2 * options_.spread)) return false;
   const uint64_t bytes = pool.use.bytes != 0 ? pool.use.bytes : kIsolateBytesUsual;
-  if (!MakeRoom(pool.host, bytes, room)) return false;
+  if (!MakeRoom(pool.host, bytes, room)) {
+    if (room == Room::kAnyones) host.full = true;
+    return false;
+  }
   const uint32_t lane = host.free_lanes.back();
   if (!host.process->OpenLane(lane)) return false;
   host.free_lanes.pop_back();
@@ -148,9 +171,9 @@ bool Supervisor::OpenIsolate(Pool& pool, Room room) {
   isolate = {LaneState::kOpening, &pool, 0, NowNs(), false, pool.image->limits.memory_mb};
   Charge(host, isolate, bytes);
   host.allowed_bytes += AllowedBytes(isolate.memory_mb);
-  host.largest_bytes = std::max(host.largest_bytes, AllowedBytes(isolate.memory_mb));
   host.opening++;
   pool.lanes.push_back(lane);
+  CountOpen(*pool.image, 1);
   FollowMemoryLimit(pool.host);
   Opening opening;
   opening.host = pool.host;
@@ -194,23 +217,42 @@ uint32_t Supervisor::ChecksUnderWay(uint32_t host) const {
   }));
 }
 
-// What closes is not counted any more: a call does not wait until an isolate has gone. Only where there are no more
-// lanes it does. An isolate that is larger than all there is for them may be open alone.
+// A call does not wait until an isolate has gone, unless there are no more lanes, or what closes holds a quarter of the
+// memory. An isolate that is larger than all there is for them may be open alone.
 bool Supervisor::MakeRoom(uint32_t index, uint64_t bytes, Room room) {
   Host& host = *hosts_[index];
   if (host.free_lanes.empty()) {
     if (host.closing == 0) CloseOne(index, room);
     return false;
   }
-  while (host.charged_bytes > 0 && host.charged_bytes + bytes > options_.isolate_bytes_max) {
+  const uint64_t most = BytesMax(index);
+  if (room == Room::kSpare && !SpareSuffices(index, bytes)) return false;
+  while (host.charged_bytes > 0 && host.charged_bytes + bytes > most) {
     if (!CloseOne(index, room)) return false;
   }
-  return true;
+  return host.closing_bytes == 0 || host.charged_bytes + host.closing_bytes + bytes <= most + most / 4;
+}
+
+/// Whether closing all that is idle and not kept would make room.
+bool Supervisor::SpareSuffices(uint32_t index, uint64_t bytes) const {
+  const Host& host = *hosts_[index];
+  uint64_t left = host.charged_bytes + bytes;
+  for (const Isolate& isolate : host.isolates) {
+    if (left <= BytesMax(index)) return true;
+    if (isolate.state == LaneState::kReady && !isolate.retire && isolate.in_flight == 0 && IsSpare(isolate))
+      left -= isolate.charged_bytes;
+  }
+  return left <= BytesMax(index);
+}
+
+/// A host for a function that cost another one needs little.
+uint64_t Supervisor::BytesMax(uint32_t index) const {
+  return index == 0 ? options_.isolate_bytes_max : options_.isolate_bytes_max / 4;
 }
 
 // The idle isolate that is worth least goes, and at first one that nobody keeps. Where all are busy the one with
 // the least to do takes no more calls and goes when it is done, so that no function waits for ever.
-bool Supervisor::CloseOne(uint32_t index, Room room) {
+bool Supervisor::CloseOne(uint32_t index, Room room, uint32_t kept_lane) {
   if (room == Room::kNobodys) return false;
   Host& host = *hosts_[index];
   const int64_t now = NowNs();
@@ -221,7 +263,7 @@ bool Supervisor::CloseOne(uint32_t index, Room room) {
   double kept_worth = 0;
   for (uint32_t lane = 1; lane < host.isolates.size(); lane++) {
     const Isolate& isolate = host.isolates[lane];
-    if (isolate.state != LaneState::kReady || isolate.retire) continue;
+    if (isolate.state != LaneState::kReady || isolate.retire || lane == kept_lane) continue;
     if (lightest == 0 || isolate.in_flight < host.isolates[lightest].in_flight) lightest = lane;
     if (isolate.in_flight > 0) continue;
     const double worth = WorthOf(isolate, now);
@@ -268,7 +310,10 @@ void Supervisor::CloseLane(uint32_t index, uint32_t lane) {
   Host& host = *hosts_[index];
   Isolate& isolate = host.isolates[lane];
   if (!isolate.retire) host.closing++;
+  isolate.closing_bytes = isolate.charged_bytes;
+  host.closing_bytes += isolate.closing_bytes;
   Charge(host, isolate, 0);
+  if (isolate.in_flight == 0) CountBusy(index, isolate, true);
   RemoveFromPool(index, lane);
   isolate.state = LaneState::kClosing;
   HostLane& ring = host.process->lane(lane);
@@ -282,7 +327,9 @@ void Supervisor::FreeLane(uint32_t index, uint32_t lane) {
   Isolate& isolate = host.isolates[lane];
   if (isolate.state == LaneState::kOpening) host.opening--;
   if (isolate.retire || isolate.state == LaneState::kClosing) host.closing--;
+  if (isolate.in_flight > 0 || isolate.state == LaneState::kClosing) CountBusy(index, isolate, false);
   Charge(host, isolate, 0);
+  host.closing_bytes -= isolate.closing_bytes;
   host.allowed_bytes -= AllowedBytes(isolate.memory_mb);
   isolate = {};
   host.process->CloseLane(lane);
@@ -294,6 +341,7 @@ void Supervisor::RemoveFromPool(uint32_t index, uint32_t lane) {
   Pool* const pool = std::exchange(hosts_[index]->isolates[lane].pool, nullptr);
   if (pool == nullptr) return;
   std::erase(pool->lanes, lane);
+  CountOpen(*pool->image, -1);
   keep_due_ = true;
   DropIfEmpty(*pool);
 }
@@ -331,11 +379,11 @@ void Supervisor::FailQueue(Pool& pool, Code code, const std::string& message) {
   pool.queue.clear();
 }
 
-// What the host may have resident: its own needs, the read cache, and its isolates. These are not allowed their
-// limits all at once if that is far beyond the memory that there is for isolates.
+// What the host may have resident: its own needs, the read cache, and its isolates. Those that have calls, or close, may
+// hold up to their limits. The others hold what there is memory for, and what they held before may not have gone yet.
 void Supervisor::FollowMemoryLimit(uint32_t index) {
   const Host& host = *hosts_[index];
-  const uint64_t most = options_.isolate_bytes_max + options_.isolate_bytes_max / 2 + host.largest_bytes;
+  const uint64_t most = 2 * BytesMax(index) + host.busy_bytes;
   const uint64_t checks = ChecksUnderWay(index) * AllowedBytes(kCheckMemoryMb);
   memory_watch_.SetLimit(index, kHostBytesBase + (index == 0 ? options_.read_cache_bytes : 0) +
                                     std::min(host.allowed_bytes, most) + checks);
@@ -357,17 +405,24 @@ uint64_t Supervisor::MemoryOf(Place place, int64_t now) {
   return isolate.memory_bytes.At(now);
 }
 
-// Isolates grow while they run: then idle ones make room.
-void Supervisor::ShrinkToBudget(uint32_t index) {
-  const Host& host = *hosts_[index];
-  while (host.charged_bytes > options_.isolate_bytes_max && CloseOne(index, Room::kSpare)) {
+// Isolates grow while they run: then other idle ones make room.
+void Supervisor::ShrinkToBudget(Place answered) {
+  const Host& host = *hosts_[answered.host];
+  while (host.charged_bytes > BytesMax(answered.host) && CloseOne(answered.host, Room::kSpare, answered.lane)) {
   }
+}
+
+void Supervisor::CountBusy(uint32_t index, const Isolate& isolate, bool busy) {
+  Host& host = *hosts_[index];
+  const uint64_t bytes = AllowedBytes(isolate.memory_mb);
+  busy ? host.busy_bytes += bytes : host.busy_bytes -= bytes;
+  FollowMemoryLimit(index);
 }
 
 uint32_t Supervisor::LanesMax() const {
   if (options_.isolates_max != 0) return std::min(options_.isolates_max, kLanesMax - 1);
-  return static_cast<uint32_t>(
-      std::clamp<uint64_t>(options_.isolate_bytes_max / kIsolateBytesLeast + kClosingMax, 1, kLanesMax - 1));
+  const uint64_t lanes = options_.isolate_bytes_max / kIsolateBytesLeast + kClosingMax;
+  return static_cast<uint32_t>(std::clamp<uint64_t>(lanes, 1, std::min(kLanesMax - 1, MapsMax() / kMapsPerIsolate)));
 }
 
 }  // namespace locus

@@ -4,7 +4,7 @@
 
 import "./auxiliary-globals.guest.ts";
 import { TraceMap } from "@jridgewell/trace-mapping";
-import { Compile } from "typebox/schema";
+import { Build, Compile } from "typebox/schema";
 import { authorStack } from "./author-stack.guest.ts";
 import { schemaFaults } from "./schema-faults.guest.ts";
 import { mistakesText } from "./schema-mistakes.guest.ts";
@@ -56,6 +56,25 @@ function check(which: string, schemaJson: string, json: string): string | undefi
   return known(value);
 }
 
+/**
+ * The body of a function of typebox's `Guard` that returns the check of a value, for checker.guest.ts; empty if the check
+ * needs more than that. The same code that `Compile` evaluates.
+ */
+function checkerCode(schemaJson: string): string {
+  if (INHERITED.some((name) => schemaJson.includes(name))) return "";
+  const build = Build(JSON.parse(schemaJson) as object);
+  const { identifier, variables } = build.External();
+  const literals = variables.map(literalOf);
+  const code = `const ${identifier} = [${literals.join(",")}]; ${build.Functions().join(";\n")}; return (value) => ${build.Entry()}`;
+  return build.UseUnevaluated() || literals.includes(null) || code.includes("Hashing.") ? "" : code;
+}
+
+/** null: it has none. */
+function literalOf(value: unknown): string | null {
+  if (value instanceof RegExp) return `new RegExp(${JSON.stringify(value.source)},${JSON.stringify(value.flags)})`;
+  return typeof value === "function" || value === undefined ? null : JSON.stringify(value);
+}
+
 /** Why the schemas cannot be used, with the places; empty when they can. JSON, empty where there is none. */
 function compileSchemas(inputJson: string, outputJson: string): string {
   return [
@@ -88,4 +107,4 @@ function locate(sourceMapJson: string, stack: string): string {
 
 const isOwn = (place: string): boolean => !place.startsWith("node_modules/");
 
-export default { check, compileSchemas, locate, mapStack };
+export default { check, checkerCode, compileSchemas, locate, mapStack };

@@ -29,6 +29,7 @@ interface HostAddon {
       readonly connections: number;
       readonly prelude: string;
       readonly auxiliary: string;
+      readonly checker: string;
       readonly url: string;
       /** PEM of the authorities for TLS where a connection names none. */
       readonly authorities: string;
@@ -71,6 +72,7 @@ const failed = addon.attach(
     connections,
     prelude: guest("prelude"),
     auxiliary: guest("auxiliary"),
+    checker: guest("checker"),
     url: guest("url"),
     authorities: connections > 0 ? rootCertificates.join("\n") : "",
   },

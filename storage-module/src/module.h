@@ -22,7 +22,7 @@ constexpr char kModuleName[] = "locus";
 constexpr char kModuleVersion[] = "0.1.0";
 constexpr int kModuleVersionNumber = 100;
 /// Of the conversation with nodes: raised when a command's arguments or replies change their meaning.
-constexpr int kProtocol = 1;
+constexpr int kProtocol = 2;
 
 struct Module {
   Settings settings = Settings::Defaults();

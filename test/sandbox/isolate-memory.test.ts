@@ -12,7 +12,7 @@ const MIB = 2 ** 20;
 const MEMORY_MB = 8;
 
 const start = async (isolateMemoryMb = MEMORY_MB): Promise<Supervisor> => {
-  const options = { isolateMemoryMb, queueLengthMax: 100, onLog: () => {} };
+  const options = { isolateMemoryMb, queueLengthMax: 1_000, onLog: () => {} };
   const supervisor = await startSupervisor({ channel: new MemoryChannel(), ...options });
   onTestFinished(() => supervisor.close(0));
   await supervisor.ready();
@@ -95,6 +95,57 @@ test("an isolate that is larger than the memory for all may be open alone", asyn
     expect(resultOf(await call(supervisor, large))).toBe(20);
     expect(resultOf(await call(supervisor, small!))).toBe("well");
   }
+});
+
+test("an isolate that is larger than the memory for all stays open while nothing else needs room", async () => {
+  const supervisor = await start(4);
+  const large = await deploy(
+    supervisor,
+    bundleOf(() => {
+      const holder = globalThis as { held?: Uint8Array[] };
+      holder.held ??= Array.from({ length: 20 }, () => new Uint8Array(2 ** 20).fill(1));
+      return holder.held.length;
+    }),
+  );
+  for (let time = 0; time < 5; time++) {
+    expect(wasCold(await call(supervisor, large))).toBe(time === 0);
+    // Its memory is looked at ten times a second.
+    await new Promise((resolve) => setTimeout(resolve, 120));
+  }
+});
+
+test("hundreds of functions that are slow to load are called at once, and all of them are served", async () => {
+  const supervisor = await start(1_024);
+  const slow = bundleOf(() => "well", {
+    before: "const end = performance.now() + 25; while (performance.now() < end);",
+  });
+  const image = await deploy(supervisor, slow);
+  const images = Array.from({ length: 300 }, (_, index) => {
+    const version = String(index).padStart(16, "0");
+    return { ...image, description: { ...image.description, version } };
+  });
+  const options = { keys: [], argsJson: "null", deadlineMs: 60_000, logs: false };
+  const outcomes = await Promise.all(images.map((one) => supervisor.invoke({ image: one, ...options })));
+  expect(new Set(outcomes.map((outcome) => (outcome.ok ? "ok" : outcome.error.message)))).toEqual(new Set(["ok"]));
+});
+
+test("functions that hold much within their limits take turns in little memory, and no host ends", async () => {
+  const supervisor = await start(64);
+  const holds = bundleOf(() => {
+    const holder = globalThis as { held?: Uint8Array[] };
+    holder.held ??= Array.from({ length: 20 }, () => new Uint8Array(2 ** 20).fill(1));
+    return holder.held.length;
+  });
+  const image = await deploy(supervisor, holds);
+  const images = Array.from({ length: 20 }, (_, index) => {
+    const version = String(index).padStart(16, "0");
+    return { ...image, description: { ...image.description, version } };
+  });
+  for (let round = 0; round < 5; round++)
+    for (const one of images) expect(resultOf(await call(supervisor, one))).toBe(20);
+  for (const outcome of await Promise.all(images.map((one) => call(supervisor, one))))
+    expect(resultOf(outcome)).toBe(20);
+  expect(hostOf(supervisor)).toMatchObject({ restarts: 0 });
 });
 
 test("a bundle that does not load costs its lane nothing, and other functions nothing", async () => {

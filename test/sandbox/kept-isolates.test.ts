@@ -35,7 +35,7 @@ const codeOf = (promise: Promise<unknown>): Promise<string> =>
     (error: LocusError) => error.code,
   );
 
-test("they stay when other functions need lanes, come back when the host dies, and go when nobody keeps them", async () => {
+test("they stay when other functions need lanes, come back when the host dies, and make room when nobody keeps them", async () => {
   const kept = await deploy();
   await supervisor.keep(kept, { min: LANES - 1, max: null });
   const others = await Promise.all([deploy(), deploy()]);
@@ -50,7 +50,9 @@ test("they stay when other functions need lanes, come back when the host dies, a
   await expect.poll(() => hostOf().pid).not.toBe(pid);
   await expect.poll(() => stateOf(kept)?.isolates).toBe(LANES - 1);
   await supervisor.keep(kept, NO_BOUNDS);
-  await expect.poll(() => stateOf(kept)).toBeUndefined();
+  expect(stateOf(kept)).toMatchObject({ isolates: LANES - 1, min: 0 });
+  for (const other of others) expect(resultOf(await call(other))).toBe("well");
+  await expect.poll(() => stateOf(kept)?.isolates).toBe(1);
   expect(resultOf(await call(kept))).toBe("well");
 });
 

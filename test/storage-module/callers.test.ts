@@ -61,7 +61,7 @@ describe("where a call cannot wait", () => {
     const replies = await client.multi().call("LOCUS.FUNCTION", "LIST").call("LOCUS.INFO").exec();
     expect(replies?.map(([error]) => error)).toEqual([null, null]);
     expect(await client.call("RELAY", "LOCUS.FUNCTION", "LIST")).toContain("script");
-    expect(await client.eval("return redis.call('LOCUS.INFO')", 0)).toContain("protocol:1");
+    expect(await client.eval("return redis.call('LOCUS.INFO')", 0)).toContain("protocol:2");
   });
 });
 

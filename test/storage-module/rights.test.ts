@@ -53,7 +53,7 @@ describe("commands", () => {
 
   test("settings can be denied to those who may do all else", async () => {
     const all = await as("nearlyall", "+@all", "-locus.config", "~*", "&*");
-    expect(await all.call("LOCUS.INFO")).toContain("protocol:1");
+    expect(await all.call("LOCUS.INFO")).toContain("protocol:2");
     await expect(all.call("LOCUS.CONFIG", "SET", "enabled", "no")).rejects.toThrow(/^NOPERM/);
   });
 

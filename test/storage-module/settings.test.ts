@@ -27,11 +27,11 @@ afterAll(() => server.close());
 test("LOCUS.INFO tells the protocol, the host and what calls have done; so does a section of INFO", async () => {
   await runScript(redis, { rounds: [[["GET", "a"]]] });
   const info = await readInfo(redis);
-  expect(info.get("protocol")).toBe("1");
+  expect(info.get("protocol")).toBe("2");
   expect(info.get("module_version")).toMatch(/^\d+\.\d+\.\d+$/);
   expect(info.get("host0")).toMatch(/^pid=\d+,state=ready,isolates=1,passing=0,/);
   expect(Number(info.get("operations"))).toBeGreaterThan(0);
-  expect(await redis.info("locus")).toContain("locus_protocol:1");
+  expect(await redis.info("locus")).toContain("locus_protocol:2");
 });
 
 test("LOCUS.INFO tells how much there is to compute with: the cores that this process may use, and isolates that there is memory for", async () => {

@@ -119,7 +119,10 @@ void KeptIsolatesAreThereBeforeCallsAndAfterDeaths(const char* host) {
   EXPECT(owned.supervisor.cpu_us() - used_since_us >= used_us);
   EXPECT(owned.Keep(kept, {.min = 1}) == Code::kOk);
   EXPECT(owned.Until([&] { return owned.IsolatesOf(kept) == 1; }));
+  // Nobody keeps it any more: it stays until others need its lane.
   EXPECT(owned.Keep(kept, {}) == Code::kOk);
+  EXPECT(owned.IsolatesOf(kept) == 1);
+  for (const char* other : {"a", "b", "c", "d"}) EXPECT(owned.Run(ImageOf(other)) == Code::kOk);
   EXPECT(owned.Until([&] { return owned.IsolatesOf(kept) == 0; }));
   EXPECT(owned.Run(kept) == Code::kOk);
 }
