@@ -23,6 +23,8 @@ export class FunctionCache {
   readonly #fetching = new Map<string, Promise<FunctionImage>>();
   readonly #listeners: ChangeListener[] = [];
   #imageBytes = 0;
+  /** That have changed since listeners were told last: a reading may fail in the midst. */
+  #untold = new Set<string>();
   #reading: Promise<void> | null = null;
   #readingNext: Promise<void> | null = null;
 
@@ -96,7 +98,7 @@ export class FunctionCache {
 
   /** After a failure it begins where it began: to apply a change twice does no harm. */
   async #readPages(): Promise<void> {
-    const names = new Set<string>();
+    const names = this.#untold;
     let current = this.#current;
     let cursor = this.#cursor;
     for (let hasMore = true; hasMore;) {
@@ -119,6 +121,7 @@ export class FunctionCache {
     this.#cursor = cursor;
     if (names.size === 0) return;
     this.#sorted = null;
+    this.#untold = new Set();
     for (const listener of this.#listeners) listener(names);
   }
 

@@ -195,6 +195,8 @@ void WhatCannotBeLoadedIsTold(const char* host) {
   Owned owned(host);
   EXPECT(owned.Keep(ImageOf("late", "late"), {.min = 1}) == Code::FUNCTION_INVALID);
   EXPECT(owned.Keep(ImageOf("deadly", "deadly"), {.min = 1}) == Code::SANDBOX_DIED);
+  // One that says that an isolate has gone which it has not opened.
+  EXPECT(owned.Keep(ImageOf("gone", "gone"), {.min = 1}) == Code::SANDBOX_DIED);
   // It is not tried again and again at the cost of others.
   EXPECT(owned.Run(ImageOf("good")) == Code::kOk);
   const uint64_t deaths = owned.supervisor.counters().deaths;
