@@ -120,17 +120,17 @@ describe("RedisRegistry", () => {
     let info = INFO;
     await start(() => info);
     expect(await registry.probe()).toEqual({ moduleVersion: "0.1.0", obstacle: "", coreTimes: null });
-    info = "protocol:2\r\n";
+    info = "protocol:3\r\n";
     await expect(registry.probe()).rejects.toMatchObject({ code: "MODULE_MISMATCH" });
   });
 
   it("reads nothing of a module that speaks another protocol, and asks it again after each return", async () => {
-    let info = "protocol:2\r\n";
+    let info = "protocol:3\r\n";
     await start((words) => (words[0] === "LOCUS.INFO" ? info : NONE));
     await expect(registry.changes(FIRST_CURSOR)).rejects.toMatchObject({ code: "MODULE_MISMATCH" });
     info = INFO;
     expect(await registry.changes(FIRST_CURSOR)).toMatchObject(NOTHING);
-    info = "protocol:2\r\n";
+    info = "protocol:3\r\n";
     for (const socket of redis.sockets) socket.destroy();
     await vi.waitFor(() => expect(registry.changes(FIRST_CURSOR)).rejects.toMatchObject({ code: "MODULE_MISMATCH" }));
   });

@@ -53,7 +53,7 @@ const startNode = (settings: Readonly<Record<string, string>> = {}): Promise<Nod
   });
 /** It offers less memory than the least that any instance is given: all that come to it run elsewhere. */
 const startSmall = (settings: Readonly<Record<string, string>> = {}): Promise<NodeProcess> =>
-  startNode({ LOCUS_NODE_MEMORY_MB: "8", ...settings });
+  startNode({ LOCUS_NODE_MEMORY_MB: "2", ...settings });
 
 /** Calls of other nodes that a node has run. */
 const ranAt = (node: NodeProcess): Promise<number> => metric(node, "locus_instance_calls_served_total");

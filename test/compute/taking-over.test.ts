@@ -59,7 +59,7 @@ describe("a node that takes over", () => {
   it("decides nothing before it knows what is deployed: the plan is no other then", async () => {
     const redis = await startPlanned(AT_STORAGE);
     const admin = redis.client();
-    await admin.call("ACL", "SETUSER", "default", "-locus.function|list");
+    await admin.call("ACL", "SETUSER", "default", "-locus.function|changes");
     const node = await startNode(redis, {}, { ready: false });
     const hindered = (): boolean =>
       logged(node).some(
@@ -68,7 +68,7 @@ describe("a node that takes over", () => {
     await vi.waitFor(() => expect(hindered()).toBe(true), LONG);
     expect(await metric(node, "locus_placement_controls")).toBe(0);
     expect(await plannedShare(redis)).toBe(1);
-    await admin.call("ACL", "SETUSER", "default", "+locus.function|list");
+    await admin.call("ACL", "SETUSER", "default", "+locus.function|changes");
     await vi.waitFor(async () => expect(await metric(node, "locus_placement_controls")).toBe(1), LONG);
     // What it decides next is written onto the plan as it stood.
     await deploy(

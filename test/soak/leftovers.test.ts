@@ -30,7 +30,7 @@ it.each([
   [{ memoryFiles: 1 }, { memoryFiles: 2 }, "2 memory files for 1 hosts"],
   [{ zombies: 2 }, { zombies: 3 }, "3 children that have ended"],
   [{ threads: 12 }, { threads: 13 }, "13 threads, after the warm-up 8"],
-  [{ hostThreads: 32 }, { hostThreads: 33 }, "a sandbox host with 33 threads"],
+  [{ hostThreads: 64 }, { hostThreads: 65 }, "a sandbox host with 65 threads"],
   [{ residentBytes: 111 * MIB }, { residentBytes: 112 * MIB }, "112 MiB resident, after the warm-up 15"],
   [
     { hostsResidentBytes: 161 * MIB },
