@@ -22,6 +22,8 @@ const MEMORY_WINDOW = 1_000;
 /** A call lacked memory: as configured, for so many executions, twice as many each time that what was learned is believed again and proves too little. */
 const DISTRUST_EXECUTIONS = 1_000;
 const DISTRUST_DOUBLINGS_MAX = 10;
+/** Instances of which less memory is expected than they may use share their node's cores: so much less is promised to each. Not sensitive. */
+const SHARED_CPU_PART = 1 / 8;
 /** Of the greatest CPU share seen, per execution: a function that became lighter is believed after hundreds of calls. */
 const CPU_DECAY = 0.998;
 
@@ -44,7 +46,8 @@ export class LearnedNeed {
     this.#configuredMb = memoryMb;
     this.#expectedMb = expectedMb;
     // The part of a contest's node that its memory is: 0.67 for each GiB, without the rounding up by which a whole node's would be more than it has.
-    this.#configuredCpus = (expectedMb / CONTEST_NODE.memoryMb) * CONTEST_NODE.cpus;
+    const part = expectedMb < memoryMb ? SHARED_CPU_PART : 1;
+    this.#configuredCpus = part * (expectedMb / CONTEST_NODE.memoryMb) * CONTEST_NODE.cpus;
   }
 
   get memoryMb(): number {
