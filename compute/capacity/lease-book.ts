@@ -30,6 +30,8 @@ const PATIENCE_MS = 2_000;
  * so that a call may find an instance on a node with more room. Not sensitive.
  */
 const ISOLATE_PATIENCE_MS = 20;
+/** The same if one is open here already: the scheduler hears of the call, and the next one may find an instance. */
+const OPEN_PATIENCE_MS = 1;
 /** Of the time that a call has it waits no more than this part: the rest is for running. Chosen. */
 const PATIENCE_SHARE = 1 / 2;
 /** Instances asked for at once. */
@@ -157,8 +159,14 @@ export class LeaseBook {
   /**
    * As `take`, when one can be had; null: none could while there was time, of the `timeoutMs` that the call has, and it runs here without. Rejects
    * with OVERLOADED, and with CANCELLED; where it may not run without with what `refusalOf` has as well.
+   * `isOpenHere`: this node has an isolate of it.
    */
-  wait(description: FunctionDescription, timeoutMs: number, signal?: AbortSignal): Promise<BookedInstance | null> {
+  wait(
+    description: FunctionDescription,
+    timeoutMs: number,
+    signal?: AbortSignal,
+    isOpenHere = false,
+  ): Promise<BookedInstance | null> {
     if (signal?.aborted === true) return Promise.reject(cancelled(description.name));
     if (this.#isClosed) {
       const refusal = this.goWithout(description, "stopping", 0);
@@ -204,7 +212,8 @@ export class LeaseBook {
       };
       const onAbort = (): void => waiter.reject(cancelled(description.name));
       let leftMs = timeoutMs * PATIENCE_SHARE;
-      let stepMs = Math.min(leftMs, most === null && this.#options.hasIsolates ? ISOLATE_PATIENCE_MS : PATIENCE_MS);
+      const isolatePatienceMs = isOpenHere ? OPEN_PATIENCE_MS : ISOLATE_PATIENCE_MS;
+      let stepMs = Math.min(leftMs, most === null && this.#options.hasIsolates ? isolatePatienceMs : PATIENCE_MS);
       const onTimeout = (): void => {
         leftMs -= stepMs;
         stepMs = Math.min(leftMs, PATIENCE_MS);

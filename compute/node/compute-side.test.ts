@@ -36,7 +36,7 @@ const setUp = (run: () => Promise<Outcome>, most: number | null = null) => {
   });
   const image = { description: khop, bundle: Buffer.alloc(0) };
   const side = new ComputeSide({
-    supervisorFor: () => ({ invoke: async () => here }),
+    supervisorFor: () => ({ functionState: () => null, invoke: async () => here }),
     functions: { image: () => image, find: async () => khop },
     capacity: { book, peers: null, instances: { run } },
   });

@@ -14,7 +14,7 @@ import type { Caller } from "./invoker.ts";
 import type { AdmittedCall, SideReply, SideRunner } from "./side-runner.ts";
 
 /** Who runs the calls of a user: the function user's where there is none. Throws SIDE_UNAVAILABLE where nobody does. */
-type SupervisorFor = (caller: Caller | undefined) => Pick<Supervisor, "invoke">;
+type SupervisorFor = (caller: Caller | undefined) => Pick<Supervisor, "invoke" | "functionState">;
 
 /** Instances that one call is sent to before it runs here without, as far as it may. */
 const ATTEMPTS_MAX = 4;
@@ -72,7 +72,7 @@ export class ComputeSide implements SideRunner {
       if (instance === null) {
         const sinceMs = performance.now();
         waited.isStart ||= !book.has(description);
-        instance = await book.wait(description, leftMs(), signal);
+        instance = await book.wait(description, leftMs(), signal, this.#isOpenHere(description));
         waited.forUs += (performance.now() - sinceMs) * 1e3;
       }
       if (instance === null || (instance.isHere && capacity.instances === null))
@@ -95,6 +95,15 @@ export class ComputeSide implements SideRunner {
     const refusal = book.goWithout(description, "lost", performance.now() - startedMs, { why });
     if (refusal !== null) throw refusal;
     return afterWaiting(await this.#runHere(admitted, null, leftMs(), signal), waited);
+  }
+
+  #isOpenHere(description: FunctionDescription): boolean {
+    if (this.#capacity?.instances !== null) return false;
+    const image = this.#functions.image(description);
+    if (!(image instanceof Promise)) return (this.#supervisorFor(undefined).functionState(image)?.isolates ?? 0) > 0;
+    // Whoever runs the call hears of a failure.
+    image.catch(() => {});
+    return false;
   }
 
   /** In this machine's sandbox hosts. `instance`: null where nobody gave one. */
