@@ -23,13 +23,13 @@ interface Request {
   readonly refuse: (error: Error) => Promise<void>;
 }
 
-const setUp = (most: number | null = null) => {
+const setUp = (most: number | null = null, hasIsolates = false) => {
   const requests: Request[] = [];
   const clock = { nowMs: 0 };
   const said = { most };
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const book = new LeaseBook({
-    hasIsolates: false,
+    hasIsolates,
     nodeId: ME,
     nowMs: () => clock.nowMs,
     atMost: () => said.most,
@@ -57,6 +57,26 @@ const NOTHING = { gone: [], revoked: [], isPressed: false, threads: null };
 afterEach(() => void vi.useRealTimers());
 
 describe("a node's book of leases", () => {
+  test.each([
+    ["20 ms if instances are isolates", { isOpenHere: false, ms: 20 }],
+    ["1 ms if such an isolate is open on this node", { isOpenHere: true, ms: 1 }],
+  ])("lets a call wait %s, and tells the scheduler of it", async (_title, { isOpenHere, ms }) => {
+    vi.useFakeTimers();
+    const { book, requests } = setUp(null, true);
+    let isOver = false;
+    const waiting = book.wait(khop, 10_000, undefined, isOpenHere).then((instance) => {
+      isOver = true;
+      return instance;
+    });
+    expect(requests).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(ms - 0.5);
+    expect(isOver).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await waiting).toBeNull();
+    expect(book.without.late).toBe(1);
+    expect(book.waits()).toMatchObject([{ waiting: 0, left: 1 }]);
+  });
+
   test("asks once for all calls of a function that wait, and serves them in their order", async () => {
     const { book, requests } = setUp();
     expect(book.take(khop)).toBeNull();
