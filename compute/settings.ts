@@ -14,6 +14,7 @@ import {
   PORT_MAX,
 } from "#runtime/setting.ts";
 import { PLACE_TABLES } from "#runtime/place-settings.ts";
+import { ISOLATES_MB_MIN } from "./capacity/machine-offer.ts";
 import { GRPC_SETTINGS, INSTANCES_MAX_SETTING, POLICY_SETTING } from "#scheduler/service/settings.ts";
 
 const SCHEDULERS = ["auto", "off", "contest"] as const;
@@ -47,9 +48,6 @@ const cgroupFolder = (text: string): string => {
   if (text.split("/").every((part) => !["", ".", ".."].includes(part))) return text;
   throw new Error(`"${text}" is no folder below /sys/fs/cgroup`);
 };
-
-/** Room for some dozen small functions. */
-const ISOLATE_MEMORY_MB_MIN = 64;
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
@@ -85,7 +83,7 @@ export const NODE_SETTINGS = {
     "LOCUS_ISOLATE_MEMORY_MB",
     "half of the container's memory, or the machine's",
     "MiB that the isolates in a sandbox host may hold; beyond it those that are idle and worth least are closed. A small function takes 1.5. A quarter of it holds for each host of a function in quarantine, and of another user",
-    integerBetween(ISOLATE_MEMORY_MB_MIN, 1024 * 1024),
+    integerBetween(ISOLATES_MB_MIN, 1024 * 1024),
   ),
   computeQueueMax: integerSetting(
     "LOCUS_COMPUTE_QUEUE_MAX",

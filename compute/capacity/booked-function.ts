@@ -7,7 +7,7 @@ import type { BookedInstance } from "./booked-instance.ts";
 /** Calls count by so much less with each that follows: the last hundred or so. Chosen. */
 const DECAY = 1 - 1 / 64;
 
-/** An isolate is expected to hold so many MiB, until what it holds is known: the memory that its host grants follows what isolates hold. */
+/** MiB that an isolate is expected to hold until its use is known. The host charges what it really holds. */
 const ISOLATE_MB = 4;
 
 /** As the scheduler knows it. */

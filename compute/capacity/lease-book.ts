@@ -30,7 +30,7 @@ const PATIENCE_MS = 2_000;
  * so that a call may find an instance on a node with more room. Not sensitive.
  */
 const ISOLATE_PATIENCE_MS = 20;
-/** The same if one is open here already: the scheduler hears of the call, and the next one may find an instance. */
+/** The same if one is open here already. The call still waits, so that the scheduler sees the demand. */
 const OPEN_PATIENCE_MS = 1;
 /** Of the time that a call has it waits no more than this part: the rest is for running. Chosen. */
 const PATIENCE_SHARE = 1 / 2;

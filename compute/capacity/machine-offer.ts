@@ -4,10 +4,10 @@ import { freemem, totalmem } from "node:os";
 import { availableCores } from "#runtime/sandbox/native-supervisor.ts";
 
 const MIB = 2 ** 20;
-/** Isolates may have this part of the memory, and instances that are processes or containers that one. */
+/** Parts of the memory: for isolates, and for instances that are processes or containers. */
 const [ISOLATES_PART, OTHERS_PART] = [1 / 2, 1 / 4];
-/** Fewer MiB are no room for isolates. */
-const ISOLATES_MB_MIN = 64;
+/** The least memory for isolates, MiB: room for some dozen small functions. */
+export const ISOLATES_MB_MIN = 64;
 
 export interface MachineOffer {
   readonly memoryMb: number;

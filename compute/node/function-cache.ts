@@ -23,7 +23,7 @@ export class FunctionCache {
   readonly #fetching = new Map<string, Promise<FunctionImage>>();
   readonly #listeners: ChangeListener[] = [];
   #imageBytes = 0;
-  /** That have changed since listeners were told last: a reading may fail in the midst. */
+  /** Names of functions that changed and that listeners do not know of yet. They outlive a reading that fails. */
   #untold = new Set<string>();
   #reading: Promise<void> | null = null;
   #readingNext: Promise<void> | null = null;

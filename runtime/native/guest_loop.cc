@@ -105,7 +105,7 @@ std::string GuestLoop::Serve(uint32_t lane) {
   host.Watch(this);
   host.awake++;
   MeasureMemory();
-  // And again with the first call's outcome: by that its supervisor sees what an isolate of this function holds.
+  // The first call is followed by another measurement, so that the supervisor soon knows what this function holds.
   measure_after_ns_ = 0;
   turn_ended_ns_ = NowNs();
   while (lost_.empty() && !(closing_ && by_id_.empty())) {

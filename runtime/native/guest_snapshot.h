@@ -1,5 +1,6 @@
 // What every isolate starts from: a V8 snapshot of a context in which the prelude has run, and of another one with the
-// program that checks values, which an isolate makes when it needs it. A host makes the snapshot once when it starts, so it fits the V8 and the natives of this very process, and nothing of a user's has ever run in it.
+// program that checks values. An isolate makes that context when it needs it. A host makes the snapshot once when it starts:
+// it fits the V8 and the natives of this very process, and nothing of a user's has ever run in it.
 #pragma once
 
 #include <v8.h>

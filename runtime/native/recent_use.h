@@ -1,5 +1,5 @@
-// How often functions were called lately, also while they have no isolate: what decides whose isolate makes
-// room for another one. Bounded: those that were used last are remembered.
+// How often functions were called lately. This decides whose isolate makes room for another one. It is remembered
+// for functions without an isolate as well, of which the last used ones are kept.
 #pragma once
 
 #include <cmath>

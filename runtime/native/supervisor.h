@@ -451,9 +451,9 @@ class Supervisor {
   void RingDueBells();
   bool OpenIsolate(Pool& pool, Room room);
   void Enqueue(Pool& pool, uint64_t id, bool first);
-  /// Whether so much more has room now.
+  /// Closes isolates until `bytes` more have room. False: they have none yet.
   bool MakeRoom(uint32_t host, uint64_t bytes, Room room);
-  /// True when one closes. Never `kept_lane`.
+  /// Closes the idle isolate that is worth least, but for that in `kept_lane`. False: none was closed.
   bool CloseOne(uint32_t host, Room room, uint32_t kept_lane = 0);
   bool SpareSuffices(uint32_t host, uint64_t bytes) const;
   uint64_t BytesMax(uint32_t host) const;
@@ -474,7 +474,7 @@ class Supervisor {
   void FollowMemoryLimit(uint32_t host);
   uint64_t MemoryOf(Place place, int64_t now);
   void ShrinkToBudget(Place answered);
-  /// Whatever memory they hold.
+  /// Isolates that a host can have, however little memory each holds.
   uint32_t LanesMax() const;
 
   // supervisor_bounds.cc
@@ -589,7 +589,7 @@ class Supervisor {
   int64_t keep_at_ns_ = INT64_MAX;  ///< when to look in any case, for limits as well
   std::unordered_map<std::string, uint32_t> limits_;
   int64_t limits_until_ns_ = INT64_MAX;
-  int64_t limits_at_ns_ = INT64_MAX;  ///< when more can be closed for limits
+  int64_t limits_at_ns_ = INT64_MAX;  ///< when to close what is beyond limits and was in use until now
   /// Isolates by function, of all its versions; none of what is tried.
   std::unordered_map<std::string, uint32_t> open_by_name_;
   std::unordered_map<std::string, Quarantine> quarantined_;

@@ -208,9 +208,9 @@ void Supervisor::KeepIsolates(int64_t now) {
   for (const auto& host : hosts_) OpenLost(*host);
 }
 
-// As many at once as there are cores, so that calls come in between.
+// No call waits for these, so calls come in between.
 void Supervisor::OpenLost(Host& host) {
-  while (host.ready && !host.lost.empty() && host.opening < options_.spread) {
+  while (host.ready && !host.lost.empty() && host.opening < kKeptOpeningsMax) {
     Pool& pool = PoolOf(host.lost.back());
     host.lost.pop_back();
     if (pool.lanes.empty()) OpenIsolate(pool, Room::kNobodys);

@@ -67,8 +67,8 @@ constexpr int64_t kKeepPatienceNs = 30'000 * kMs;
 constexpr size_t kWishesMax = 1024;
 /// Versions with bounds: each holds its bundle, open or not.
 constexpr size_t kBoundFunctionsMax = 1024;
-/// Isolates under way in one host when one more is opened for a function that has some: a bundle that hangs
-/// while it is loaded keeps nobody from his first.
+/// Isolates under way in one host when one more is opened that no call waits for: a bundle that hangs while it is
+/// loaded keeps nobody from the first isolate of a function.
 constexpr uint32_t kKeptOpeningsMax = 2;
 /// Nothing is opened for the bounds of a function for so long when hosts have died again and again while they
 /// loaded it: each time others lose their host as well.

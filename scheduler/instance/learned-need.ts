@@ -22,7 +22,7 @@ const MEMORY_WINDOW = 1_000;
 /** A call lacked memory: as configured, for so many executions, twice as many each time that what was learned is believed again and proves too little. */
 const DISTRUST_EXECUTIONS = 1_000;
 const DISTRUST_DOUBLINGS_MAX = 10;
-/** Instances of which less memory is expected than they may use share their node's cores: so much less is promised to each. Not sensitive. */
+/** Isolates share their node's cores, so each is promised only this part of the CPUs of its memory. Not sensitive. */
 const SHARED_CPU_PART = 1 / 8;
 /** Of the greatest CPU share seen, per execution: a function that became lighter is believed after hundreds of calls. */
 const CPU_DECAY = 0.998;
