@@ -55,10 +55,7 @@ void* GuestBuffers::Allocate(size_t bytes) {
   return data;
 }
 
-std::atomic<size_t> GuestBuffers::freed_in_all{0};
-
 void GuestBuffers::Free(void* data, size_t bytes) {
-  freed_in_all.fetch_add(bytes, std::memory_order_relaxed);
   bytes_.fetch_sub(bytes, std::memory_order_relaxed);
   std::free(data);
 }

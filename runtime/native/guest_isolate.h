@@ -23,9 +23,6 @@ class GuestBuffers final : public v8::ArrayBuffer::Allocator {
   /// On any thread.
   void Free(void* data, size_t bytes) override;
 
-  /// Bytes, by all isolates of the process since it was last set to 0.
-  static std::atomic<size_t> freed_in_all;
-
   /// Of all buffers that there are.
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 

@@ -21,7 +21,6 @@
 #include "confinement.h"
 #include "frames.h"
 #include "guest_platform.h"
-#include "guest_isolate.h"
 #include "guest_snapshot.h"
 #include "host.h"
 #include "host_opening.h"
@@ -47,8 +46,6 @@ napi_threadsafe_function on_definition = nullptr;
 std::atomic<int64_t> trim_at_ns{INT64_MAX};
 /// Once for all that have gone lately: it takes a ms for a hundred MiB, and those that go next go soon.
 constexpr int64_t kTrimAfterNs = 1'000 * kMs;
-/// At once if buffers of so much were freed: the next isolate would have its own beside them.
-constexpr size_t kTrimBytes = 16 << 20;
 
 void SendControl(Control kind, uint64_t id, std::string_view payload) {
   {
@@ -58,11 +55,9 @@ void SendControl(Control kind, uint64_t id, std::string_view payload) {
   Host::Get().Announce(kControlLane);
   const bool has_checked = kind == Control::kOpened && !payload.empty();
   if (kind != Control::kClosed && kind != Control::kOpenFailed && !has_checked) return;
-  const int64_t at = NowNs() + (GuestBuffers::freed_in_all.load() >= kTrimBytes ? 0 : kTrimAfterNs);
-  int64_t before = trim_at_ns.load();
-  while (at < before && !trim_at_ns.compare_exchange_weak(before, at)) {
-  }
-  if (at < before) Ring(&control_rings.words->isolate_bell, {});
+  int64_t none = INT64_MAX;
+  if (trim_at_ns.compare_exchange_strong(none, NowNs() + kTrimAfterNs))
+    Ring(&control_rings.words->isolate_bell, {});
 }
 
 napi_value String(napi_env env, std::string_view text) {
@@ -139,7 +134,6 @@ void ServeControl() {
     if (wake) Host::Get().Announce(kControlLane);
     if (NowNs() >= trim_at_ns.load()) {
       trim_at_ns.store(INT64_MAX);
-      GuestBuffers::freed_in_all.store(0);
       // glibc keeps what is free in the midst of a thread's arena.
       malloc_trim(0);
     }

@@ -353,7 +353,6 @@ class Supervisor {
     RecentMost memory_bytes = {};
     int64_t memory_seen_ns = 0;
     uint64_t charged_bytes = 0;  ///< its part of `Host::charged_bytes`
-    uint64_t closing_bytes = 0;  ///< and of `Host::closing_bytes`
     /// The CPU time that its calls have told, end to end, from when it was last without any.
     int64_t cpu_told_until_ns = 0;
   };
@@ -363,7 +362,6 @@ class Supervisor {
     std::vector<Isolate> isolates;  ///< by lane; [0] unused
     std::vector<uint32_t> free_lanes;
     uint64_t charged_bytes = 0;  ///< memory of its isolates, but for those that close
-    uint64_t closing_bytes = 0;  ///< what those that close held
     uint64_t allowed_bytes = 0;  ///< what all its isolates may take by their limits
     uint64_t busy_bytes = 0;     ///< of these, those that have calls or close
     uint32_t closing = 0;        ///< isolates that close, or finish up for that

@@ -87,7 +87,7 @@ void Supervisor::ForgetIsolates(Host& host, size_t lanes) {
   host.isolates.assign(lanes, {});
   host.free_lanes.clear();
   for (size_t lane = lanes; lane > 1; lane--) host.free_lanes.push_back(static_cast<uint32_t>(lane - 1));
-  host.charged_bytes = host.closing_bytes = host.allowed_bytes = host.busy_bytes = 0;
+  host.charged_bytes = host.allowed_bytes = host.busy_bytes = 0;
   host.closing = host.opening = 0;
 }
 

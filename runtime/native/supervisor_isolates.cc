@@ -217,8 +217,8 @@ uint32_t Supervisor::ChecksUnderWay(uint32_t host) const {
   }));
 }
 
-// A call does not wait until an isolate has gone, unless there are no more lanes, or what closes holds a quarter of the
-// memory. An isolate that is larger than all there is for them may be open alone.
+// What closes is not counted any more, so a call does not wait until an isolate has gone, unless there are no more lanes.
+// An isolate that is larger than all there is for them may be open alone.
 bool Supervisor::MakeRoom(uint32_t index, uint64_t bytes, Room room) {
   Host& host = *hosts_[index];
   if (host.free_lanes.empty()) {
@@ -230,7 +230,7 @@ bool Supervisor::MakeRoom(uint32_t index, uint64_t bytes, Room room) {
   while (host.charged_bytes > 0 && host.charged_bytes + bytes > most) {
     if (!CloseOne(index, room)) return false;
   }
-  return host.closing_bytes == 0 || host.charged_bytes + host.closing_bytes + bytes <= most + most / 4;
+  return true;
 }
 
 /// Whether closing all that is idle and not kept would make room.
@@ -310,8 +310,6 @@ void Supervisor::CloseLane(uint32_t index, uint32_t lane) {
   Host& host = *hosts_[index];
   Isolate& isolate = host.isolates[lane];
   if (!isolate.retire) host.closing++;
-  isolate.closing_bytes = isolate.charged_bytes;
-  host.closing_bytes += isolate.closing_bytes;
   Charge(host, isolate, 0);
   if (isolate.in_flight == 0) CountBusy(index, isolate, true);
   RemoveFromPool(index, lane);
@@ -329,7 +327,6 @@ void Supervisor::FreeLane(uint32_t index, uint32_t lane) {
   if (isolate.retire || isolate.state == LaneState::kClosing) host.closing--;
   if (isolate.in_flight > 0 || isolate.state == LaneState::kClosing) CountBusy(index, isolate, false);
   Charge(host, isolate, 0);
-  host.closing_bytes -= isolate.closing_bytes;
   host.allowed_bytes -= AllowedBytes(isolate.memory_mb);
   isolate = {};
   host.process->CloseLane(lane);
